@@ -1,0 +1,188 @@
+//! Execution of log entries: `(state, entry, log time) -> (replies, changes)`.
+
+use crate::catalog;
+use crate::change::Change;
+use crate::command::{Command, Entry, Origin, Request};
+use crate::draft::{Context, Draft};
+use crate::expiry;
+use crate::fulfilment;
+use crate::inventory;
+use crate::limits;
+use crate::order::OrderState;
+use crate::outcome::{Outcome, Reply};
+use crate::placement;
+use crate::rejection::Rejection;
+use crate::request::{RequestRecord, RequestStatus};
+use crate::returns;
+use crate::revision::Revision;
+use crate::state::State;
+use crate::time::LogTime;
+
+/// What an entry brought about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// One for each request, in order.
+    pub replies: Vec<Reply>,
+    /// What changed, in order; already taken into the state.
+    pub changes: Vec<Change>,
+}
+
+impl State {
+    /// Executes an entry: every request in order, each whole or not at all.
+    ///
+    /// The orders and documents that the entry names must be in memory if they exist at all.
+    pub fn execute(&mut self, revision: Revision, entry: &Entry) -> Applied {
+        self.advance_clock(entry.time);
+        let mut run = Run { state: self, revision, ledger_position: 0, changes: Vec::new() };
+        let replies = (0_u32..).zip(&entry.requests).map(|(position, request)| run.execute(position, request));
+        let replies = replies.collect();
+        let mut changes = run.changes;
+        changes.push(Change::Clock(self.clock()));
+        Applied { replies, changes }
+    }
+}
+
+/// The execution of one entry.
+struct Run<'a> {
+    state: &'a mut State,
+    revision: Revision,
+    ledger_position: u32,
+    changes: Vec<Change>,
+}
+
+impl Run<'_> {
+    fn execute(&mut self, position: u32, request: &Request) -> Reply {
+        let decided_here = |outcome, time| Reply { outcome, revision: self.revision, position, time, replayed: false };
+        let now = self.state.clock().now;
+        let Some(origin) = &request.origin else {
+            let outcome = self.decide(None, request);
+            return Reply { outcome, revision: self.revision, position, time: now, replayed: false };
+        };
+        match self.state.request_status(origin) {
+            RequestStatus::Decided(record) | RequestStatus::Abandoned(record) => return replay(request, record),
+            RequestStatus::Expired { horizon_ms } => {
+                return decided_here(Outcome::Rejected(Rejection::RequestIdExpired { horizon_ms }), now);
+            }
+            RequestStatus::NotSeen => {}
+        }
+        // Not recorded: a record far ahead of log time would never leave. Abandoning such an id is refused too, and says so.
+        let now_ms = now.millis();
+        let ahead = origin.request.time_ms() > now_ms.saturating_add(limits::MAX_REQUEST_AHEAD_MS);
+        if ahead {
+            return decided_here(Outcome::Rejected(Rejection::RequestIdInFuture { now_ms }), now);
+        }
+        let outcome = self.decide(Some(origin), request);
+        if outcome != Outcome::Rejected(Rejection::RetryAfterExpiry) {
+            self.record(origin, position, request, outcome.clone());
+        }
+        Reply { outcome, revision: self.revision, position, time: now, replayed: false }
+    }
+
+    /// Refusals are recorded like successes: else a late copy could take effect after its caller was told no.
+    fn record(&mut self, origin: &Origin, position: u32, request: &Request, outcome: Outcome) {
+        let time = self.state.clock().now;
+        let record = RequestRecord { content: request.content, outcome, revision: self.revision, position, time };
+        self.take_in(vec![Change::Request(origin.clone(), Some(record))]);
+        for _ in 0..limits::REQUEST_TRIM_BATCH {
+            let Some(old) = self.state.pop_old_request() else { break };
+            self.changes.push(Change::Request(old, None));
+        }
+    }
+
+    fn decide(&mut self, origin: Option<&Origin>, request: &Request) -> Outcome {
+        if let Err(rule) = request.command.check() {
+            return Outcome::Rejected(Rejection::Malformed(rule));
+        }
+        self.expire_order_if_due(request);
+        match self.attempt(origin, &request.command) {
+            // Units may be tied up in holds whose time is over.
+            Err(Rejection::InsufficientStock { .. }) if self.state.due_orders().next().is_some() => {
+                self.expire_due(limits::MAX_EXPIRE_BATCH);
+                let more_due = self.state.due_orders().next().is_some();
+                match self.attempt(origin, &request.command) {
+                    Err(Rejection::InsufficientStock { .. }) if more_due => {
+                        Outcome::Rejected(Rejection::RetryAfterExpiry)
+                    }
+                    result => result.unwrap_or_else(Outcome::Rejected),
+                }
+            }
+            result => result.unwrap_or_else(Outcome::Rejected),
+        }
+    }
+
+    /// Runs the command on a draft and takes the draft in if it comes through.
+    fn attempt(&mut self, origin: Option<&Origin>, command: &Command) -> Result<Outcome, Rejection> {
+        let mut draft = self.draft(origin);
+        let outcome = match command {
+            Command::CreateSku(command) => catalog::create(&mut draft, command),
+            Command::UpdateSku(command) => catalog::update(&mut draft, command),
+            Command::DeleteSku(command) => catalog::delete(&mut draft, command),
+            Command::ReceiveStock(command) => inventory::receive(&mut draft, command),
+            Command::AdjustStock(command) => inventory::adjust(&mut draft, command),
+            Command::PlaceOrder(command) => placement::place(&mut draft, command),
+            Command::ConfirmOrder(command) => fulfilment::confirm(&mut draft, command),
+            Command::ShipOrder(command) => fulfilment::ship(&mut draft, command),
+            Command::CancelOrder(command) => fulfilment::cancel(&mut draft, command),
+            Command::ReturnOrder(command) => returns::book(&mut draft, command),
+            Command::AbandonRequest => Ok(Outcome::RequestAbandoned),
+            Command::ExpireDue(command) => {
+                drop(draft);
+                let limit = usize::try_from(command.limit).unwrap_or(usize::MAX);
+                let orders = self.expire_due(limit.min(limits::MAX_EXPIRE_BATCH));
+                let more = self.state.due_orders().next().is_some();
+                return Ok(Outcome::DueExpired { orders, more });
+            }
+        }?;
+        let (changes, ledger_position) = draft.finish();
+        self.ledger_position = ledger_position;
+        self.take_in(changes);
+        Ok(outcome)
+    }
+
+    /// Nothing commits after its time (I12): an order that is due is expired before any command sees it.
+    fn expire_order_if_due(&mut self, request: &Request) {
+        let Some(id) = request.command.order() else { return };
+        let Some(order) = self.state.order(id) else { return };
+        if order.state() != OrderState::PendingPayment || order.expires > self.state.clock().now {
+            return;
+        }
+        let mut draft = self.draft(None);
+        expiry::expire_order(&mut draft, id);
+        let (changes, ledger_position) = draft.finish();
+        self.ledger_position = ledger_position;
+        self.take_in(changes);
+    }
+
+    fn expire_due(&mut self, limit: usize) -> u32 {
+        let mut draft = self.draft(None);
+        let orders = expiry::expire_due(&mut draft, limit);
+        let (changes, ledger_position) = draft.finish();
+        self.ledger_position = ledger_position;
+        self.take_in(changes);
+        orders
+    }
+
+    fn draft<'s>(&'s self, origin: Option<&'s Origin>) -> Draft<'s> {
+        let now: LogTime = self.state.clock().now;
+        Draft::new(self.state, Context { revision: self.revision, now, origin }, self.ledger_position)
+    }
+
+    fn take_in(&mut self, changes: Vec<Change>) {
+        for change in &changes {
+            self.state.absorb(change);
+        }
+        self.changes.extend(changes);
+    }
+}
+
+/// The kept outcome, unless the request asks something else under the same id.
+fn replay(request: &Request, record: RequestRecord) -> Reply {
+    let RequestRecord { content, outcome, revision, position, time } = record;
+    let abandons = request.command == Command::AbandonRequest;
+    let outcome = match outcome {
+        Outcome::RequestAbandoned if !abandons => Outcome::Rejected(Rejection::RequestAbandoned),
+        _ if !abandons && content != request.content => Outcome::Rejected(Rejection::RequestIdReused),
+        outcome => outcome,
+    };
+    Reply { outcome, revision, position, time, replayed: true }
+}

@@ -1,0 +1,98 @@
+//! Checks of the whole state, for tests and verification: costly, so never on the way of a command.
+
+use std::collections::BTreeMap;
+
+use crate::ledger::LedgerEntry;
+use crate::order::{Order, OrderState};
+use crate::state::State;
+use crate::stock::{Bucket, StockKey};
+
+/// Every broken invariant, in words; empty where all hold.
+///
+/// `settled` are the orders that are not in memory; `ledger` are all entries since the state was empty, or nothing
+/// where they aren't at hand (then I6 is left out).
+pub fn violations<'a>(
+    state: &'a State,
+    settled: impl Iterator<Item = &'a Order>,
+    ledger: Option<&[LedgerEntry]>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut owed: BTreeMap<StockKey, (i64, i64)> = BTreeMap::new();
+    let mut unpaid = 0;
+    for order in state.orders().map(AsRef::as_ref).chain(settled) {
+        check_lines(order, &mut found);
+        unpaid += usize::from(order.state() == OrderState::PendingPayment);
+        for line in &order.lines {
+            let key = StockKey { sku: line.sku.clone(), location: line.location.clone() };
+            let (held, unshipped) = owed.entry(key).or_default();
+            *held += line.held;
+            *unshipped += line.unshipped();
+        }
+    }
+    for (key, stock) in state.stock_after(None) {
+        let (held, unshipped) = owed.remove(key).unwrap_or_default();
+        expect_equal(&mut found, &format!("I3 {key:?} reserved"), stock.get(Bucket::Reserved), held);
+        expect_equal(&mut found, &format!("I4 {key:?} committed"), stock.get(Bucket::Committed), unshipped);
+        if state.sku(&key.sku).is_none() {
+            found.push(format!("stock of a SKU that does not exist: {key:?}"));
+        }
+    }
+    for (key, (held, unshipped)) in owed {
+        expect_equal(&mut found, &format!("I3 {key:?} without stock, held"), held, 0);
+        expect_equal(&mut found, &format!("I4 {key:?} without stock, owed"), unshipped, 0);
+    }
+    if state.due_count() != unpaid {
+        found.push(format!("{} orders in the due index, {unpaid} unpaid", state.due_count()));
+    }
+    if let Some(ledger) = ledger {
+        check_ledger(state, ledger, &mut found);
+    }
+    found
+}
+
+/// I5, and that no quantity is below 0.
+fn check_lines(order: &Order, found: &mut Vec<String>) {
+    for (number, line) in (1..).zip(&order.lines) {
+        let name = format!("I5 order {} line {number}", order.id);
+        let parts = line.held + line.allocated + line.cancelled + line.expired;
+        expect_equal(found, &name, line.ordered, parts);
+        let quantities =
+            [line.held, line.allocated, line.cancelled, line.expired, line.shipped, line.returned];
+        if quantities.iter().any(|quantity| *quantity < 0) {
+            found.push(format!("{name}: below 0: {line:?}"));
+        }
+        if line.shipped > line.allocated || line.returned > line.shipped {
+            found.push(format!("{name}: returned <= shipped <= allocated does not hold: {line:?}"));
+        }
+    }
+}
+
+/// I6: each bucket's balance is what the ledger moved in less what it moved out, and the last entry says so.
+fn check_ledger(state: &State, ledger: &[LedgerEntry], found: &mut Vec<String>) {
+    let mut balances: BTreeMap<StockKey, [i64; 6]> = BTreeMap::new();
+    for entry in ledger {
+        let key = StockKey { sku: entry.sku.clone(), location: entry.location.clone() };
+        let buckets = balances.entry(key).or_default();
+        if let Some(from) = entry.from {
+            buckets[from as usize] -= entry.quantity;
+        }
+        if let Some(to) = entry.to {
+            buckets[to as usize] += entry.quantity;
+        }
+        if *buckets != entry.balances.buckets() {
+            found.push(format!("I6 the balances of ledger entry {entry:?} should be {buckets:?}"));
+        }
+    }
+    for (key, buckets) in balances {
+        let stock = state.stock(&key).buckets();
+        if stock != buckets {
+            found.push(format!("I6 {key:?} is {stock:?}, its ledger says {buckets:?}"));
+        }
+    }
+}
+
+fn expect_equal(found: &mut Vec<String>, name: &str, is: i64, should: i64) {
+    if is != should {
+        found.push(format!("{name}: is {is}, should be {should}"));
+    }
+}

@@ -1,0 +1,52 @@
+//! The rules of orders and stock, pure: `(state, entry, log time) -> (replies, changes)`.
+//!
+//! This crate deliberately knows no clock, randomness, file, network, thread, log line or wire format: time is an
+//! argument, and storage owns the frozen forms of what is defined here. The same entries give the same replies and
+//! changes on any node; whatever stands in an entry, execution doesn't panic.
+//!
+//! Invariants, held by construction or checked by [`invariants::violations`]:
+//! - I1, I2: no bucket is below 0 and `on_hand` is their sum ([`Stock`]).
+//! - I3, I4: `reserved` and `committed` are the sums over orders of what is held and what is owed.
+//! - I5, I15: a line's quantities add up, and nothing takes back what has shipped ([`order::OrderLine`]).
+//! - I6: every movement of units has a ledger entry in the same change.
+//! - I9: lines that share a SKU are checked on their sum.
+//! - I11: a request id has at most one effect.
+//! - I12: nothing commits after its expire time in log time, and nobody else gets the units before it.
+//!
+//! Start at [`State::execute`], then `placement.rs` and `reservation.rs`.
+
+mod catalog;
+pub mod change;
+pub mod command;
+pub mod document;
+mod draft;
+mod execute;
+mod expiry;
+mod fulfilment;
+pub mod ids;
+pub mod invariants;
+mod inventory;
+pub mod ledger;
+pub mod limits;
+pub mod order;
+pub mod outcome;
+mod placement;
+pub mod rejection;
+pub mod request;
+mod reservation;
+mod returns;
+mod revision;
+pub mod sku;
+mod state;
+pub mod stock;
+mod time;
+
+pub use change::{Change, Clock};
+pub use command::{Command, ContentHash, Entry, Origin, Request};
+pub use execute::Applied;
+pub use outcome::{Outcome, Reply};
+pub use rejection::Rejection;
+pub use revision::Revision;
+pub use state::State;
+pub use stock::{Stock, StockKey};
+pub use time::LogTime;

@@ -1,0 +1,33 @@
+//! Every bound of the state machine, in one place. They are part of what all nodes must agree on: a change is gated
+//! by the version of the entry.
+
+/// Characters of an identifier.
+pub const MAX_ID_LEN: usize = 128;
+/// Bytes of a SKU's display name.
+pub const MAX_DISPLAY_NAME_LEN: usize = 256;
+/// Bytes of a reference kept in the ledger.
+pub const MAX_REFERENCE_LEN: usize = 512;
+/// Lines of an order, a shipment or a return. Real orders reach 1,114.
+pub const MAX_LINES: usize = 2_000;
+/// Units of a receipt or an adjustment.
+pub const MAX_STOCK_CHANGE: i64 = 1_000_000_000_000;
+/// Units of an order line.
+pub const MAX_LINE_QUANTITY: i64 = 1_000_000_000;
+/// Price of a unit, in minor units.
+pub const MAX_UNIT_PRICE_MINOR: i64 = 1_000_000_000_000;
+/// Shortest hold of an unpaid order, in microseconds: a second.
+pub const MIN_HOLD_US: u64 = 1_000_000;
+/// Longest hold of an unpaid order, in microseconds: 30 days.
+pub const MAX_HOLD_US: u64 = 30 * 24 * 3_600 * 1_000_000;
+/// Hold of an unpaid order where the caller names none, in microseconds: 15 minutes.
+pub const DEFAULT_HOLD_US: u64 = 15 * 60 * 1_000_000;
+/// Orders that one command expires at most, so that no entry takes long.
+pub const MAX_EXPIRE_BATCH: usize = 1_000;
+/// How far a request id's time may be ahead of log time, in milliseconds.
+pub const MAX_REQUEST_AHEAD_MS: u64 = 5 * 60 * 1_000;
+/// How long request records are kept, in milliseconds.
+pub const REQUEST_RETENTION_MS: u64 = 3_600 * 1_000;
+/// How many request records are kept.
+pub const MAX_REQUEST_RECORDS: usize = 4_000_000;
+/// Expired request records that one command removes at most. More than one, so that the backlog shrinks.
+pub const REQUEST_TRIM_BATCH: usize = 4;

@@ -1,0 +1,92 @@
+//! Outcomes: what became of a command. Small, complete, and kept in the request record, so that a replay can give
+//! exactly what the first call gave. Where callers want a whole order they read it.
+
+use crate::ids::{LocationId, OrderId};
+use crate::order::OrderState;
+use crate::rejection::Rejection;
+use crate::revision::Revision;
+use crate::sku::Sku;
+use crate::stock::{Stock, StockKey};
+use crate::time::LogTime;
+
+/// What a command brought about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The SKU as created.
+    SkuCreated(Sku),
+    /// The SKU as changed.
+    SkuUpdated(Sku),
+    /// It is gone.
+    SkuDeleted,
+    /// The stock after the receipt.
+    StockReceived(StockKey, Stock),
+    /// The stock after the adjustment.
+    StockAdjusted(StockKey, Stock),
+    /// Units are held.
+    OrderPlaced {
+        /// Which.
+        order: OrderId,
+        /// Until when.
+        expires: LogTime,
+        /// Where the units of each line come from.
+        locations: Vec<LocationId>,
+    },
+    /// Units are owed.
+    OrderConfirmed {
+        /// Which.
+        order: OrderId,
+    },
+    /// Units left.
+    OrderShipped {
+        /// Which.
+        order: OrderId,
+        /// In which state it is now.
+        state: OrderState,
+        /// Units that left.
+        shipped: i64,
+    },
+    /// Units were given back.
+    OrderCancelled {
+        /// Which.
+        order: OrderId,
+        /// In which state it is now.
+        state: OrderState,
+        /// Units given back.
+        cancelled: i64,
+    },
+    /// Units came back.
+    OrderReturned {
+        /// Which.
+        order: OrderId,
+        /// In which state it is now.
+        state: OrderState,
+        /// Units that came back.
+        returned: i64,
+    },
+    /// By the system.
+    DueExpired {
+        /// Orders that expired.
+        orders: u32,
+        /// True where more are due.
+        more: bool,
+    },
+    /// The request was abandoned before it was decided: it has no effect and never will.
+    RequestAbandoned,
+    /// The rule that the command would have broken. Nothing changed.
+    Rejected(Rejection),
+}
+
+/// An outcome and where it was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// What became of the command.
+    pub outcome: Outcome,
+    /// The log index at which it was decided; for a replay, the original one.
+    pub revision: Revision,
+    /// Position among the commands of that index.
+    pub position: u32,
+    /// Log time at which it was decided.
+    pub time: LogTime,
+    /// True where it was decided by an earlier command with the same request id.
+    pub replayed: bool,
+}

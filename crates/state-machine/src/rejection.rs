@@ -1,0 +1,113 @@
+//! Rejections: business answers that every node gives alike. Each names the rule that would be broken and what the
+//! caller needs to know to do better. In the order of precedence: request id, not found, state, limits, stock.
+
+use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
+use crate::order::{Operation, OrderState};
+use crate::stock::Bucket;
+use crate::time::LogTime;
+
+/// Why a command was refused. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    /// The command breaks a bound that the gateway should have caught; says which.
+    Malformed(&'static str),
+    /// The id was used for other content.
+    RequestIdReused,
+    /// The id is as old as the horizon or older: whether it ran before is no longer known.
+    RequestIdExpired {
+        /// Ids up to this time, in milliseconds since 1970, are expired.
+        horizon_ms: u64,
+    },
+    /// The id's time is too far ahead of log time.
+    RequestIdInFuture {
+        /// Log time, in milliseconds since 1970.
+        now_ms: u64,
+    },
+    /// The caller gave the request up.
+    RequestAbandoned,
+    /// No such thing.
+    NotFound(Resource),
+    /// There is one already.
+    AlreadyExists(Resource),
+    /// The hold ended before the payment.
+    ReservationExpired {
+        /// Which.
+        order: OrderId,
+        /// When it ended.
+        expired: LogTime,
+    },
+    /// The order's state doesn't allow it.
+    IllegalTransition {
+        /// Which.
+        order: OrderId,
+        /// Its state.
+        state: OrderState,
+        /// What was tried.
+        operation: Operation,
+    },
+    /// A SKU with stock can't be deleted.
+    SkuInUse {
+        /// Which.
+        sku: SkuId,
+        /// Where it has stock.
+        location: LocationId,
+    },
+    /// More units of a line than there are to ship or to return.
+    QuantityExceeded {
+        /// Which order.
+        order: OrderId,
+        /// Every line that asks too much.
+        lines: Vec<ExceededLine>,
+    },
+    /// A quantity or a sum would leave the range of 64 bits.
+    QuantityOverflow,
+    /// Every line that is short.
+    InsufficientStock {
+        /// Not empty.
+        shortages: Vec<Shortage>,
+    },
+    /// Not for callers and never recorded: more holds are due than one command may expire. The proposer puts
+    /// `ExpireDue` ahead and proposes the command again.
+    RetryAfterExpiry,
+}
+
+/// Something that has an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    /// A SKU.
+    Sku(SkuId),
+    /// An order.
+    Order(OrderId),
+    /// A line of an order, from 1.
+    OrderLine(OrderId, u32),
+    /// A booked document.
+    Document(DocumentId),
+}
+
+/// A line that asks for more than is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExceededLine {
+    /// From 1.
+    pub line: u32,
+    /// Units asked for.
+    pub asked: i64,
+    /// Units left.
+    pub left: i64,
+}
+
+/// What is missing of a SKU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// Number of the line in the request, from 1; 0 where the request has no lines.
+    pub line: u32,
+    /// What is short.
+    pub sku: SkuId,
+    /// Where; `None` where any location would have done.
+    pub location: Option<LocationId>,
+    /// In which bucket.
+    pub bucket: Bucket,
+    /// Units asked for.
+    pub asked: i64,
+    /// Units there, after what earlier lines of the same request take: at the location, or at the one that has most.
+    pub available: i64,
+}

@@ -1,0 +1,44 @@
+//! Returns: shipped units come back.
+
+use crate::catalog;
+use crate::command::{Disposition, ReturnOrder};
+use crate::draft::{Draft, Movement};
+use crate::fulfilment::{key_of, line_quantities, order_for};
+use crate::ledger::Reason;
+use crate::order::{Operation, Order};
+use crate::outcome::Outcome;
+use crate::rejection::Rejection;
+use crate::stock::Bucket;
+
+pub(crate) fn book(draft: &mut Draft<'_>, command: &ReturnOrder) -> Result<Outcome, Rejection> {
+    // A return that was booked before says so, whatever became of the order since.
+    if draft.order(&command.order).is_some() {
+        draft.book(command.document.as_ref())?;
+    }
+    let mut order = Order::clone(order_for(draft, &command.order, Operation::Return)?);
+    let asked = command.lines.iter().map(|line| (line.line, line.quantity));
+    let quantities = line_quantities(&order, asked, |line| line.shipped - line.returned)?;
+    for returned in &command.lines {
+        let index = usize::try_from(returned.line).expect("u32 fits") - 1;
+        let line = &order.lines[index];
+        // A SKU that was deleted since has no stock to come back to.
+        draft.sku(&line.sku).ok_or_else(|| catalog::not_found(&line.sku))?;
+        let to = match returned.disposition {
+            Disposition::Restock => Some(Bucket::Available),
+            Disposition::Damaged => Some(Bucket::Damaged),
+            Disposition::Scrap => None,
+        };
+        let movement = Movement {
+            document: command.document.as_ref(),
+            ..Movement::for_order(&command.order, Reason::Returned, None, to, returned.quantity)
+        };
+        draft.move_units(&key_of(line), movement)?;
+    }
+    for (line, quantity) in order.lines.iter_mut().zip(&quantities) {
+        line.returned += quantity;
+    }
+    let state = order.state();
+    let returned = quantities.iter().sum();
+    draft.put_order(order);
+    Ok(Outcome::OrderReturned { order: command.order.clone(), state, returned })
+}

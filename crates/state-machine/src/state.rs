@@ -1,0 +1,217 @@
+//! The state: what commands read, kept in ordered maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::change::{Change, Clock};
+use crate::command::Origin;
+use crate::document::Document;
+use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
+use crate::limits;
+use crate::order::{Order, OrderState};
+use crate::request::{RequestRecord, RequestStatus};
+use crate::outcome::Outcome;
+use crate::sku::Sku;
+use crate::stock::{Stock, StockKey};
+use crate::time::LogTime;
+
+/// What commands read and change.
+///
+/// Invariants:
+/// - `due` holds exactly the unpaid orders of `orders`, by the end of their hold.
+/// - All SKUs, all stock, all unsettled orders and all request records are here. Settled orders and documents need not
+///   be: whoever owns the state loads those that an entry names before it is applied.
+/// - `clock.now` and `clock.horizon_ms` never fall.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    skus: BTreeMap<SkuId, Sku>,
+    stock: BTreeMap<StockKey, Stock>,
+    orders: BTreeMap<OrderId, Arc<Order>>,
+    documents: BTreeMap<DocumentId, Document>,
+    due: BTreeSet<(LogTime, OrderId)>,
+    requests: BTreeMap<Origin, RequestRecord>,
+    clock: Clock,
+}
+
+impl State {
+    /// Nothing at all, at time zero.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in one row: when a command is done, and when the state is loaded.
+    pub fn absorb(&mut self, change: &Change) {
+        match change {
+            Change::Sku(id, Some(sku)) => {
+                self.skus.insert(id.clone(), sku.clone());
+            }
+            Change::Sku(id, None) => {
+                self.skus.remove(id);
+            }
+            Change::Stock(key, Some(stock)) => {
+                self.stock.insert(key.clone(), *stock);
+            }
+            Change::Stock(key, None) => {
+                self.stock.remove(key);
+            }
+            Change::Order(id, order) => self.absorb_order(id, order),
+            Change::Document(id, document) => {
+                self.documents.insert(id.clone(), document.clone());
+            }
+            Change::Ledger(_) => {}
+            Change::Request(origin, Some(record)) => {
+                self.requests.insert(origin.clone(), record.clone());
+            }
+            Change::Request(origin, None) => {
+                self.requests.remove(origin);
+            }
+            Change::Clock(clock) => self.clock = *clock,
+        }
+    }
+
+    fn absorb_order(&mut self, id: &OrderId, order: &Arc<Order>) {
+        if order.state() == OrderState::PendingPayment {
+            self.due.insert((order.expires, id.clone()));
+        }
+        let Some(old) = self.orders.insert(id.clone(), Arc::clone(order)) else { return };
+        let still_due = order.state() == OrderState::PendingPayment && old.expires == order.expires;
+        if old.state() == OrderState::PendingPayment && !still_due {
+            self.due.remove(&(old.expires, id.clone()));
+        }
+    }
+
+    /// Forgets a settled order that is safe elsewhere. An unsettled one stays.
+    pub fn evict_order(&mut self, id: &OrderId) {
+        if self.orders.get(id).is_some_and(|order| order.is_settled()) {
+            self.orders.remove(id);
+        }
+    }
+
+    /// Forgets a document that is safe elsewhere.
+    pub fn evict_document(&mut self, id: &DocumentId) {
+        self.documents.remove(id);
+    }
+
+    /// A SKU.
+    pub fn sku(&self, id: &SkuId) -> Option<&Sku> {
+        self.skus.get(id)
+    }
+
+    /// SKUs after an id, in order.
+    pub fn skus_after(&self, after: Option<&SkuId>) -> impl Iterator<Item = &Sku> {
+        self.skus.range((lower_bound(after), std::ops::Bound::Unbounded)).map(|(_, sku)| sku)
+    }
+
+    /// Stock at a location; all zero where none was ever booked.
+    pub fn stock(&self, key: &StockKey) -> Stock {
+        self.stock.get(key).copied().unwrap_or_default()
+    }
+
+    /// Stock after a key, in order.
+    pub fn stock_after(&self, after: Option<&StockKey>) -> impl Iterator<Item = (&StockKey, &Stock)> {
+        self.stock.range((lower_bound(after), std::ops::Bound::Unbounded))
+    }
+
+    /// The stock of one SKU at every location after one, in the order of location ids.
+    pub fn stock_of<'a>(
+        &'a self,
+        sku: &'a SkuId,
+        after: Option<&LocationId>,
+    ) -> impl Iterator<Item = (&'a StockKey, &'a Stock)> {
+        // "!" is the smallest id there is.
+        let first = LocationId::new("!").expect("a visible character");
+        let from = StockKey { sku: sku.clone(), location: after.cloned().unwrap_or(first) };
+        let bound = match after {
+            Some(_) => std::ops::Bound::Excluded(from),
+            None => std::ops::Bound::Included(from),
+        };
+        self.stock.range((bound, std::ops::Bound::Unbounded)).take_while(move |(key, _)| key.sku == *sku)
+    }
+
+    /// An order that is in memory.
+    pub fn order(&self, id: &OrderId) -> Option<&Arc<Order>> {
+        self.orders.get(id)
+    }
+
+    /// The orders in memory, in the order of their ids.
+    pub fn orders(&self) -> impl Iterator<Item = &Arc<Order>> {
+        self.orders.values()
+    }
+
+    /// The orders in memory after an id, in order.
+    pub fn orders_after(&self, after: Option<&OrderId>) -> impl Iterator<Item = &Arc<Order>> {
+        self.orders.range((lower_bound(after), std::ops::Bound::Unbounded)).map(|(_, order)| order)
+    }
+
+    /// A document that is in memory.
+    pub fn document(&self, id: &DocumentId) -> Option<&Document> {
+        self.documents.get(id)
+    }
+
+    /// Log time and horizon.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// When the next hold ends.
+    pub fn next_due(&self) -> Option<LogTime> {
+        self.due.first().map(|(time, _)| *time)
+    }
+
+    /// How many unpaid orders there are.
+    pub(crate) fn due_count(&self) -> usize {
+        self.due.len()
+    }
+
+    /// Unpaid orders whose time is over, the longest due first.
+    pub(crate) fn due_orders(&self) -> impl Iterator<Item = &OrderId> {
+        let now = self.clock.now;
+        self.due.iter().take_while(move |(time, _)| *time <= now).map(|(_, id)| id)
+    }
+
+    /// What is known of a request id.
+    pub fn request_status(&self, origin: &Origin) -> RequestStatus {
+        let horizon_ms = self.clock.horizon_ms;
+        if origin.request.time_ms() <= horizon_ms {
+            return RequestStatus::Expired { horizon_ms };
+        }
+        match self.requests.get(origin) {
+            None => RequestStatus::NotSeen,
+            Some(record) if record.outcome == Outcome::RequestAbandoned => RequestStatus::Abandoned(record.clone()),
+            Some(record) => RequestStatus::Decided(record.clone()),
+        }
+    }
+
+    /// How many request records there are.
+    pub fn request_count(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// All request records, oldest id first.
+    pub fn requests(&self) -> impl Iterator<Item = (&Origin, &RequestRecord)> {
+        self.requests.iter()
+    }
+
+    /// Moves the clock to an entry's time, never back, and the horizon after it.
+    pub(crate) fn advance_clock(&mut self, time: LogTime) {
+        self.clock.now = self.clock.now.max(time);
+        let horizon_ms = self.clock.now.millis().saturating_sub(limits::REQUEST_RETENTION_MS);
+        self.clock.horizon_ms = self.clock.horizon_ms.max(horizon_ms);
+    }
+
+    /// The oldest request record that is to leave: expired, or one too many. The horizon covers it from now on.
+    pub(crate) fn pop_old_request(&mut self) -> Option<Origin> {
+        let (origin, _) = self.requests.first_key_value()?;
+        let time_ms = origin.request.time_ms();
+        if time_ms > self.clock.horizon_ms && self.requests.len() <= limits::MAX_REQUEST_RECORDS {
+            return None;
+        }
+        let (origin, _) = self.requests.pop_first()?;
+        self.clock.horizon_ms = self.clock.horizon_ms.max(time_ms);
+        Some(origin)
+    }
+}
+
+fn lower_bound<K: Clone>(after: Option<&K>) -> std::ops::Bound<K> {
+    after.map_or(std::ops::Bound::Unbounded, |key| std::ops::Bound::Excluded(key.clone()))
+}

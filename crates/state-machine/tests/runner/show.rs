@@ -1,0 +1,152 @@
+//! From outcomes and rows to the words of a script.
+
+use std::fmt::Write as _;
+
+use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::order::{Order, OrderLine};
+use stockade_state_machine::stock::Bucket;
+use stockade_state_machine::{Change, LogTime, Outcome, Rejection, Stock, StockKey};
+
+use super::START_US;
+
+/// Seconds since the script began.
+pub(crate) fn time(time: LogTime) -> String {
+    seconds(time.micros().saturating_sub(START_US))
+}
+
+fn seconds(micros: u64) -> String {
+    match (micros / 1_000_000, micros % 1_000_000) {
+        (seconds, 0) => format!("{seconds}s"),
+        (seconds, rest) => format!("{seconds}s+{rest}us"),
+    }
+}
+
+/// An outcome in a line.
+pub(crate) fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::SkuCreated(sku) => format!("SkuCreated {} {:?}", sku.id, sku.display_name),
+        Outcome::SkuUpdated(sku) => format!("SkuUpdated {} {:?}", sku.id, sku.display_name),
+        Outcome::SkuDeleted => "SkuDeleted".to_owned(),
+        Outcome::StockReceived(key, stock) => format!("StockReceived {}", stock_row(key, stock)),
+        Outcome::StockAdjusted(key, stock) => format!("StockAdjusted {}", stock_row(key, stock)),
+        Outcome::OrderPlaced { order, expires, locations } => {
+            format!("OrderPlaced {order} until {} from {locations:?}", time(*expires))
+        }
+        Outcome::OrderConfirmed { order } => format!("OrderConfirmed {order}"),
+        Outcome::OrderShipped { order, state, shipped } => {
+            format!("OrderShipped {order} {} shipped={shipped}", state.name())
+        }
+        Outcome::OrderCancelled { order, state, cancelled } => {
+            format!("OrderCancelled {order} {} cancelled={cancelled}", state.name())
+        }
+        Outcome::OrderReturned { order, state, returned } => {
+            format!("OrderReturned {order} {} returned={returned}", state.name())
+        }
+        Outcome::DueExpired { orders, more } => format!("DueExpired orders={orders} more={more}"),
+        Outcome::RequestAbandoned => "RequestAbandoned".to_owned(),
+        Outcome::Rejected(rejection) => format!("REJECTED {}", self::rejection(rejection)),
+    }
+}
+
+fn rejection(rejection: &Rejection) -> String {
+    match rejection {
+        Rejection::RequestIdExpired { horizon_ms } => {
+            format!("RequestIdExpired horizon={}", time(LogTime::from_micros(horizon_ms * 1_000)))
+        }
+        Rejection::RequestIdInFuture { now_ms } => {
+            format!("RequestIdInFuture now={}", time(LogTime::from_micros(now_ms * 1_000)))
+        }
+        Rejection::ReservationExpired { order, expired } => {
+            format!("ReservationExpired {order} expired={}", time(*expired))
+        }
+        Rejection::Malformed(_)
+        | Rejection::RequestIdReused
+        | Rejection::RequestAbandoned
+        | Rejection::NotFound(_)
+        | Rejection::AlreadyExists(_)
+        | Rejection::IllegalTransition { .. }
+        | Rejection::SkuInUse { .. }
+        | Rejection::QuantityExceeded { .. }
+        | Rejection::QuantityOverflow
+        | Rejection::InsufficientStock { .. }
+        | Rejection::RetryAfterExpiry => format!("{rejection:?}"),
+    }
+}
+
+/// A changed row and the key that it is sorted by; the clock, the ledger and request records are shown on request only.
+pub(crate) fn change(change: &Change) -> Option<(String, String)> {
+    match change {
+        Change::Sku(id, sku) => {
+            let row = if sku.is_some() { format!("sku {id}") } else { format!("sku {id} is gone") };
+            Some((format!("1 {id}"), row))
+        }
+        Change::Stock(key, Some(stock)) => {
+            Some((format!("2 {} {}", key.sku, key.location), format!("stock {}", stock_row(key, stock))))
+        }
+        Change::Stock(key, None) => Some((
+            format!("2 {} {}", key.sku, key.location),
+            format!("stock {}@{} is gone", key.sku, key.location),
+        )),
+        Change::Order(id, order) => Some((format!("3 {id}"), order_row(order))),
+        Change::Document(id, _) => Some((format!("4 {id}"), format!("document {id}"))),
+        Change::Request(origin, None) => {
+            let made = time(LogTime::from_micros(origin.request.time_ms() * 1_000));
+            Some((format!("5 {origin:?}"), format!("the record of a request of {made} left")))
+        }
+        Change::Ledger(_) | Change::Request(_, Some(_)) | Change::Clock(_) => None,
+    }
+}
+
+fn stock_row(key: &StockKey, stock: &Stock) -> String {
+    let mut row = format!("{}@{}", key.sku, key.location);
+    for bucket in Bucket::ALL {
+        // `available` is always of interest, the others where they hold something.
+        if bucket == Bucket::Available || stock.get(bucket) != 0 {
+            write!(row, " {}={}", bucket.name(), stock.get(bucket)).expect("a string takes all");
+        }
+    }
+    row
+}
+
+fn order_row(order: &Order) -> String {
+    if order.lines.len() > 10 {
+        return format!("order {} {}: {} lines", order.id, order.state().name(), order.lines.len());
+    }
+    let lines: Vec<_> = order.lines.iter().map(line).collect();
+    format!("order {} {}: {}", order.id, order.state().name(), lines.join("; "))
+}
+
+fn line(line: &OrderLine) -> String {
+    let mut text = format!("{}@{} ordered={}", line.sku, line.location, line.ordered);
+    let quantities = [
+        ("held", line.held),
+        ("allocated", line.allocated),
+        ("shipped", line.shipped),
+        ("returned", line.returned),
+        ("cancelled", line.cancelled),
+        ("expired", line.expired),
+    ];
+    for (name, quantity) in quantities {
+        if quantity != 0 {
+            write!(text, " {name}={quantity}").expect("a string takes all");
+        }
+    }
+    text
+}
+
+/// A ledger entry in a line.
+pub(crate) fn movement(entry: &LedgerEntry) -> String {
+    let bucket = |bucket: Option<Bucket>| bucket.map_or("outside", Bucket::name);
+    let actor = entry.actor.as_ref().map_or("system", |actor| actor.as_str());
+    format!(
+        "@{}.{} {}@{} {} from {} to {} for {:?} by {actor}",
+        entry.revision,
+        entry.position,
+        entry.sku,
+        entry.location,
+        entry.quantity,
+        bucket(entry.from),
+        bucket(entry.to),
+        entry.reason,
+    )
+}
