@@ -1,0 +1,118 @@
+//! The applied row: up to where, and to what end, the engine's rows go. Written last in every window.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openraft::BasicNode;
+use openraft::type_config::alias::{LogIdOf, StoredMembershipOf};
+use serde::{Deserialize, Serialize};
+use stockade_state_machine::change::Clock;
+use stockade_state_machine::ids::{Principal, RequestId};
+use stockade_state_machine::{LogTime, Origin};
+
+use crate::codec::{self, DecodeError};
+use crate::rows::Digest;
+use crate::{Error, TypeConfig};
+
+pub(crate) type LogId = LogIdOf<TypeConfig>;
+pub(crate) type StoredMembership = StoredMembershipOf<TypeConfig>;
+
+/// Where the applied state stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Position {
+    /// The last applied log id.
+    pub(crate) log_id: Option<LogId>,
+    /// The last applied membership.
+    pub(crate) membership: StoredMembership,
+    /// Log time and horizon.
+    pub(crate) clock: Clock,
+    /// Chained over the changes of every entry.
+    pub(crate) chain: [u8; 32],
+    /// Request records up to this one have left; their pages may hold them still.
+    pub(crate) trimmed: Option<Origin>,
+}
+
+impl Position {
+    /// The last applied log index; 0 where there is none.
+    pub(crate) fn index(&self) -> u64 {
+        self.log_id.as_ref().map_or(0, |log_id| log_id.index)
+    }
+}
+
+/// The frozen form, version 1.
+#[derive(Serialize, Deserialize)]
+struct AppliedRowV1 {
+    log_id: Option<LogIdV1>,
+    membership_log_id: Option<LogIdV1>,
+    voters: Vec<BTreeSet<u64>>,
+    nodes: BTreeMap<u64, String>,
+    now_us: u64,
+    horizon_ms: u64,
+    chain: [u8; 32],
+    trimmed: Option<(u128, String)>,
+    digest: Digest,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LogIdV1 {
+    term: u64,
+    node_id: u64,
+    index: u64,
+}
+
+impl LogIdV1 {
+    fn freeze(log_id: &LogId) -> Self {
+        let leader = &log_id.leader_id;
+        Self { term: leader.term, node_id: leader.node_id, index: log_id.index }
+    }
+
+    fn thaw(&self) -> LogId {
+        let leader = openraft::impls::leader_id_adv::LeaderId { term: self.term, node_id: self.node_id };
+        LogId::new(leader, self.index)
+    }
+}
+
+/// The row's value.
+pub(crate) fn encode(position: &Position, digest: Digest) -> Vec<u8> {
+    let membership = position.membership.membership();
+    codec::to_frozen(&AppliedRowV1 {
+        log_id: position.log_id.as_ref().map(LogIdV1::freeze),
+        membership_log_id: position.membership.log_id().as_ref().map(LogIdV1::freeze),
+        voters: membership.get_joint_config().clone(),
+        nodes: membership.nodes().map(|(id, node)| (*id, node.addr.clone())).collect(),
+        now_us: position.clock.now.micros(),
+        horizon_ms: position.clock.horizon_ms,
+        chain: position.chain,
+        trimmed: position
+            .trimmed
+            .as_ref()
+            .map(|origin| (origin.request.bits(), origin.principal.as_str().to_owned())),
+        digest,
+    })
+}
+
+/// Back from the row's value.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Position, Digest), Error> {
+    let damaged = |error: DecodeError| Error::Engine(format!("the applied row: {error}"));
+    let row: AppliedRowV1 = codec::from_frozen(bytes).map_err(damaged)?;
+    let nodes: BTreeMap<u64, BasicNode> =
+        row.nodes.into_iter().map(|(id, address)| (id, BasicNode::new(address))).collect();
+    let membership = openraft::Membership::new(row.voters, nodes)
+        .map_err(|error| Error::Engine(format!("the applied row's membership: {error}")))?;
+    let trimmed = row.trimmed.map(|(bits, principal)| {
+        let request = RequestId::new(bits)?;
+        Some(Origin { request, principal: Principal::new(&principal).ok()? })
+    });
+    let trimmed = match trimmed {
+        Some(None) => return Err(Error::Engine("the applied row: no request id".to_owned())),
+        Some(origin) => origin,
+        None => None,
+    };
+    let position = Position {
+        log_id: row.log_id.as_ref().map(LogIdV1::thaw),
+        membership: StoredMembership::new(row.membership_log_id.as_ref().map(LogIdV1::thaw), membership),
+        clock: Clock { now: LogTime::from_micros(row.now_us), horizon_ms: row.horizon_ms },
+        chain: row.chain,
+        trimmed,
+    };
+    Ok((position, row.digest))
+}

@@ -1,0 +1,259 @@
+//! The applier: committed entries become state, replies, and rows on their way to the engine.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt};
+use openraft::EntryPayload;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
+use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
+use stockade_state_machine::change::Change;
+use stockade_state_machine::document::Document;
+use stockade_state_machine::ids::{DocumentId, OrderId};
+use stockade_state_machine::order::Order;
+use stockade_state_machine::{Applied, Entry, Revision};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::applied_row::{LogId, StoredMembership};
+use crate::codec;
+use crate::log::LogStore;
+use crate::memory::{Memory, Shared, stored_document, stored_order};
+use crate::snapshot::{SnapshotFile, SnapshotStore};
+use crate::writer::WriterCommand;
+use crate::{EntryReplies, Error, Proposal, TypeConfig};
+
+/// The applied state, as openraft drives it.
+///
+/// Invariants:
+/// - Entries are applied one after the other, in log order, each whole; nobody else changes the state.
+/// - A failure here is never an outcome: it stops the node.
+#[derive(Debug)]
+pub struct StateMachine {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) writer: mpsc::Sender<WriterCommand>,
+    pub(crate) snapshots: SnapshotStore,
+    pub(crate) log: LogStore,
+    /// Beyond it apply waits for the writer.
+    pub(crate) overlay_bytes: u64,
+}
+
+impl StateMachine {
+    /// Executes a proposal; gives the replies once readers can see what it did.
+    fn execute(&self, log_id: LogId, proposal: &Proposal) -> Result<(EntryReplies, Vec<Change>), Error> {
+        let entry = codec::decode_proposal(proposal)
+            .map_err(|error| Error::Engine(format!("log entry {log_id} can't be decoded: {error}")))?;
+        let mut named = self.fetch_named(&entry)?;
+        let revision = Revision::new(log_id.index);
+        let mut memory = self.shared.memory.write();
+        named.load_into(&mut memory)?;
+        let Applied { replies, changes } = memory.state.execute(revision, &entry);
+        named.unload_from(&mut memory, revision);
+        memory.revision = revision;
+        drop(memory);
+        self.shared.applied.send_replace(revision);
+        Ok((EntryReplies(replies.into()), changes))
+    }
+
+    /// Reads the orders and documents that an entry names and that are not in memory, before apply holds up readers.
+    fn fetch_named(&self, entry: &Entry) -> Result<Named, Error> {
+        let memory = self.shared.memory.read();
+        let engine = Arc::clone(&memory.engine);
+        let mut named = Named::default();
+        for request in &entry.requests {
+            if let Some(id) = request.command.order() {
+                let fetched = memory.state.order(id).is_none().then(|| stored_order(engine.as_ref(), id));
+                named.orders.push((id.clone(), fetched.transpose()?));
+            }
+            if let Some(id) = request.command.document() {
+                let fetched = memory.state.document(id).is_none().then(|| stored_document(engine.as_ref(), id));
+                named.documents.push((id.clone(), fetched.transpose()?));
+            }
+        }
+        Ok(named)
+    }
+
+    /// Moves on over an entry that changes no state.
+    fn pass(&self, log_id: LogId, membership: Option<StoredMembership>) {
+        let revision = Revision::new(log_id.index);
+        self.shared.memory.write().revision = revision;
+        let mut window = self.shared.window.lock();
+        window.position.log_id = Some(log_id);
+        if let Some(membership) = membership {
+            window.position.membership = membership;
+        }
+        drop(window);
+        self.shared.applied.send_replace(revision);
+    }
+
+    /// Puts an entry's changes on their way to the engine.
+    fn take_in(&self, log_id: LogId, changes: &[Change]) -> usize {
+        let mut window = self.shared.window.lock();
+        window.take_in(changes);
+        window.position.log_id = Some(log_id);
+        window.bytes
+    }
+
+    /// Waits while the writer is too far behind: memory is bounded, and openraft's queue then holds the leader back.
+    async fn wait_for_room(&self) -> Result<(), io::Error> {
+        loop {
+            let drained = self.shared.drained.notified();
+            if self.shared.backlog_bytes() <= self.overlay_bytes {
+                return Ok(());
+            }
+            self.shared.filled.notify_one();
+            tokio::select! {
+                () = drained => {}
+                // It failed, and the node is stopping: nobody will make room any more.
+                () = self.writer.closed() => return Err(io::Error::other("the engine's writer has stopped")),
+            }
+        }
+    }
+}
+
+/// The orders and documents that an entry names.
+///
+/// The inner option is what the engine has; the outer is `None` where the thing was in memory when it was looked for.
+#[derive(Default)]
+struct Named {
+    orders: Vec<(OrderId, Option<Option<Arc<Order>>>)>,
+    documents: Vec<(DocumentId, Option<Option<Document>>)>,
+}
+
+impl Named {
+    /// Brings into memory what is not there. The writer may have evicted something since it was looked for: then the
+    /// engine has it, as it is now.
+    fn load_into(&mut self, memory: &mut Memory) -> Result<(), Error> {
+        let engine = Arc::clone(&memory.engine);
+        for (id, fetched) in &mut self.orders {
+            if memory.state.order(id).is_some() {
+                continue;
+            }
+            let order = match fetched.take() {
+                Some(order) => order,
+                None => stored_order(engine.as_ref(), id)?,
+            };
+            if let Some(order) = order {
+                memory.state.absorb(&Change::Order(id.clone(), order));
+            }
+        }
+        for (id, fetched) in &mut self.documents {
+            if memory.state.document(id).is_some() {
+                continue;
+            }
+            let document = match fetched.take() {
+                Some(document) => document,
+                None => stored_document(engine.as_ref(), id)?,
+            };
+            if let Some(document) = document {
+                memory.state.absorb(&Change::Document(id.clone(), document));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of what was only looked at and is in the engine; what changed stays until the writer has it.
+    fn unload_from(&self, memory: &mut Memory, revision: Revision) {
+        let written = memory.written;
+        let may_go = |of: Revision| of < revision && of <= written;
+        for (id, _) in &self.orders {
+            if memory.state.order(id).is_some_and(|order| may_go(order.revision)) {
+                memory.state.evict_order(id);
+            }
+        }
+        for (id, _) in &self.documents {
+            if memory.state.document(id).is_some_and(|document| may_go(document.revision)) {
+                memory.state.evict_document(id);
+            }
+        }
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFile;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        let window = self.shared.window.lock();
+        Ok((window.position.log_id, window.position.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + Send,
+    {
+        while let Some(entry) = entries.next().await {
+            let (entry, responder) = entry?;
+            let log_id = entry.log_id;
+            match entry.payload {
+                EntryPayload::Blank => {
+                    self.pass(log_id, None);
+                    responder.into_iter().for_each(|responder| responder.send(EntryReplies::default()));
+                }
+                EntryPayload::Membership(membership) => {
+                    self.pass(log_id, Some(StoredMembership::new(Some(log_id), membership)));
+                    responder.into_iter().for_each(|responder| responder.send(EntryReplies::default()));
+                }
+                EntryPayload::Normal(proposal) => {
+                    let (replies, changes) = self.execute(log_id, &proposal).map_err(Error::into_io)?;
+                    responder.into_iter().for_each(|responder| responder.send(replies.clone()));
+                    let bytes = self.take_in(log_id, &changes);
+                    if bytes >= crate::limits::WINDOW_BYTES {
+                        self.shared.filled.notify_one();
+                    }
+                    self.wait_for_room().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder { writer: self.writer.clone() }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMetaOf<TypeConfig>,
+        snapshot: SnapshotFile,
+    ) -> Result<(), io::Error> {
+        if snapshot.meta() != *meta {
+            let message = format!("the snapshot is of {:?}, the leader said {meta:?}", snapshot.meta());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        // The engine will hold what the log before it led to: nothing asked of the log so far may be lost after that.
+        self.log.barrier().await?;
+        let (reply, installed) = oneshot::channel();
+        ask(&self.writer, WriterCommand::Install(snapshot, reply)).await?;
+        answer(installed).await
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>, io::Error> {
+        Ok(self.snapshots.current().map(|snapshot| Snapshot { meta: snapshot.meta(), snapshot }))
+    }
+}
+
+/// Makes a snapshot beside apply: the writer stands still meanwhile, memory takes the changes.
+#[derive(Debug)]
+pub struct SnapshotBuilder {
+    writer: mpsc::Sender<WriterCommand>,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = SnapshotFile;
+
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotFile>, io::Error> {
+        let (reply, built) = oneshot::channel();
+        ask(&self.writer, WriterCommand::Snapshot(reply)).await?;
+        let snapshot = answer(built).await?;
+        Ok(Snapshot { meta: snapshot.meta(), snapshot })
+    }
+}
+
+pub(crate) async fn ask(writer: &mpsc::Sender<WriterCommand>, command: WriterCommand) -> Result<(), io::Error> {
+    writer.send(command).await.map_err(|_| io::Error::other("the engine's writer has stopped"))
+}
+
+pub(crate) async fn answer<T>(reply: oneshot::Receiver<Result<T, Error>>) -> Result<T, io::Error> {
+    let reply = reply.await.map_err(|_| io::Error::other("the engine's writer has stopped"))?;
+    reply.map_err(Error::into_io)
+}

@@ -1,0 +1,46 @@
+//! The twin of sled in memory, for tests and simulation: what it holds is gone with the process.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+
+use super::{Engine, RowWrite, Rows};
+use crate::Error;
+
+/// Rows in a map.
+#[derive(Debug, Default)]
+pub struct MemoryEngine(RwLock<BTreeMap<Vec<u8>, Bytes>>);
+
+impl Engine for MemoryEngine {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.0.read().get(key).map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, from: Bound<&[u8]>) -> Rows<'_> {
+        let mut from = from.map(<[u8]>::to_vec);
+        Box::new(std::iter::from_fn(move || {
+            // One row at a time, so that the lock is not held between them.
+            let rows = self.0.read();
+            let (key, value) = rows.range((from.clone(), Bound::Unbounded)).next()?;
+            from = Bound::Excluded(key.clone());
+            Some(Ok((key.clone(), value.to_vec())))
+        }))
+    }
+
+    fn write(&self, rows: &[RowWrite]) -> Result<(), Error> {
+        let mut kept = self.0.write();
+        for (key, value) in rows {
+            match value {
+                Some(value) => kept.insert(key.clone(), value.clone()),
+                None => kept.remove(key),
+            };
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}

@@ -1,0 +1,301 @@
+//! Rows of the applied state, frozen: SKUs, stock, orders, documents, ledger entries, the clock.
+
+use serde::{Deserialize, Serialize};
+use stockade_state_machine::document::Document;
+use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, SkuId};
+use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::order::{Order, OrderLine};
+use stockade_state_machine::sku::Sku;
+use stockade_state_machine::stock::Bucket;
+use stockade_state_machine::{Clock, LogTime, Revision, Stock};
+
+use super::command::{currency_of, request_id};
+use super::kinds::{BucketV1, ReasonV1};
+use super::{Invalid, ensure, id, mirror, optional_id, restore};
+
+/// The first form of [`Sku`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SkuV1<'a> {
+    id: &'a str,
+    display_name: &'a str,
+    created_us: u64,
+    updated_us: u64,
+    revision: u64,
+}
+
+impl<'a> From<&'a Sku> for SkuV1<'a> {
+    fn from(sku: &'a Sku) -> Self {
+        let Sku { id, display_name, created, updated, revision } = sku;
+        Self {
+            id: id.as_str(),
+            display_name,
+            created_us: created.micros(),
+            updated_us: updated.micros(),
+            revision: revision.get(),
+        }
+    }
+}
+
+impl TryFrom<SkuV1<'_>> for Sku {
+    type Error = Invalid;
+
+    fn try_from(mirror: SkuV1<'_>) -> Result<Self, Invalid> {
+        Ok(Self {
+            id: id(SkuId::new, mirror.id)?,
+            display_name: mirror.display_name.to_owned(),
+            created: LogTime::from_micros(mirror.created_us),
+            updated: LogTime::from_micros(mirror.updated_us),
+            revision: Revision::new(mirror.revision),
+        })
+    }
+}
+
+/// The first form of [`Stock`]: its buckets in the order of the ledger.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct StockV1 {
+    buckets: [i64; 6],
+    revision: u64,
+}
+
+impl From<&Stock> for StockV1 {
+    fn from(stock: &Stock) -> Self {
+        Self { buckets: stock.buckets(), revision: stock.revision.get() }
+    }
+}
+
+impl TryFrom<StockV1> for Stock {
+    type Error = Invalid;
+
+    fn try_from(mirror: StockV1) -> Result<Self, Invalid> {
+        Self::from_buckets(mirror.buckets, Revision::new(mirror.revision)).ok_or_else(|| {
+            Invalid(format!("stock {:?} has a bucket below 0 or an overflowing sum", mirror.buckets))
+        })
+    }
+}
+
+/// The first form of [`Order`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OrderV1<'a> {
+    id: &'a str,
+    #[serde(borrow)]
+    customer: Option<&'a str>,
+    currency: &'a str,
+    #[serde(borrow)]
+    lines: Vec<OrderLineV1<'a>>,
+    created_us: u64,
+    updated_us: u64,
+    expires_us: u64,
+    revision: u64,
+    payment_reference: &'a str,
+}
+
+/// The first form of [`OrderLine`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OrderLineV1<'a> {
+    sku: &'a str,
+    location: &'a str,
+    unit_price_minor: i64,
+    ordered: i64,
+    held: i64,
+    allocated: i64,
+    shipped: i64,
+    returned: i64,
+    cancelled: i64,
+    expired: i64,
+}
+
+impl<'a> From<&'a Order> for OrderV1<'a> {
+    fn from(order: &'a Order) -> Self {
+        let Order { id, customer, currency, lines, created, updated, expires, revision, payment_reference } =
+            order;
+        Self {
+            id: id.as_str(),
+            customer: customer.as_ref().map(CustomerId::as_str),
+            currency: currency.as_str(),
+            lines: mirror(lines),
+            created_us: created.micros(),
+            updated_us: updated.micros(),
+            expires_us: expires.micros(),
+            revision: revision.get(),
+            payment_reference,
+        }
+    }
+}
+
+impl TryFrom<OrderV1<'_>> for Order {
+    type Error = Invalid;
+
+    fn try_from(mirror: OrderV1<'_>) -> Result<Self, Invalid> {
+        ensure(!mirror.lines.is_empty(), "an order has at least one line")?;
+        Ok(Self {
+            id: id(OrderId::new, mirror.id)?,
+            customer: optional_id(CustomerId::new, mirror.customer)?,
+            currency: currency_of(mirror.currency)?,
+            lines: restore(mirror.lines)?,
+            created: LogTime::from_micros(mirror.created_us),
+            updated: LogTime::from_micros(mirror.updated_us),
+            expires: LogTime::from_micros(mirror.expires_us),
+            revision: Revision::new(mirror.revision),
+            payment_reference: mirror.payment_reference.to_owned(),
+        })
+    }
+}
+
+impl<'a> From<&'a OrderLine> for OrderLineV1<'a> {
+    fn from(line: &'a OrderLine) -> Self {
+        Self {
+            sku: line.sku.as_str(),
+            location: line.location.as_str(),
+            unit_price_minor: line.unit_price_minor,
+            ordered: line.ordered,
+            held: line.held,
+            allocated: line.allocated,
+            shipped: line.shipped,
+            returned: line.returned,
+            cancelled: line.cancelled,
+            expired: line.expired,
+        }
+    }
+}
+
+impl TryFrom<OrderLineV1<'_>> for OrderLine {
+    type Error = Invalid;
+
+    fn try_from(mirror: OrderLineV1<'_>) -> Result<Self, Invalid> {
+        let OrderLineV1 { ordered, held, allocated, shipped, returned, cancelled, expired, .. } = mirror;
+        let parts = [held, allocated, cancelled, expired];
+        let above_0 = parts.iter().chain(&[shipped, returned]).all(|quantity| *quantity >= 0);
+        ensure(above_0, "a quantity of an order line is below 0")?;
+        let sum = parts.iter().try_fold(0_i64, |sum, part| sum.checked_add(*part));
+        ensure(sum == Some(ordered), "the quantities of an order line do not add up")?;
+        ensure(
+            returned <= shipped && shipped <= allocated,
+            "more returned than shipped, or shipped than allocated",
+        )?;
+        Ok(Self {
+            sku: id(SkuId::new, mirror.sku)?,
+            location: id(LocationId::new, mirror.location)?,
+            unit_price_minor: mirror.unit_price_minor,
+            ordered,
+            held,
+            allocated,
+            shipped,
+            returned,
+            cancelled,
+            expired,
+        })
+    }
+}
+
+/// The first form of [`Document`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DocumentV1<'a> {
+    id: &'a str,
+    revision: u64,
+}
+
+impl<'a> From<&'a Document> for DocumentV1<'a> {
+    fn from(document: &'a Document) -> Self {
+        Self { id: document.id.as_str(), revision: document.revision.get() }
+    }
+}
+
+impl TryFrom<DocumentV1<'_>> for Document {
+    type Error = Invalid;
+
+    fn try_from(mirror: DocumentV1<'_>) -> Result<Self, Invalid> {
+        Ok(Self { id: id(DocumentId::new, mirror.id)?, revision: Revision::new(mirror.revision) })
+    }
+}
+
+/// The first form of [`LedgerEntry`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LedgerEntryV1<'a> {
+    revision: u64,
+    position: u32,
+    time_us: u64,
+    sku: &'a str,
+    location: &'a str,
+    from: Option<BucketV1>,
+    to: Option<BucketV1>,
+    quantity: i64,
+    reason: ReasonV1,
+    #[serde(borrow)]
+    actor: Option<&'a str>,
+    request: Option<[u8; 16]>,
+    #[serde(borrow)]
+    order: Option<&'a str>,
+    #[serde(borrow)]
+    document: Option<&'a str>,
+    reference: &'a str,
+    balances: StockV1,
+}
+
+impl<'a> From<&'a LedgerEntry> for LedgerEntryV1<'a> {
+    fn from(entry: &'a LedgerEntry) -> Self {
+        Self {
+            revision: entry.revision.get(),
+            position: entry.position,
+            time_us: entry.time.micros(),
+            sku: entry.sku.as_str(),
+            location: entry.location.as_str(),
+            from: entry.from.map(BucketV1::from),
+            to: entry.to.map(BucketV1::from),
+            quantity: entry.quantity,
+            reason: entry.reason.into(),
+            actor: entry.actor.as_ref().map(Principal::as_str),
+            request: entry.request.map(|request| request.bits().to_be_bytes()),
+            order: entry.order.as_ref().map(OrderId::as_str),
+            document: entry.document.as_ref().map(DocumentId::as_str),
+            reference: &entry.reference,
+            balances: (&entry.balances).into(),
+        }
+    }
+}
+
+impl TryFrom<LedgerEntryV1<'_>> for LedgerEntry {
+    type Error = Invalid;
+
+    fn try_from(mirror: LedgerEntryV1<'_>) -> Result<Self, Invalid> {
+        ensure(mirror.quantity >= 1, "a ledger entry moves at least one unit")?;
+        ensure(mirror.from.is_some() || mirror.to.is_some(), "a ledger entry moves from or to a bucket")?;
+        Ok(Self {
+            revision: Revision::new(mirror.revision),
+            position: mirror.position,
+            time: LogTime::from_micros(mirror.time_us),
+            sku: id(SkuId::new, mirror.sku)?,
+            location: id(LocationId::new, mirror.location)?,
+            from: mirror.from.map(Bucket::from),
+            to: mirror.to.map(Bucket::from),
+            quantity: mirror.quantity,
+            reason: mirror.reason.into(),
+            actor: optional_id(Principal::new, mirror.actor)?,
+            request: mirror.request.map(request_id).transpose()?,
+            order: optional_id(OrderId::new, mirror.order)?,
+            document: optional_id(DocumentId::new, mirror.document)?,
+            reference: mirror.reference.to_owned(),
+            balances: mirror.balances.try_into()?,
+        })
+    }
+}
+
+/// The first form of [`Clock`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ClockV1 {
+    now_us: u64,
+    horizon_ms: u64,
+}
+
+impl From<&Clock> for ClockV1 {
+    fn from(clock: &Clock) -> Self {
+        Self { now_us: clock.now.micros(), horizon_ms: clock.horizon_ms }
+    }
+}
+
+impl TryFrom<ClockV1> for Clock {
+    type Error = Invalid;
+
+    fn try_from(mirror: ClockV1) -> Result<Self, Invalid> {
+        Ok(Self { now: LogTime::from_micros(mirror.now_us), horizon_ms: mirror.horizon_ms })
+    }
+}

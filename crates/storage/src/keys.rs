@@ -1,0 +1,96 @@
+//! Keys of the rows in the engine: one byte for the kind, then what names the row. The layout is described in
+//! `docs/internals/data_format.md`; a change of it is a new format version.
+
+use stockade_state_machine::StockKey;
+use stockade_state_machine::ids::{DocumentId, OrderId, SkuId};
+
+/// The one row that says up to where, and to what end, everything else was applied.
+pub(crate) const APPLIED: &[u8] = b"A";
+/// Kind of a document row.
+pub(crate) const DOCUMENT: u8 = b'd';
+/// Kind of a SKU row.
+pub(crate) const SKU: u8 = b'k';
+/// Kind of a page of ledger entries.
+pub(crate) const LEDGER: u8 = b'l';
+/// Kind of an order row.
+pub(crate) const ORDER: u8 = b'o';
+/// Kind of a page of request records.
+pub(crate) const REQUEST: u8 = b'r';
+/// Kind of a stock row.
+pub(crate) const STOCK: u8 = b's';
+
+/// Stands between the parts of a key. Sorts before every character of an id, so that keys sort as ids do.
+pub(crate) const SEPARATOR: u8 = 0;
+
+/// True for the applied row, and for the rows that its value continues in.
+pub(crate) fn is_applied(key: &[u8]) -> bool {
+    key.starts_with(APPLIED)
+}
+
+fn text_key(kind: u8, text: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + text.len());
+    key.push(kind);
+    key.extend_from_slice(text.as_bytes());
+    key
+}
+
+pub(crate) fn sku(id: &SkuId) -> Vec<u8> {
+    text_key(SKU, id.as_str())
+}
+
+pub(crate) fn stock(key: &StockKey) -> Vec<u8> {
+    let mut bytes = text_key(STOCK, key.sku.as_str());
+    bytes.push(SEPARATOR);
+    bytes.extend_from_slice(key.location.as_str().as_bytes());
+    bytes
+}
+
+pub(crate) fn order(id: &OrderId) -> Vec<u8> {
+    text_key(ORDER, id.as_str())
+}
+
+pub(crate) fn document(id: &DocumentId) -> Vec<u8> {
+    text_key(DOCUMENT, id.as_str())
+}
+
+/// A page is named by its first item: log index and position, big-endian, so that pages sort in log order.
+pub(crate) fn page(kind: u8, revision: u64, position: u32) -> Vec<u8> {
+    let mut key = Vec::with_capacity(13);
+    key.push(kind);
+    key.extend_from_slice(&revision.to_be_bytes());
+    key.extend_from_slice(&position.to_be_bytes());
+    key
+}
+
+/// The id in the key of a SKU, order or document row.
+pub(crate) fn id_of(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(1..)?).ok()
+}
+
+/// SKU and location in the key of a stock row.
+pub(crate) fn stock_key_of(key: &[u8]) -> Option<(&str, &str)> {
+    id_of(key)?.split_once(char::from(SEPARATOR))
+}
+
+#[cfg(test)]
+mod tests {
+    use stockade_state_machine::ids::LocationId;
+
+    use super::*;
+
+    #[test]
+    fn stock_rows_sort_by_sku_then_location() {
+        let key = |sku: &str, location: &str| {
+            stock(&StockKey { sku: SkuId::new(sku).unwrap(), location: LocationId::new(location).unwrap() })
+        };
+        let sorted = [key("A", "x"), key("A", "y"), key("A!", "a"), key("AB", "a"), key("B", "a")];
+        assert!(sorted.is_sorted());
+        assert_eq!(stock_key_of(&sorted[1]), Some(("A", "y")));
+    }
+
+    #[test]
+    fn pages_sort_in_log_order() {
+        assert!(page(LEDGER, 1, 300) < page(LEDGER, 2, 0));
+        assert!(page(LEDGER, 255, 0) < page(LEDGER, 256, 0));
+    }
+}

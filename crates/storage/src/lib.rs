@@ -1,0 +1,47 @@
+//! What a node keeps: the log, the applied state, snapshots; and how it finds its way back to them after a crash.
+//!
+//! The root is the write-ahead log plus the newest verified snapshot. The engine (sled) holds a view of the applied
+//! state that can be thrown away and rebuilt. This crate deliberately knows no network, no gRPC and no rule of the
+//! business: those are the state machine's.
+//!
+//! Invariants:
+//! - What the log acknowledged is on disk; what is damaged is never taken for less data.
+//! - A snapshot is purged against only once every byte of it was read back and checked.
+//! - The engine never holds what the local log could lose.
+//! - State, ledger, request records and applied index reach the engine together or not at all (I13).
+//!
+//! Start at [`open`], then `applier.rs` (a committed entry becomes state and rows), `writer.rs` (rows reach the engine) and
+//! `log/` (the write-ahead log).
+
+mod applied_row;
+mod applier;
+pub mod codec;
+pub mod engine;
+mod engine_dir;
+mod error;
+pub mod file;
+mod frozen;
+mod identity;
+mod keys;
+mod limits;
+pub mod log;
+mod memory;
+mod open;
+mod pages;
+mod raft_types;
+mod redo;
+mod rows;
+mod snapshot;
+mod state_handle;
+mod state_hash;
+mod window;
+mod writer;
+
+pub use applier::{SnapshotBuilder, StateMachine};
+pub use error::Error;
+pub use identity::Identity;
+pub use log::LogStore;
+pub use open::{DirLock, EngineKind, Options, Storage, open};
+pub use raft_types::{EntryReplies, Proposal, TypeConfig};
+pub use snapshot::{SnapshotFile, SnapshotReceiver, SnapshotStore};
+pub use state_handle::{StateHandle, StateHash, View};

@@ -1,0 +1,322 @@
+//! The writing end of the log: records into the active segment, syncs, the change to the next segment, recycling.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::frozen;
+use super::index::Location;
+use super::record::{self, HEADER_BYTES, RecordType, Sequence, Stamp, TRAILER_BYTES};
+use super::segment::{self, SegmentUses};
+use super::shared::Shared;
+use super::summary::{self, Summary};
+use super::worker::Surroundings;
+use crate::file::File;
+use crate::{Error, limits};
+
+/// The segment that is written to.
+pub(crate) struct Active {
+    pub(crate) number: u64,
+    pub(crate) stamp: Stamp,
+    pub(crate) file: Arc<dyn File>,
+    /// Where the next write goes.
+    pub(crate) end: u64,
+}
+
+/// A file that waits to become a segment.
+struct Spare {
+    file: Arc<dyn File>,
+    /// How much of it has been written before: overwriting is cheaper to sync than growing.
+    written: u64,
+}
+
+/// The writing end of the log.
+///
+/// Invariants:
+/// - A segment begins only after all records of the one before are on the disk.
+/// - A segment's file is used again only when a durable purge covers its entries, and its old name is durably gone.
+/// - `told <= durable < next`: what a record's header calls durable has been synced.
+pub(crate) struct Writer {
+    around: Surroundings,
+    shared: Arc<Shared>,
+    active: Active,
+    buffer: Vec<u8>,
+    next: Sequence,
+    /// The last record that is on the disk.
+    durable: Sequence,
+    /// The last record that a written header calls durable.
+    told: Sequence,
+    spare: Option<Spare>,
+    pub(crate) summary: Summary,
+    pub(crate) uses: SegmentUses,
+}
+
+/// What recovery hands over.
+pub(crate) struct Resume {
+    /// The segment written last; `None` in a new log.
+    pub(crate) active: Option<Active>,
+    /// False where the active segment can't be written on.
+    pub(crate) continues: bool,
+    /// Of the next record.
+    pub(crate) next: Sequence,
+    pub(crate) summary: Summary,
+    pub(crate) uses: SegmentUses,
+}
+
+impl Writer {
+    /// Goes on where recovery found the end; it has synced the active segment.
+    pub(crate) fn open(around: Surroundings, shared: Arc<Shared>, resume: Resume) -> Result<Self, Error> {
+        let Resume { active, continues, next, summary, mut uses } = resume;
+        let durable = Sequence(next.0 - 1);
+        let mut spare = open_spare(&around)?;
+        let active = match active {
+            Some(active) if continues => active,
+            previous => {
+                let previous = previous.as_ref();
+                begin_segment(&around, spare.take().as_ref(), previous, &summary, next, &mut uses)?
+            }
+        };
+        let fresh = !continues;
+        let mut writer = Self {
+            around,
+            shared,
+            active,
+            buffer: Vec::new(),
+            next,
+            durable,
+            told: Sequence(0),
+            spare,
+            summary,
+            uses,
+        };
+        if fresh {
+            writer.begun();
+        }
+        let number = writer.active.number;
+        writer.shared.state.lock().files.insert(number, Arc::clone(&writer.active.file));
+        writer.shared.counters.segments.store(writer.uses.len() as u64, Ordering::Relaxed);
+        writer.recycle()?;
+        Ok(writer)
+    }
+
+    /// Adds a record and says where its payload stands. It is written by the next [`Writer::flush`] at the latest.
+    pub(crate) fn put(&mut self, record_type: RecordType, payload: &[u8]) -> Result<Location, Error> {
+        let record_bytes = (HEADER_BYTES + payload.len() + TRAILER_BYTES) as u64;
+        if self.position() + record_bytes > self.around.segment_bytes && !self.active_is_empty() {
+            self.change_segment()?;
+        }
+        let location =
+            Location { segment: self.active.number, offset: self.position() + HEADER_BYTES as u64 };
+        record::encode(&mut self.buffer, record_type, self.active.stamp, self.next, self.durable, payload);
+        self.told = self.durable;
+        self.next = self.next.next();
+        if self.buffer.len() >= limits::LOG_WRITE_BYTES {
+            self.flush()?;
+        }
+        Ok(location)
+    }
+
+    /// Writes what was put. A crash of this process alone loses nothing of it any more.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let written = self.active.file.write_at(self.active.end, &self.buffer);
+        written.map_err(|source| Error::io(&self.active_path(), source))?;
+        self.active.end += self.buffer.len() as u64;
+        self.shared.counters.wrote(self.buffer.len());
+        self.buffer.clear();
+        // A burst's buffer would stay for ever otherwise.
+        self.buffer.shrink_to(limits::LOG_WRITE_BYTES);
+        Ok(())
+    }
+
+    /// Makes everything written safe from a power cut. Never to be tried again after an error: the kernel may have
+    /// dropped what it could not write, and a second sync would not know.
+    pub(crate) fn sync(&mut self) -> Result<(), Error> {
+        assert!(self.buffer.is_empty(), "what is synced has been written");
+        if self.is_synced() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        // Without this a power cut would lose votes and entries that others were told we have.
+        self.active.file.sync().map_err(|source| Error::io(&self.active_path(), source))?;
+        self.shared.counters.synced(started.elapsed());
+        self.durable = Sequence(self.next.0 - 1);
+        Ok(())
+    }
+
+    /// True while nothing waits for a sync.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.durable.next() == self.next
+    }
+
+    /// Makes the oldest segments into spares or removes them, as far as no entry in them is needed.
+    pub(crate) fn recycle(&mut self) -> Result<(), Error> {
+        if !self.is_synced() {
+            // A purge or truncation that lets a segment go may not be on the disk yet.
+            return Ok(());
+        }
+        while let Some(number) = self.uses.take_unneeded(summary::index(self.summary.purged)) {
+            let old = self.shared.state.lock().files.remove(&number);
+            let path = segment::path(&self.around.dir, number);
+            if let (None, Some(file)) = (&self.spare, old) {
+                let spare_path = segment::spare_path(&self.around.dir);
+                self.around.files.rename(&path, &spare_path).map_err(|source| Error::io(&path, source))?;
+                let written = file.len().map_err(|source| Error::io(&path, source))?;
+                self.spare = Some(Spare { file, written });
+            } else {
+                self.around.files.remove(&path).map_err(|source| Error::io(&path, source))?;
+            }
+            // Without this the old name could come back with what the file holds next, or a later segment's name be gone
+            // before this one's, which would look like a hole.
+            sync_dir(&self.around)?;
+        }
+        self.shared.counters.segments.store(self.uses.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Notes what is durable. False where a record says so already.
+    pub(crate) fn mark(&mut self) -> Result<bool, Error> {
+        let marker_bytes = (HEADER_BYTES + TRAILER_BYTES) as u64;
+        let fits = self.position() + marker_bytes <= self.around.segment_bytes;
+        if self.told < self.durable && fits {
+            // With this behind it, damage to the last synced record can't pass as a torn tail. It needs no sync: a power
+            // cut that takes it leaves the log as it would be without.
+            self.put(RecordType::Idle, &[])?;
+            self.flush()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Makes the next segment's file, a piece at a time. False when nothing is left to do.
+    pub(crate) fn prepare(&mut self) -> Result<bool, Error> {
+        let path = segment::spare_path(&self.around.dir);
+        let io = |source| Error::io(&path, source);
+        let Some(spare) = &mut self.spare else {
+            let file = self.around.files.create(&path).map_err(io)?;
+            self.spare = Some(Spare { file, written: 0 });
+            return Ok(true);
+        };
+        let left = self.around.segment_bytes.saturating_sub(spare.written);
+        if left == 0 {
+            return Ok(false);
+        }
+        let chunk = left.min(limits::LOG_CHUNK_BYTES as u64);
+        let zeros = vec![0; usize::try_from(chunk).expect("at most a chunk")];
+        match spare.file.write_at(spare.written, &zeros) {
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                // A full disk is no reason to fail here: a segment works without zeros ahead, only slower.
+                spare.written = self.around.segment_bytes;
+                return Ok(false);
+            }
+            other => other.map_err(io)?,
+        }
+        spare.written += chunk;
+        if chunk == left {
+            // Without this the first sync of a record in it would wait for all these zeros.
+            spare.file.sync().map_err(io)?;
+        }
+        Ok(true)
+    }
+
+    fn change_segment(&mut self) -> Result<(), Error> {
+        self.flush()?;
+        // Without this the new segment could be on the disk without the end of this one: a hole.
+        self.sync()?;
+        let spare = self.spare.take();
+        self.active = begin_segment(
+            &self.around,
+            spare.as_ref(),
+            Some(&self.active),
+            &self.summary,
+            self.next,
+            &mut self.uses,
+        )?;
+        self.shared.state.lock().files.insert(self.active.number, Arc::clone(&self.active.file));
+        self.begun();
+        Ok(())
+    }
+
+    /// Counts the checkpoint that begins the active segment: it is on the disk.
+    fn begun(&mut self) {
+        self.told = self.durable;
+        self.durable = self.next;
+        self.next = self.next.next();
+    }
+
+    fn position(&self) -> u64 {
+        self.active.end + self.buffer.len() as u64
+    }
+
+    /// True where only the checkpoint stands in the active segment: then a record goes in however large it is.
+    fn active_is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.active.end <= checkpoint_limit()
+    }
+
+    fn active_path(&self) -> PathBuf {
+        segment::path(&self.around.dir, self.active.number)
+    }
+}
+
+/// No checkpoint record is longer: the frozen form with every option filled.
+fn checkpoint_limit() -> u64 {
+    (HEADER_BYTES + TRAILER_BYTES) as u64 + 24 + 18 + 3 * 25
+}
+
+/// Begins the segment behind `previous`. Nothing of it counts before all of it does: the checkpoint is on the disk before
+/// the name is.
+fn begin_segment(
+    around: &Surroundings,
+    spare: Option<&Spare>,
+    previous: Option<&Active>,
+    summary: &Summary,
+    sequence: Sequence,
+    uses: &mut SegmentUses,
+) -> Result<Active, Error> {
+    let number = previous.map_or(1, |previous| previous.number + 1);
+    let (previous_stamp, previous_end) = previous.map_or((0, 0), |previous| (previous.stamp.0, previous.end));
+    // The number makes the stamp differ from that of an earlier use even where a seed repeats the random bits.
+    let stamp = Stamp(around.random.bits().wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+    let checkpoint = frozen::encode(&summary.checkpoint(number, previous_stamp, previous_end));
+    let mut bytes = Vec::new();
+    let durable = Sequence(sequence.0 - 1);
+    record::encode(&mut bytes, RecordType::Checkpoint, stamp, sequence, durable, &checkpoint);
+
+    let (path, file) = if let Some(spare) = spare {
+        (segment::spare_path(&around.dir), Arc::clone(&spare.file))
+    } else {
+        let path = segment::new_path(&around.dir, number);
+        let file = around.files.create(&path).map_err(|source| Error::io(&path, source))?;
+        (path, file)
+    };
+    let io = |path: &Path, source| Error::io(path, source);
+    file.write_at(0, &bytes).map_err(|source| io(&path, source))?;
+    // Without this the name could be on the disk before the checkpoint, and the segment would look damaged.
+    file.sync().map_err(|source| io(&path, source))?;
+    let named = segment::path(&around.dir, number);
+    around.files.rename(&path, &named).map_err(|source| io(&named, source))?;
+    // Without this a power cut could take the segment with all that is synced in it later.
+    sync_dir(around)?;
+    uses.begin(number);
+    Ok(Active { number, stamp, file, end: bytes.len() as u64 })
+}
+
+fn open_spare(around: &Surroundings) -> Result<Option<Spare>, Error> {
+    let path = segment::spare_path(&around.dir);
+    let io = |source| Error::io(&path, source);
+    if !around.files.exists(&path).map_err(io)? {
+        return Ok(None);
+    }
+    let file = around.files.open(&path).map_err(io)?;
+    let written = file.len().map_err(io)?;
+    Ok(Some(Spare { file, written }))
+}
+
+fn sync_dir(around: &Surroundings) -> Result<(), Error> {
+    around.files.sync_dir(&around.dir).map_err(|source| Error::io(&around.dir, source))
+}

@@ -1,0 +1,223 @@
+//! Values over the engine's rows: a value of more than [`limits::MAX_ROW_BYTES`] is kept in several rows, since sled turns
+//! large values into files of their own.
+//!
+//! The first row holds the number of further rows (u16, little-endian) and the beginning of the value. The further
+//! ones have the same key with 0, 0 and their number (u16, big-endian) behind it; ids hold no zero byte and stock keys
+//! only single ones, so no other key looks like it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use crate::engine::{Engine, RowWrite};
+use crate::{Error, keys, limits};
+
+/// Bytes before the value in its first row.
+const COUNT_BYTES: usize = 2;
+
+fn part_key(key: &[u8], number: u16) -> Vec<u8> {
+    let mut part = Vec::with_capacity(key.len() + 4);
+    part.extend_from_slice(key);
+    part.extend_from_slice(&[keys::SEPARATOR, keys::SEPARATOR]);
+    part.extend_from_slice(&number.to_be_bytes());
+    part
+}
+
+fn damaged(key: &[u8], what: &str) -> Error {
+    Error::Engine(format!("row {}: {what}", String::from_utf8_lossy(key)))
+}
+
+fn split_count<'v>(key: &[u8], row: &'v [u8]) -> Result<(u16, &'v [u8]), Error> {
+    let (count, value) = row.split_first_chunk::<COUNT_BYTES>().ok_or_else(|| damaged(key, "too short"))?;
+    Ok((u16::from_le_bytes(*count), value))
+}
+
+/// The value of a key.
+pub(crate) fn get(engine: &dyn Engine, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let Some(row) = engine.get(key)? else { return Ok(None) };
+    let (parts, head) = split_count(key, &row)?;
+    let mut value = head.to_vec();
+    for number in 1..=parts {
+        let part = engine.get(&part_key(key, number))?;
+        value.extend_from_slice(&part.ok_or_else(|| damaged(key, "a part is missing"))?);
+    }
+    Ok(Some(value))
+}
+
+/// The rows that put a value in place of the one under the key now, or remove it.
+pub(crate) fn put(
+    engine: &dyn Engine,
+    key: &[u8],
+    value: Option<&[u8]>,
+    rows: &mut BTreeMap<Vec<u8>, Option<Bytes>>,
+) -> Result<(), Error> {
+    let old_parts = match engine.get(key)? {
+        Some(row) => split_count(key, &row)?.0,
+        None => 0,
+    };
+    let mut new_parts = 0;
+    if let Some(value) = value {
+        let head_len = value.len().min(limits::MAX_ROW_BYTES);
+        let (head, rest) = value.split_at(head_len);
+        for (part, number) in rest.chunks(limits::MAX_ROW_BYTES).zip(1_u16..) {
+            rows.insert(part_key(key, number), Some(Bytes::copy_from_slice(part)));
+            new_parts = number;
+        }
+        let mut first = Vec::with_capacity(COUNT_BYTES + head.len());
+        first.extend_from_slice(&new_parts.to_le_bytes());
+        first.extend_from_slice(head);
+        rows.insert(key.to_vec(), Some(first.into()));
+    } else {
+        rows.insert(key.to_vec(), None);
+    }
+    for number in new_parts + 1..=old_parts {
+        rows.insert(part_key(key, number), None);
+    }
+    // A larger value that was put earlier in the same window, and never reached the engine, leaves its parts here.
+    for number in new_parts.max(old_parts) + 1.. {
+        match rows.get_mut(&part_key(key, number)) {
+            Some(part) => *part = None,
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// The keys of values from a bound on, in order. For readers beside the writer: it looks at no value, since the rows of one
+/// that is being replaced may not fit together.
+pub(crate) fn scan_keys<'a>(
+    engine: &'a dyn Engine,
+    from: Bound<&[u8]>,
+) -> impl Iterator<Item = Result<Vec<u8>, Error>> + 'a {
+    let is_part = |key: &[u8]| key.windows(2).any(|pair| pair == [keys::SEPARATOR, keys::SEPARATOR]);
+    let keys = engine.scan(from).map(|row| row.map(|(key, _)| key));
+    keys.filter(move |key| !key.as_ref().is_ok_and(|key| is_part(key)))
+}
+
+/// Values in the order of their keys.
+pub(crate) struct Values<'a> {
+    rows: std::iter::Peekable<crate::engine::Rows<'a>>,
+}
+
+/// The values from a bound on.
+pub(crate) fn scan<'a>(engine: &'a dyn Engine, from: Bound<&[u8]>) -> Values<'a> {
+    Values { rows: engine.scan(from).peekable() }
+}
+
+impl Iterator for Values<'_> {
+    type Item = Result<(Vec<u8>, Vec<u8>), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, row) = match self.rows.next()? {
+            Ok(row) => row,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(self.join(key, &row))
+    }
+}
+
+impl Values<'_> {
+    fn join(&mut self, key: Vec<u8>, row: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        let (parts, head) = split_count(&key, row)?;
+        let mut value = head.to_vec();
+        for number in 1..=parts {
+            let expected = part_key(&key, number);
+            let part = self.rows.next().ok_or_else(|| damaged(&key, "a part is missing"))??;
+            if part.0 != expected {
+                return Err(damaged(&key, "a part is missing"));
+            }
+            value.extend_from_slice(&part.1);
+        }
+        Ok((key, value))
+    }
+}
+
+/// Number of rows and a sum over them that doesn't depend on their order: what tells a view that a crash left whole from
+/// one that lost or kept a row it should not have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Digest {
+    pub(crate) rows: u64,
+    pub(crate) sum: u64,
+}
+
+impl Digest {
+    /// Takes a row in.
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.rows = self.rows.wrapping_add(1);
+        self.sum = self.sum.wrapping_add(row_hash(key, value));
+    }
+
+    /// Takes a row out.
+    pub(crate) fn subtract(&mut self, key: &[u8], value: &[u8]) {
+        self.rows = self.rows.wrapping_sub(1);
+        self.sum = self.sum.wrapping_sub(row_hash(key, value));
+    }
+
+    /// Follows a write, reading what it replaces.
+    pub(crate) fn follow(&mut self, engine: &dyn Engine, (key, value): &RowWrite) -> Result<(), Error> {
+        if let Some(old) = engine.get(key)? {
+            self.subtract(key, &old);
+        }
+        if let Some(value) = value {
+            self.add(key, value);
+        }
+        Ok(())
+    }
+}
+
+fn row_hash(key: &[u8], value: &[u8]) -> u64 {
+    let crcs = (u64::from(crc32c::crc32c(key)) << 32) | u64::from(crc32c::crc32c(value));
+    // CRCs are linear, so their sum could hide two errors that cancel: the finaliser of splitmix64 breaks that.
+    let mut mixed = crcs.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::MemoryEngine;
+
+    fn write(engine: &MemoryEngine, key: &[u8], value: Option<&[u8]>, digest: &mut Digest) {
+        let mut rows = BTreeMap::new();
+        put(engine, key, value, &mut rows).unwrap();
+        let rows: Vec<RowWrite> = rows.into_iter().collect();
+        rows.iter().for_each(|row| digest.follow(engine, row).unwrap());
+        engine.write(&rows).unwrap();
+    }
+
+    #[test]
+    fn a_large_value_is_split_and_comes_back_whole() {
+        let engine = MemoryEngine::default();
+        let mut digest = Digest::default();
+        let large: Vec<u8> = (0..=250).cycle().take(3 * limits::MAX_ROW_BYTES + 5).collect();
+        write(&engine, b"oa", Some(&large), &mut digest);
+        write(&engine, b"ob", Some(b"small"), &mut digest);
+        assert_eq!(get(&engine, b"oa").unwrap(), Some(large.clone()));
+        let values: Vec<_> = scan(&engine, Bound::Unbounded).map(Result::unwrap).collect();
+        assert_eq!(values, vec![(b"oa".to_vec(), large), (b"ob".to_vec(), b"small".to_vec())]);
+        assert_eq!(digest.rows, 5);
+    }
+
+    #[test]
+    fn a_large_value_that_is_put_and_removed_at_once_leaves_nothing() {
+        let engine = MemoryEngine::default();
+        let mut rows = BTreeMap::new();
+        put(&engine, b"r1", Some(&vec![7; 3 * limits::MAX_ROW_BYTES]), &mut rows).unwrap();
+        put(&engine, b"r1", None, &mut rows).unwrap();
+        assert!(rows.values().all(Option::is_none), "{rows:?}");
+    }
+
+    #[test]
+    fn a_value_that_shrinks_leaves_no_part_behind() {
+        let engine = MemoryEngine::default();
+        let mut digest = Digest::default();
+        write(&engine, b"oa", Some(&vec![1; 2 * limits::MAX_ROW_BYTES]), &mut digest);
+        write(&engine, b"oa", Some(b"short"), &mut digest);
+        assert_eq!(engine.scan(Bound::Unbounded).count(), 1);
+        write(&engine, b"oa", None, &mut digest);
+        assert_eq!(digest, Digest::default());
+    }
+}

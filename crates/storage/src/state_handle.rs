@@ -1,0 +1,210 @@
+//! Reading the applied state: [`StateHandle`], shared by all who read, and [`View`], one revision of it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::order::Order;
+use stockade_state_machine::request::RequestStatus;
+use stockade_state_machine::sku::Sku;
+use stockade_state_machine::{Clock, LogTime, Origin, Revision, Stock, StockKey};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::applier::{answer, ask};
+use crate::log::LogStore;
+use crate::memory::{Memory, Shared, stored_document, stored_order};
+use crate::snapshot::SnapshotStore;
+use crate::writer::WriterCommand;
+use crate::{Error, keys, rows};
+
+/// The applied state of this node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct StateHandle {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) writer: mpsc::Sender<WriterCommand>,
+    pub(crate) log: LogStore,
+    pub(crate) snapshots: SnapshotStore,
+    pub(crate) snapshot_log_bytes: u64,
+    pub(crate) overlay_bytes: u64,
+    /// Log index of the last snapshot that was asked for, so that one is not asked for twice.
+    pub(crate) snapshot_asked: Arc<AtomicU64>,
+}
+
+/// A hash of the whole state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateHash {
+    /// The log index that the hashes belong to.
+    pub applied: Revision,
+    /// Chained over the changes of every entry.
+    pub chain: [u8; 32],
+    /// SHA-256 over all rows, where it was asked for, and their number.
+    pub full: Option<([u8; 32], u64)>,
+}
+
+impl StateHandle {
+    /// The last applied log index.
+    pub fn applied(&self) -> Revision {
+        *self.shared.applied.borrow()
+    }
+
+    /// Tells when the applied index rises.
+    pub fn watch_applied(&self) -> watch::Receiver<Revision> {
+        self.shared.applied.subscribe()
+    }
+
+    /// Completes when the index is applied. Bound it with a timeout.
+    pub async fn wait_applied(&self, index: Revision) {
+        let mut applied = self.shared.applied.subscribe();
+        applied.wait_for(|applied| *applied >= index).await.expect("the sender lives in self");
+    }
+
+    /// Reads at one revision: nothing is applied while `read` runs, so it must be short.
+    pub fn read<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
+        let memory = self.shared.memory.read();
+        read(&View { memory: &memory })
+    }
+
+    /// When the next hold ends, in log time.
+    pub fn next_due(&self) -> Option<LogTime> {
+        self.shared.memory.read().state.next_due()
+    }
+
+    /// How many request records are kept.
+    pub fn request_count(&self) -> usize {
+        self.shared.memory.read().state.request_count()
+    }
+
+    /// Bytes that were applied and are not in the engine yet.
+    pub fn backlog_bytes(&self) -> u64 {
+        self.shared.backlog_bytes()
+    }
+
+    /// True while the engine is so far behind that no more writes should be taken on.
+    pub fn is_congested(&self) -> bool {
+        // Apply itself waits at the whole of it: those who can say no do so earlier.
+        self.backlog_bytes() > self.overlay_bytes / 2
+    }
+
+    /// True, once, where the log has grown enough since the last snapshot to make another worth it.
+    pub fn should_snapshot(&self) -> bool {
+        let current = self.snapshots.current();
+        let (index, len) = current.map_or((0, 0), |snapshot| (snapshot.position().index(), snapshot.len()));
+        // Counted from where one was asked for last: it is not asked for twice, and one that never came is asked for again.
+        let since = index.max(self.snapshot_asked.load(Ordering::Relaxed));
+        if self.log.log_bytes_since(since) <= self.snapshot_log_bytes.max(len) {
+            return false;
+        }
+        self.snapshot_asked.store(self.applied().get(), Ordering::Relaxed);
+        true
+    }
+
+    /// The chain hash, and on request the hash over all rows.
+    pub async fn hash(&self, full: bool) -> Result<StateHash, Error> {
+        if !full {
+            let window = self.shared.window.lock();
+            let applied = Revision::new(window.position.index());
+            return Ok(StateHash { applied, chain: window.position.chain, full: None });
+        }
+        let (reply, hash) = oneshot::channel();
+        let stopped = |error: std::io::Error| Error::Engine(error.to_string());
+        ask(&self.writer, WriterCommand::Hash(reply)).await.map_err(stopped)?;
+        answer(hash).await.map_err(stopped)
+    }
+
+    /// Writes everything to the engine and notes that it was left in order. Nothing may be applied any more.
+    pub async fn stop(&self) -> Result<(), Error> {
+        let (reply, stopped) = oneshot::channel();
+        let gone = |error: std::io::Error| Error::Engine(error.to_string());
+        ask(&self.writer, WriterCommand::Stop(reply)).await.map_err(gone)?;
+        answer(stopped).await.map_err(gone)
+    }
+}
+
+/// The state at one revision.
+pub struct View<'a> {
+    memory: &'a Memory,
+}
+
+impl View<'_> {
+    /// The last applied log index.
+    pub fn revision(&self) -> Revision {
+        self.memory.revision
+    }
+
+    /// Log time and horizon.
+    pub fn clock(&self) -> Clock {
+        self.memory.state.clock()
+    }
+
+    /// A SKU.
+    pub fn sku(&self, id: &SkuId) -> Option<Sku> {
+        self.memory.state.sku(id).cloned()
+    }
+
+    /// SKUs after an id, in order.
+    pub fn skus_after(&self, after: Option<&SkuId>, limit: usize) -> Vec<Sku> {
+        self.memory.state.skus_after(after).take(limit).cloned().collect()
+    }
+
+    /// Stock at a location; all zero where none was ever booked.
+    pub fn stock(&self, key: &StockKey) -> Stock {
+        self.memory.state.stock(key)
+    }
+
+    /// Stock after a key, in order.
+    pub fn stock_after(&self, after: Option<&StockKey>, limit: usize) -> Vec<(StockKey, Stock)> {
+        let rows = self.memory.state.stock_after(after).take(limit);
+        rows.map(|(key, stock)| (key.clone(), *stock)).collect()
+    }
+
+    /// Stock of one SKU after a location, in order.
+    pub fn stock_of(&self, sku: &SkuId, after: Option<&LocationId>, limit: usize) -> Vec<(StockKey, Stock)> {
+        let rows = self.memory.state.stock_of(sku, after).take(limit);
+        rows.map(|(key, stock)| (key.clone(), *stock)).collect()
+    }
+
+    /// An order, wherever it is kept.
+    pub fn order(&self, id: &OrderId) -> Result<Option<Arc<Order>>, Error> {
+        match self.memory.state.order(id) {
+            Some(order) => Ok(Some(Arc::clone(order))),
+            None => stored_order(self.memory.engine.as_ref(), id),
+        }
+    }
+
+    /// Orders after an id, in order, wherever they are kept. Memory wins: what the engine has of an order that is in
+    /// memory too may be older.
+    pub fn orders_after(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<Arc<Order>>, Error> {
+        let in_memory = self.memory.state.orders_after(after).take(limit);
+        let mut found: BTreeMap<OrderId, Arc<Order>> =
+            in_memory.map(|order| (order.id.clone(), Arc::clone(order))).collect();
+        let from = after.map_or_else(|| vec![keys::ORDER], keys::order);
+        let engine = self.memory.engine.as_ref();
+        for key in rows::scan_keys(engine, Bound::Excluded(&from)).take(limit) {
+            let key = key?;
+            let Some(id) = keys::id_of(&key).filter(|_| key.first() == Some(&keys::ORDER)) else { break };
+            let id = OrderId::new(id).map_err(|error| Error::Engine(format!("an order's key {error}")))?;
+            // What is not in memory is not being written either.
+            if self.memory.state.order(&id).is_none()
+                && let Some(order) = stored_order(engine, &id)?
+            {
+                found.insert(id, order);
+            }
+        }
+        Ok(found.into_values().take(limit).collect())
+    }
+
+    /// True where the document was booked.
+    pub fn has_document(&self, id: &DocumentId) -> Result<bool, Error> {
+        if self.memory.state.document(id).is_some() {
+            return Ok(true);
+        }
+        Ok(stored_document(self.memory.engine.as_ref(), id)?.is_some())
+    }
+
+    /// What is known of a request id.
+    pub fn request_status(&self, origin: &Origin) -> RequestStatus {
+        self.memory.state.request_status(origin)
+    }
+}

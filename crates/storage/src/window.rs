@@ -1,0 +1,138 @@
+//! The window: what was applied and is not yet in the engine.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+use stockade_state_machine::change::Change;
+use stockade_state_machine::ids::{DocumentId, OrderId, Principal, RequestId};
+use stockade_state_machine::Origin;
+
+use crate::applied_row::{LogId, Position};
+use crate::codec::{Durable, DecodeError};
+use crate::keys;
+use crate::pages::Item;
+
+/// Rough size of a map entry and its allocations, so that many tiny rows count for what they take.
+const ROW_OVERHEAD_BYTES: usize = 96;
+
+/// The after-images of whole entries, rows touched twice kept once.
+///
+/// Invariants:
+/// - It holds whole entries only: a reader that finds `position` here finds all of its rows in the engine or here.
+/// - Items are in log order.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    pub(crate) rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    pub(crate) ledger: Vec<Item>,
+    pub(crate) requests: Vec<(Origin, Item)>,
+    /// May leave memory once this window is in the engine.
+    pub(crate) orders: Vec<OrderId>,
+    /// May leave memory once this window is in the engine.
+    pub(crate) documents: Vec<DocumentId>,
+    pub(crate) bytes: usize,
+    /// After the last entry.
+    pub(crate) position: Position,
+    /// Where the engine stands, which this window goes on from.
+    from: Option<LogId>,
+}
+
+impl Window {
+    /// An empty one that goes on from a position.
+    pub(crate) fn after(position: Position) -> Self {
+        Self { from: position.log_id, position, ..Self::default() }
+    }
+
+    /// True where nothing was applied since the last one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.position.log_id == self.from
+    }
+
+    /// Takes in what one entry changed and chains its hash.
+    pub(crate) fn take_in(&mut self, changes: &[Change]) {
+        let mut hash = Sha256::new();
+        hash.update(self.position.chain);
+        for change in changes {
+            self.take_in_one(change, &mut hash);
+        }
+        self.position.chain = hash.finalize().into();
+    }
+
+    fn take_in_one(&mut self, change: &Change, hash: &mut Sha256) {
+        match change {
+            Change::Sku(id, sku) => self.put(keys::sku(id), sku.as_ref().map(Durable::encode), hash),
+            Change::Stock(key, stock) => self.put(keys::stock(key), stock.as_ref().map(Durable::encode), hash),
+            Change::Order(id, order) => {
+                self.put(keys::order(id), Some(order.as_ref().encode()), hash);
+                self.orders.push(id.clone());
+            }
+            Change::Document(id, document) => {
+                self.put(keys::document(id), Some(document.encode()), hash);
+                self.documents.push(id.clone());
+            }
+            Change::Ledger(entry) => {
+                let item = Item {
+                    revision: entry.revision.get(),
+                    position: entry.position,
+                    bytes: entry.encode(),
+                };
+                feed(hash, b"ledger", &item.bytes);
+                self.bytes += item.bytes.len() + ROW_OVERHEAD_BYTES;
+                self.ledger.push(item);
+            }
+            Change::Request(origin, Some(record)) => {
+                let bytes = encode_request_item(origin, &record.encode());
+                feed(hash, b"request", &bytes);
+                self.bytes += bytes.len() + ROW_OVERHEAD_BYTES;
+                let item = Item { revision: record.revision.get(), position: record.position, bytes };
+                self.requests.push((origin.clone(), item));
+            }
+            Change::Request(origin, None) => {
+                feed(hash, b"trimmed", &encode_request_item(origin, &[]));
+                self.position.trimmed = Some(origin.clone());
+            }
+            Change::Clock(clock) => {
+                feed(hash, b"clock", &clock.encode());
+                self.position.clock = *clock;
+            }
+        }
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>, hash: &mut Sha256) {
+        feed(hash, &key, value.as_deref().unwrap_or_default());
+        self.bytes += key.len() + value.as_ref().map_or(0, Vec::len) + ROW_OVERHEAD_BYTES;
+        self.rows.insert(key, value);
+    }
+}
+
+/// Feeds a name and a value so that no two different sequences feed the same bytes.
+pub(crate) fn feed(hash: &mut Sha256, name: &[u8], value: &[u8]) {
+    let len = |bytes: &[u8]| u64::try_from(bytes.len()).expect("lengths fit 64 bits").to_le_bytes();
+    hash.update(len(name));
+    hash.update(name);
+    hash.update(len(value));
+    hash.update(value);
+}
+
+/// A request record as an item of a page: request id (u128, little-endian), length of the principal (u8), principal, record.
+fn encode_request_item(origin: &Origin, record: &[u8]) -> Vec<u8> {
+    let principal = origin.principal.as_str().as_bytes();
+    let mut bytes = Vec::with_capacity(17 + principal.len() + record.len());
+    bytes.extend_from_slice(&origin.request.bits().to_le_bytes());
+    bytes.push(u8::try_from(principal.len()).expect("ids have at most 128 characters"));
+    bytes.extend_from_slice(principal);
+    bytes.extend_from_slice(record);
+    bytes
+}
+
+/// Origin and record of such an item.
+pub(crate) fn decode_request_item(bytes: &[u8]) -> Result<(Origin, &[u8]), DecodeError> {
+    let cut = || DecodeError("a request item is cut short".to_owned());
+    let (bits, rest) = bytes.split_first_chunk::<16>().ok_or_else(cut)?;
+    let (len, rest) = rest.split_first().ok_or_else(cut)?;
+    let (principal, record) = rest.split_at_checked(usize::from(*len)).ok_or_else(cut)?;
+    let request = RequestId::new(u128::from_le_bytes(*bits))
+        .ok_or_else(|| DecodeError("no request id in a request item".to_owned()))?;
+    let principal = std::str::from_utf8(principal).ok().and_then(|text| Principal::new(text).ok());
+    let principal = principal.ok_or_else(|| DecodeError("no principal in a request item".to_owned()))?;
+    Ok((Origin { request, principal }, record))
+}

@@ -1,0 +1,284 @@
+//! The writer: brings what was applied into the engine, behind apply and off its way. Snapshots and hashes over all
+//! rows are its work too, since while it makes them nobody writes to the engine.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use stockade_env::Tasks;
+use stockade_state_machine::{Origin, Revision};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::applied_row::{self, Position};
+use crate::engine::{ClosedEngine, Engine, RowWrite};
+use crate::engine_dir::EngineDir;
+use crate::file::Files;
+use crate::log::LogStore;
+use crate::memory::Shared;
+use crate::open::DirLock;
+use crate::rows::{self, Digest};
+use crate::snapshot::{SnapshotFile, SnapshotStore};
+use crate::state_handle::StateHash;
+use crate::window::Window;
+use crate::{Error, keys, limits, pages, redo, state_hash};
+
+/// What the writer is asked to do; all of it at the end of the window that is applied when it gets there.
+#[derive(Debug)]
+pub(crate) enum WriterCommand {
+    /// Make and publish a snapshot.
+    Snapshot(oneshot::Sender<Result<SnapshotFile, Error>>),
+    /// Hash all rows.
+    Hash(oneshot::Sender<Result<StateHash, Error>>),
+    /// Forget everything and begin again with a snapshot.
+    Install(SnapshotFile, oneshot::Sender<Result<(), Error>>),
+    /// Write everything, note that the engine was left in order, close it, and end.
+    Stop(oneshot::Sender<Result<(), Error>>),
+}
+
+/// Brings windows into the engine.
+///
+/// Invariants:
+/// - The engine never holds an entry that the local log could lose in a power cut: a window waits for the log's durable index.
+/// - Every window reaches the engine whole: it fits one batch, or a redo file was complete before its first batch.
+/// - `digest` and `request_pages` describe the engine as it is.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) redo_path: PathBuf,
+    pub(crate) engine_dir: EngineDir,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) digest: Digest,
+    pub(crate) request_pages: BTreeMap<Vec<u8>, Origin>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) snapshots: SnapshotStore,
+    pub(crate) log: LogStore,
+    pub(crate) commands: mpsc::Receiver<WriterCommand>,
+    /// Keeps others out of the directory until the writer has ended.
+    pub(crate) _lock: DirLock,
+}
+
+impl Writer {
+    /// Runs until it is told to stop. A failure stops the node: the engine is rebuilt at the next start.
+    pub(crate) async fn run(mut self, tasks: Tasks) {
+        if let Err(error) = self.serve().await {
+            self.engine_dir.distrust();
+            tasks.fail("the engine's writer", &error.to_string());
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), Error> {
+        loop {
+            let shared = Arc::clone(&self.shared);
+            let command = tokio::select! {
+                biased;
+                command = self.commands.recv() => Some(command),
+                () = shared.filled.notified() => None,
+                () = tokio::time::sleep(limits::WINDOW_TIME) => None,
+            };
+            match command {
+                None => drop(self.write_window().await?),
+                // All handles are gone without a word: as after a kill.
+                Some(None) => return Ok(()),
+                Some(Some(WriterCommand::Stop(reply))) => {
+                    self.write_window().await?;
+                    let left_in_order = self.engine.flush().and_then(|()| self.engine_dir.note_clean_stop());
+                    // Whoever opens the directory next must not meet sled's own lock.
+                    self.engine = Arc::new(ClosedEngine);
+                    self.shared.memory.write().engine = Arc::clone(&self.engine);
+                    // The asker may have given up waiting.
+                    let _ = reply.send(left_in_order);
+                    return Ok(());
+                }
+                Some(Some(command)) => self.obey(command).await?,
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: WriterCommand) -> Result<(), Error> {
+        match command {
+            WriterCommand::Snapshot(reply) => {
+                let position = self.write_window().await?;
+                // The engine is as good as before a failure, but openraft takes it as one of the node.
+                let _ = reply.send(self.snapshots.build(self.engine.as_ref(), &position));
+            }
+            WriterCommand::Hash(reply) => {
+                let position = self.write_window().await?;
+                let _ = reply.send(self.hash(&position));
+            }
+            WriterCommand::Install(snapshot, reply) => {
+                let installed = self.install(snapshot);
+                let failed = installed.is_err();
+                let _ = reply.send(installed);
+                if failed {
+                    return Err(Error::Engine("a snapshot could not be installed".to_owned()));
+                }
+            }
+            WriterCommand::Stop(_) => unreachable!("handled by the caller"),
+        }
+        Ok(())
+    }
+
+    fn hash(&self, position: &Position) -> Result<StateHash, Error> {
+        let full = state_hash::full(self.engine.as_ref(), position)?;
+        Ok(StateHash { applied: Revision::new(position.index()), chain: position.chain, full: Some(full) })
+    }
+
+    /// Writes what is applied; gives the position that the engine has then.
+    async fn write_window(&mut self) -> Result<Position, Error> {
+        let window = {
+            let mut window = self.shared.window.lock();
+            let next = Window::after(window.position.clone());
+            std::mem::replace(&mut *window, next)
+        };
+        let position = window.position.clone();
+        if window.is_empty() && !self.is_blank()? {
+            return Ok(position);
+        }
+        let bytes = u64::try_from(window.bytes).expect("lengths fit 64 bits");
+        self.shared.in_writing.store(bytes, Ordering::Relaxed);
+        self.wait_durable(position.index()).await?;
+        self.write_rows(&window)?;
+        self.evict(&window);
+        self.shared.in_writing.store(0, Ordering::Relaxed);
+        self.shared.drained.notify_waiters();
+        Ok(position)
+    }
+
+    /// True where the engine was never written to: a snapshot needs its applied row even if nothing was applied.
+    fn is_blank(&self) -> Result<bool, Error> {
+        Ok(self.engine.get(keys::APPLIED)?.is_none())
+    }
+
+    /// The local log must not be able to lose what the engine holds. What was never in it, it can't lose.
+    async fn wait_durable(&mut self, index: u64) -> Result<(), Error> {
+        let index = index.min(self.log.last_index());
+        let mut durable = self.log.watch_durable();
+        let reached = durable.wait_for(|durable| *durable >= index).await;
+        reached.map(drop).map_err(|_| Error::Engine(format!("the log ended before entry {index} was durable")))
+    }
+
+    fn write_rows(&mut self, window: &Window) -> Result<(), Error> {
+        let engine = Arc::clone(&self.engine);
+        let mut physical: BTreeMap<Vec<u8>, Option<Bytes>> = BTreeMap::new();
+        for (key, value) in &window.rows {
+            rows::put(engine.as_ref(), key, value.as_deref(), &mut physical)?;
+        }
+        for (revision, position, page) in pages::pack(&window.ledger) {
+            rows::put(engine.as_ref(), &keys::page(keys::LEDGER, revision, position), Some(&page), &mut physical)?;
+        }
+        self.put_request_pages(window, &mut physical)?;
+        let mut batch: Vec<RowWrite> = physical.into_iter().collect();
+        for row in &batch {
+            self.digest.follow(engine.as_ref(), row)?;
+        }
+        let applied = applied_row::encode(&window.position, self.digest);
+        let mut last = BTreeMap::new();
+        rows::put(engine.as_ref(), keys::APPLIED, Some(&applied), &mut last)?;
+        batch.extend(last);
+        let in_one_batch = batch.len() <= limits::ENGINE_BATCH_ROWS;
+        if !in_one_batch {
+            redo::write(self.files.as_ref(), &self.redo_path, &batch)?;
+        }
+        for part in batch.chunks(limits::ENGINE_BATCH_ROWS) {
+            engine.write(part)?;
+        }
+        // Until this is done a crash of the process may lose the batches, so the redo file stays till then.
+        engine.flush()?;
+        if !in_one_batch {
+            redo::remove(self.files.as_ref(), &self.redo_path)?;
+        }
+        Ok(())
+    }
+
+    /// Packs the new request records, and removes the pages of which every record has left.
+    fn put_request_pages(
+        &mut self,
+        window: &Window,
+        physical: &mut BTreeMap<Vec<u8>, Option<Bytes>>,
+    ) -> Result<(), Error> {
+        let engine = Arc::clone(&self.engine);
+        let items: Vec<_> = window.requests.iter().map(|(_, item)| item.clone()).collect();
+        let mut origins = window.requests.iter().map(|(origin, _)| origin);
+        for (revision, position, page) in pages::pack(&items) {
+            let key = keys::page(keys::REQUEST, revision, position);
+            let count = pages::unpack(&page)?.len();
+            let last = origins.by_ref().take(count).max().expect("no page is empty").clone();
+            rows::put(engine.as_ref(), &key, Some(&page), physical)?;
+            self.request_pages.insert(key, last);
+        }
+        let Some(trimmed) = &window.position.trimmed else { return Ok(()) };
+        let gone: Vec<_> = self
+            .request_pages
+            .iter()
+            .take_while(|(_, last)| *last <= trimmed)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            rows::put(engine.as_ref(), &key, None, physical)?;
+            self.request_pages.remove(&key);
+        }
+        Ok(())
+    }
+
+    /// What is in the engine now and won't change without being named by a command may leave memory.
+    fn evict(&self, window: &Window) {
+        let written = Revision::new(window.position.index());
+        self.shared.memory.write().written = written;
+        // A bounded number at a time, so that apply and readers are not held up.
+        for orders in window.orders.chunks(limits::EVICT_BATCH) {
+            let mut memory = self.shared.memory.write();
+            for id in orders {
+                if memory.state.order(id).is_some_and(|order| order.revision <= written) {
+                    memory.state.evict_order(id);
+                }
+            }
+        }
+        for documents in window.documents.chunks(limits::EVICT_BATCH) {
+            let mut memory = self.shared.memory.write();
+            for id in documents {
+                if memory.state.document(id).is_some_and(|document| document.revision <= written) {
+                    memory.state.evict_document(id);
+                }
+            }
+        }
+    }
+
+    /// Begins again with a snapshot: what was applied before it is dropped with its engine. Nothing is applied meanwhile,
+    /// and the window goes before any other command can write it into the new engine.
+    fn install(&mut self, snapshot: SnapshotFile) -> Result<(), Error> {
+        let snapshot = self.snapshots.publish(snapshot)?;
+        redo::remove(self.files.as_ref(), &self.redo_path)?;
+        let (engine, loaded) = self.engine_dir.rebuild(Some(&snapshot))?;
+        self.engine = Arc::clone(&engine);
+        self.digest = loaded.digest;
+        self.request_pages.clone_from(&loaded.request_pages);
+        self.shared.replace(loaded, engine);
+        Ok(())
+    }
+}
+
+/// Starts the writer: on a thread of its own, or where the engine is in memory as a task, so that a simulation has
+/// no second thread.
+pub(crate) fn spawn(writer: Writer, tasks: &Tasks, own_thread: bool) -> Result<(), Error> {
+    let failures = tasks.clone();
+    if !own_thread {
+        tasks.spawn("engine writer", writer.run(failures));
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|error| Error::Engine(format!("no runtime for the writer: {error}")))?;
+    let thread = std::thread::Builder::new().name("engine-writer".to_owned());
+    let on_panic = tasks.clone();
+    let body = move || {
+        let run = std::panic::AssertUnwindSafe(|| runtime.block_on(writer.run(failures)));
+        if std::panic::catch_unwind(run).is_err() {
+            on_panic.fail("the engine's writer", "panicked");
+        }
+    };
+    thread.spawn(body).map_err(|error| Error::Engine(format!("no thread for the writer: {error}")))?;
+    Ok(())
+}

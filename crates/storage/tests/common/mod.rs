@@ -1,0 +1,195 @@
+//! A node's storage without Raft: entries are appended and applied by hand, in the order that openraft would.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream;
+use openraft::entry::RaftEntry;
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftSnapshotBuilder, RaftStateMachine};
+use openraft::type_config::alias::{EntryOf, LogIdOf};
+use openraft::{EntryPayload, LogId};
+use stockade_env::Env;
+use stockade_state_machine::command::{
+    CancelOrder, ConfirmOrder, CreateSku, PlaceLine, PlaceOrder, ReceiveStock, ShipOrder,
+};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::order::Currency;
+use stockade_state_machine::{Command, LogTime, Origin};
+use stockade_storage::file::{DiskFiles, Files};
+use stockade_storage::{Error, Identity, Options, SnapshotFile, Storage, TypeConfig, codec};
+
+pub(crate) const START_US: u64 = 1_700_000_000_000_000;
+
+pub(crate) fn log_id(index: u64) -> LogIdOf<TypeConfig> {
+    LogId::new(openraft::impls::leader_id_adv::LeaderId { term: 1, node_id: 1 }, index)
+}
+
+pub(crate) struct Node {
+    pub(crate) storage: Storage,
+    pub(crate) env: Env,
+    pub(crate) options: Options,
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) next: u64,
+    requests: u64,
+}
+
+impl Node {
+    pub(crate) async fn open(dir: &Path) -> Self {
+        // A killed node's writer lets go of the directory when its thread has noticed.
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            match Self::try_open(Self::options(dir), Arc::new(DiskFiles)).await {
+                Err(Error::InUse(_)) if tokio::time::Instant::now() < deadline => tokio::task::yield_now().await,
+                opened => return opened.unwrap(),
+            }
+        }
+    }
+
+    pub(crate) fn options(dir: &Path) -> Options {
+        let identity = Identity { cluster_id: "0123456789abcdef".repeat(2), node_id: 1 };
+        Options { segment_bytes: 1 << 20, ..Options::new(dir.to_owned(), identity) }
+    }
+
+    pub(crate) async fn try_open(options: Options, files: Arc<dyn Files>) -> Result<Self, Error> {
+        let env = Env::simulated(START_US, 1);
+        let storage = stockade_storage::open(Arc::clone(&files), &env, options.clone()).await?;
+        let next = storage.log.last_index() + 1;
+        Ok(Self { storage, env, options, files, next, requests: next * 1_000 })
+    }
+
+    /// Appends an entry of commands and applies it.
+    pub(crate) async fn run(&mut self, commands: Vec<Command>) -> u64 {
+        let index = self.append(commands).await;
+        self.apply(index, index).await;
+        index
+    }
+
+    pub(crate) async fn append(&mut self, commands: Vec<Command>) -> u64 {
+        let index = self.next;
+        self.next += 1;
+        let requests: Vec<_> = commands
+            .iter()
+            .map(|command| {
+                self.requests += 1;
+                let bits = (u128::from(START_US / 1_000) << 80) | (7 << 76) | (2 << 62);
+                let request = RequestId::new(bits | u128::from(self.requests)).unwrap();
+                let origin = Origin { request, principal: Principal::new("tester").unwrap() };
+                codec::encode_request(Some(&origin), command)
+            })
+            .collect();
+        let time = LogTime::from_micros(START_US + index);
+        let proposal = codec::assemble_proposal(time, &requests);
+        let entry = EntryOf::<TypeConfig>::new(log_id(index), EntryPayload::Normal(proposal));
+        self.storage.log.blocking_append([entry]).await.unwrap();
+        index
+    }
+
+    /// Applies entries that are in the log.
+    pub(crate) async fn apply(&mut self, from: u64, to: u64) {
+        use openraft::storage::RaftLogReader;
+        let entries = self.storage.log.try_get_log_entries(from..=to).await.unwrap();
+        assert_eq!(entries.len() as u64, to - from + 1, "entries {from} to {to} are in the log");
+        let entries: Vec<_> = entries.into_iter().map(|entry| Ok((entry, None))).collect();
+        self.storage.state_machine.apply(stream::iter(entries)).await.unwrap();
+    }
+
+    /// Applies what the log has beyond the applied state, as openraft does at its start.
+    pub(crate) async fn catch_up(&mut self) -> u64 {
+        let applied = self.storage.state_machine.applied_state().await.unwrap().0.map_or(0, |id| id.index);
+        let last = self.storage.log.last_index();
+        if applied < last {
+            self.apply(applied + 1, last).await;
+        }
+        applied
+    }
+
+    pub(crate) async fn snapshot(&mut self) -> SnapshotFile {
+        let mut builder = self.storage.state_machine.get_snapshot_builder().await;
+        builder.build_snapshot().await.unwrap().snapshot
+    }
+
+    pub(crate) async fn purge(&mut self, index: u64) {
+        self.storage.log.purge(log_id(index)).await.unwrap();
+        self.storage.log.barrier().await.unwrap();
+    }
+
+    /// Chain hash and hash over all rows.
+    pub(crate) async fn hashes(&self) -> ([u8; 32], [u8; 32]) {
+        let hash = self.storage.state.hash(true).await.unwrap();
+        assert_eq!(hash.applied, self.storage.state.applied());
+        (hash.chain, hash.full.unwrap().0)
+    }
+
+    /// As a kill does: nothing is written any more, nothing is told to stop.
+    pub(crate) async fn kill(self) -> PathBuf {
+        self.storage.log.shutdown().await;
+        self.options.dir.clone()
+    }
+
+    /// As SIGTERM does.
+    pub(crate) async fn stop(self) -> PathBuf {
+        self.storage.state.stop().await.unwrap();
+        self.storage.log.shutdown().await;
+        self.options.dir.clone()
+    }
+}
+
+pub(crate) fn sku(name: &str) -> SkuId {
+    SkuId::new(name).unwrap()
+}
+
+pub(crate) fn order(name: &str) -> OrderId {
+    OrderId::new(name).unwrap()
+}
+
+pub(crate) fn create(name: &str) -> Command {
+    Command::CreateSku(CreateSku { sku: sku(name), display_name: format!("the {name}") })
+}
+
+pub(crate) fn receive(name: &str, quantity: i64, document: &str) -> Command {
+    Command::ReceiveStock(ReceiveStock {
+        sku: sku(name),
+        location: LocationId::new("main").unwrap(),
+        quantity,
+        document: Some(DocumentId::new(document).unwrap()),
+        reference: String::new(),
+    })
+}
+
+pub(crate) fn place(id: &str, lines: &[(&str, i64)]) -> Command {
+    let line = |(name, quantity): &(&str, i64)| PlaceLine {
+        sku: sku(name),
+        location: None,
+        quantity: *quantity,
+        unit_price_minor: 100,
+    };
+    Command::PlaceOrder(PlaceOrder {
+        order: order(id),
+        customer: None,
+        currency: Currency::new("GBP").unwrap(),
+        lines: lines.iter().map(line).collect(),
+        hold_us: 60_000_000,
+    })
+}
+
+pub(crate) fn confirm(id: &str) -> Command {
+    Command::ConfirmOrder(ConfirmOrder { order: order(id), payment_reference: "paid".to_owned() })
+}
+
+pub(crate) fn ship(id: &str) -> Command {
+    Command::ShipOrder(ShipOrder { order: order(id), lines: Vec::new(), tracking_number: String::new() })
+}
+
+pub(crate) fn cancel(id: &str) -> Command {
+    Command::CancelOrder(CancelOrder { order: order(id) })
+}
+
+/// A shop with a thousand units of two SKUs.
+pub(crate) async fn open_shop(dir: &Path) -> Node {
+    let mut node = Node::open(dir).await;
+    node.run(vec![create("a"), create("b"), receive("a", 1_000, "r1"), receive("b", 1_000, "r2")]).await;
+    node
+}
+
