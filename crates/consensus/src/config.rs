@@ -1,0 +1,116 @@
+//! How a node takes part in its cluster.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use openraft::SnapshotPolicy;
+
+use crate::StartError;
+use crate::limits;
+
+/// Between heartbeats, where nothing else is said. An idle network would bear 20 ms; three nodes on two busy cores call
+/// elections at that.
+pub const DEFAULT_HEARTBEAT: Duration = Duration::from_millis(40);
+/// Bounds of the election timeout, where nothing else is said. A dead leader is noticed after the larger one and a
+/// random time between both.
+pub const DEFAULT_ELECTION_TIMEOUT: (Duration, Duration) =
+    (Duration::from_millis(90), Duration::from_millis(160));
+
+/// See [`Config::kept_log_entries`].
+pub const DEFAULT_KEPT_LOG_ENTRIES: u64 = 10_000;
+
+/// How a node takes part in its cluster.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Every voter's id and peer address (`host:port`), this node's own included. The same on all nodes. Read only
+    /// where the data directory is new: afterwards the log says who is a member.
+    pub peers: BTreeMap<u64, String>,
+    /// Where this node reaches a peer instead of the address that the log has. Never replicated.
+    pub peer_overrides: BTreeMap<u64, String>,
+    /// Where callers reach this node; told to the others.
+    pub advertise_client: String,
+    /// Told to the others.
+    pub version: String,
+    /// Between heartbeats of the leader.
+    pub heartbeat: Duration,
+    /// Bounds of the randomised election timeout.
+    pub election_timeout: (Duration, Duration),
+    /// Bytes of commands in flight at the leader; beyond it proposals are refused.
+    pub max_in_flight_bytes: usize,
+    /// Entries that stay in the log below a snapshot, so that a follower a little behind needs no snapshot.
+    pub kept_log_entries: u64,
+    /// Whose file system's use the status tells; `None` where the data is in memory.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// Twice the longest election timeout: after so long no promise that a node gave a leader before it was restarted
+    /// is still believed by anybody.
+    pub(crate) fn lease_memory(&self) -> Duration {
+        self.election_timeout.1 * 2
+    }
+
+    /// As openraft wants it.
+    pub(crate) fn for_raft(&self, cluster_id: &str) -> Result<openraft::Config, StartError> {
+        let (min, max) = (millis(self.election_timeout.0)?, millis(self.election_timeout.1)?);
+        openraft::Config {
+            cluster_name: cluster_id.to_owned(),
+            heartbeat_interval: millis(self.heartbeat)?,
+            election_timeout_min: min,
+            election_timeout_max: max,
+            install_snapshot_timeout: millis(limits::SNAPSHOT_CHUNK_TIMEOUT)?,
+            max_payload_entries: limits::MAX_APPEND_ENTRIES,
+            // A follower behind gets a snapshot only where the log no longer has what it lacks.
+            replication_lag_threshold: u64::MAX,
+            // The bytes of the log decide, see `start_snapshots`; entries say little about them.
+            snapshot_policy: SnapshotPolicy::Never,
+            max_in_snapshot_log_to_keep: self.kept_log_entries,
+            purge_batch_size: limits::PURGE_BATCH,
+            api_channel_size: Some(limits::RAFT_QUEUE),
+            // A leader that hears no quorum falls silent by turns, so that those who don't hear it can elect another.
+            quorum_loss_probe_interval: Some(max * 2),
+            enable_pre_vote: Some(true),
+            // A leader restarted in time would go on without an election, on a state older than what it had answered.
+            enable_leader_restore: Some(false),
+            ..openraft::Config::default()
+        }
+        .validate()
+        .map_err(|error| StartError::Config(error.to_string()))
+    }
+}
+
+fn millis(duration: Duration) -> Result<u64, StartError> {
+    u64::try_from(duration.as_millis())
+        .map_err(|_| StartError::Config("a timeout is out of range".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(election_timeout: (Duration, Duration)) -> Config {
+        Config {
+            peers: BTreeMap::new(),
+            peer_overrides: BTreeMap::new(),
+            advertise_client: String::new(),
+            version: String::new(),
+            heartbeat: DEFAULT_HEARTBEAT,
+            election_timeout,
+            max_in_flight_bytes: 1,
+            kept_log_entries: DEFAULT_KEPT_LOG_ENTRIES,
+            data_dir: None,
+        }
+    }
+
+    #[test]
+    fn the_default_times_fit_together() {
+        assert!(config(DEFAULT_ELECTION_TIMEOUT).for_raft("c").is_ok());
+    }
+
+    #[test]
+    fn an_election_timeout_below_the_heartbeat_is_refused() {
+        let timeout = (Duration::from_millis(10), Duration::from_millis(20));
+        assert!(matches!(config(timeout).for_raft("c"), Err(StartError::Config(_))));
+    }
+}

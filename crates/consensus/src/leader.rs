@@ -1,0 +1,138 @@
+//! Who leads: told from openraft's metrics, with the address that callers use, which peers tell of themselves.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use openraft::async_runtime::WatchReceiver;
+use stockade_proto::internal as wire;
+use tokio::time::{Instant, interval, sleep, timeout};
+
+use crate::limits;
+use crate::node::Inner;
+use crate::peer::link::Purpose;
+use crate::status::NodeStatus;
+
+/// Who leads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leader {
+    /// `None` while nobody is known to lead.
+    pub node_id: Option<u64>,
+    /// The term this is known of.
+    pub term: u64,
+    /// Where callers reach the leader, where known.
+    pub client_address: Option<String>,
+}
+
+impl Inner {
+    fn publish_leader(&self) {
+        let (node_id, term) = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow_watched();
+            (metrics.current_leader, metrics.vote.leader_id.term)
+        };
+        let client_address = node_id.and_then(|node_id| self.client_address(node_id));
+        let now = Leader { node_id, term, client_address };
+        self.leader.send_if_modified(|leader| {
+            let changed = *leader != now;
+            if changed {
+                leader.clone_from(&now);
+            }
+            changed
+        });
+    }
+
+    fn client_address(&self, node_id: u64) -> Option<String> {
+        if node_id == self.identity.node_id {
+            return Some(self.config.advertise_client.clone());
+        }
+        self.client_addresses.lock().get(&node_id).cloned()
+    }
+
+    /// What a peer says of itself; `None` where it doesn't answer in time.
+    pub(crate) async fn ask_status(&self, node_id: u64) -> Option<NodeStatus> {
+        let address = self.peer_address(node_id)?;
+        let mut client = self.links.client(node_id, &address, Purpose::Query).ok()?;
+        let request = wire::StatusRequest { envelope: Some(self.links.envelope(node_id)) };
+        let answer = timeout(limits::STATUS_TIMEOUT, client.status(request)).await.ok()?.ok()?.into_inner();
+        if !answer.client_address.is_empty() {
+            self.client_addresses.lock().insert(node_id, answer.client_address.clone());
+        }
+        Some(NodeStatus::from_wire(answer))
+    }
+}
+
+/// Publishes who leads.
+pub(crate) async fn follow(node: Arc<Inner>) {
+    let mut metrics = node.raft.server_metrics();
+    let mut health = interval(limits::HEALTH_POLL);
+    loop {
+        node.publish_leader();
+        tokio::select! {
+            changed = metrics.changed() => if changed.is_err() {
+                report_end(&node);
+                return;
+            },
+            _ = health.tick() => if report_end(&node) { return },
+            () = node.stopping() => return,
+        }
+    }
+}
+
+/// A Raft that ended by itself takes the node with it.
+fn report_end(node: &Inner) -> bool {
+    let ended = node.metrics(|metrics| metrics.running_state.clone()).err();
+    let Some(fatal) = ended else { return false };
+    if !node.is_stopping() {
+        node.env.tasks.fail("raft", &fatal.to_string());
+    }
+    true
+}
+
+/// Learns where callers reach the peers: now and then, and at once when the lead changes to somebody unknown.
+pub(crate) async fn learn_addresses(node: Arc<Inner>) {
+    let mut leader = node.leader.subscribe();
+    loop {
+        let now = leader.borrow_and_update().clone();
+        let me = node.identity.node_id;
+        let peers = node.members().into_iter().filter(|(node_id, _)| *node_id != me);
+        let asked = join_all(peers.map(|(node_id, _)| node.ask_status(node_id)));
+        tokio::select! {
+            _ = asked => {}
+            () = node.stopping() => return,
+        }
+        node.publish_leader();
+        let unknown = now.node_id.is_some() && node.leader.borrow().client_address.is_none();
+        let pause = if unknown { limits::HEALTH_POLL } else { limits::POLL };
+        let wake = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(wake) => break,
+                changed = leader.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    if leader.borrow_and_update().client_address.is_none() {
+                        break;
+                    }
+                }
+                () = node.stopping() => return,
+            }
+        }
+    }
+}
+
+/// Finds out when this node has caught up: it has, once a read barrier has passed.
+pub(crate) async fn become_ready(node: Arc<Inner>) {
+    loop {
+        let barrier = node.read_barrier(Instant::now() + limits::SYSTEM_COMMAND_TIMEOUT);
+        let passed = tokio::select! {
+            passed = barrier => passed,
+            () = node.stopping() => return,
+        };
+        if passed.is_ok() {
+            node.ready.store(true, std::sync::atomic::Ordering::Release);
+            return;
+        }
+        sleep(limits::READ_RETRY_PAUSE).await;
+    }
+}

@@ -1,0 +1,72 @@
+//! Every bound of this crate, in one place.
+
+use std::time::Duration;
+
+/// Commands that one log entry carries at most.
+pub(crate) const MAX_ENTRY_COMMANDS: usize = 128;
+/// Bytes of commands after which an entry is cut; the command that crosses the line is still in it.
+pub(crate) const MAX_ENTRY_BYTES: usize = 256 << 10;
+/// Entries in flight at most.
+pub(crate) const MAX_ENTRIES_IN_FLIGHT: usize = 4;
+/// Entries in flight beside which an entry that isn't full is proposed too. Above it commands gather.
+pub(crate) const MAX_PARTIAL_ENTRIES_IN_FLIGHT: usize = 2;
+/// How long an entry without an answer keeps its place among those in flight. Its waiters have given up long before.
+pub(crate) const ENTRY_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Commands that wait to be proposed.
+pub(crate) const PROPOSAL_QUEUE: usize = 65_536;
+
+/// Reads that wait for the next barrier.
+pub(crate) const READ_QUEUE: usize = 65_536;
+/// How long one attempt to get a read index may take, before the leader is looked up again.
+pub(crate) const READ_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Between attempts to get a read index, where nothing tells of a new leader.
+pub(crate) const READ_RETRY_PAUSE: Duration = Duration::from_millis(10);
+
+/// Bytes of a message among nodes, both ways: an append as large as the log store makes it and the largest command fit.
+pub const MAX_PEER_MESSAGE_BYTES: usize = 16 << 20;
+/// HTTP/2 window of a stream among nodes.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+/// HTTP/2 window of a connection among nodes.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// How long a connection to a peer may take to come up.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(100);
+/// Between pings on a connection, and how long an answer may take: who is silent for both is disconnected.
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(1);
+/// Append requests on a stream without an answer.
+pub(crate) const MAX_APPENDS_IN_FLIGHT: usize = 16;
+/// The least time that the answer to an append may take. The time openraft names is the heartbeat's interval: an append
+/// waits for an fsync behind others, and a stream that is given up has to be sent again.
+pub(crate) const MIN_APPEND_TIMEOUT: Duration = Duration::from_millis(500);
+/// Pauses before an unreachable peer is tried again: doubled from the first to the second.
+pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// Bytes of a chunk of a snapshot on its way.
+pub(crate) const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
+/// Chunks read ahead of the network.
+pub(crate) const SNAPSHOT_CHUNKS_AHEAD: usize = 2;
+/// How long a chunk may take.
+pub(crate) const SNAPSHOT_CHUNK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the receiver may take to verify and install what it has received. That it lives is the keepalive's matter.
+pub(crate) const SNAPSHOT_INSTALL_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// How long a node may take to tell its status.
+pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between looks at things that nothing tells of: peers' addresses, due holds, a log that wants a snapshot.
+pub(crate) const POLL: Duration = Duration::from_secs(1);
+/// Between looks at whether Raft still runs.
+pub(crate) const HEALTH_POLL: Duration = Duration::from_millis(200);
+/// The least time between two attempts to expire what is due.
+pub(crate) const EXPIRY_PAUSE: Duration = Duration::from_millis(20);
+/// Orders that one command of the leader expires.
+pub(crate) const EXPIRE_BATCH: u32 = 1_000;
+/// How long a command of the system may wait for its reply.
+pub(crate) const SYSTEM_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between looks at the followers while the lead is handed over.
+pub(crate) const RESIGN_POLL: Duration = Duration::from_millis(5);
+
+/// Entries purged at once.
+pub(crate) const PURGE_BATCH: u64 = 256;
+/// Entries of one append request. The log store bounds its bytes.
+pub(crate) const MAX_APPEND_ENTRIES: u64 = 64;
+/// Calls that wait for Raft's own task.
+pub(crate) const RAFT_QUEUE: u64 = 4_096;

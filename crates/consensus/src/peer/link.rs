@@ -1,0 +1,99 @@
+//! Connections to peers: lazy, one a purpose, so that no heartbeat waits behind a snapshot. The only place that opens
+//! one; where a cluster is simulated, its connector goes in here.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+use stockade_proto::internal::Envelope;
+use stockade_proto::internal::peer_service_client::PeerServiceClient;
+use stockade_storage::Identity;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::limits;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    /// Log entries.
+    Append,
+    /// Heartbeats, votes and transfers of the lead: small and urgent.
+    Heartbeat,
+    /// Snapshots.
+    Snapshot,
+    /// Commands of callers.
+    Forward,
+    /// Read indexes and status.
+    Query,
+}
+
+/// The address of a peer can't be understood.
+#[derive(Debug, thiserror::Error)]
+#[error("the address {address:?} of node {node} is none: {cause}")]
+pub(crate) struct BadAddress {
+    node: u64,
+    address: String,
+    cause: String,
+}
+
+/// The connections of a node.
+///
+/// Invariants:
+/// - At most one connection a peer and purpose; it is replaced when the peer's address changes.
+/// - An override wins over any other address.
+#[derive(Debug)]
+pub(crate) struct Links {
+    identity: Identity,
+    overrides: BTreeMap<u64, String>,
+    open: Mutex<BTreeMap<(u64, Purpose), (String, Channel)>>,
+}
+
+impl Links {
+    pub(crate) fn new(identity: Identity, overrides: BTreeMap<u64, String>) -> Self {
+        Self { identity, overrides, open: Mutex::default() }
+    }
+
+    /// Names both ends of a call to a peer.
+    pub(crate) fn envelope(&self, to_node: u64) -> Envelope {
+        let Identity { cluster_id, node_id } = &self.identity;
+        Envelope { cluster_id: cluster_id.clone(), from_node: *node_id, to_node }
+    }
+
+    /// The connection to a peer for a purpose. It connects with the first call, and again after a failure.
+    pub(crate) fn channel(&self, node: u64, address: &str, purpose: Purpose) -> Result<Channel, BadAddress> {
+        let address = self.overrides.get(&node).map_or(address, String::as_str);
+        let mut open = self.open.lock();
+        if let Some((known, channel)) = open.get(&(node, purpose))
+            && known == address
+        {
+            return Ok(channel.clone());
+        }
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| BadAddress {
+            node,
+            address: address.to_owned(),
+            cause: error.to_string(),
+        })?;
+        let channel = endpoint
+            .connect_timeout(limits::CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(limits::KEEPALIVE)
+            .keep_alive_timeout(limits::KEEPALIVE)
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+            .connect_lazy();
+        open.insert((node, purpose), (address.to_owned(), channel.clone()));
+        Ok(channel)
+    }
+
+    /// [`Links::channel`] with the calls of peers on it.
+    pub(crate) fn client(
+        &self,
+        node: u64,
+        address: &str,
+        purpose: Purpose,
+    ) -> Result<PeerServiceClient<Channel>, BadAddress> {
+        Ok(PeerServiceClient::new(self.channel(node, address, purpose)?)
+            .max_decoding_message_size(limits::MAX_PEER_MESSAGE_BYTES)
+            .max_encoding_message_size(limits::MAX_PEER_MESSAGE_BYTES))
+    }
+}

@@ -1,0 +1,224 @@
+//! Answers to peers.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::{Stream, StreamExt, future, stream};
+use openraft::raft::TransferLeaderRequest;
+use openraft::type_config::alias::{SnapshotOf, VoteOf};
+use stockade_proto::internal as wire;
+use stockade_proto::internal::peer_service_server::PeerService;
+use stockade_storage::{SnapshotFile, TypeConfig};
+use tokio::time::{Instant, timeout};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::convert;
+use super::off_the_async_threads;
+use crate::limits;
+use crate::node::Inner;
+
+/// The service that peers call.
+#[derive(Debug)]
+pub(crate) struct PeerServer {
+    node: Arc<Inner>,
+    warned: AtomicBool,
+}
+
+impl PeerServer {
+    pub(crate) fn new(node: Arc<Inner>) -> Self {
+        Self { node, warned: AtomicBool::new(false) }
+    }
+
+    /// Refuses what is meant for another cluster or node.
+    #[allow(clippy::result_large_err, reason = "tonic's own error type")]
+    fn check(&self, envelope: Option<&wire::Envelope>) -> Result<(), Status> {
+        let Some(envelope) = envelope else {
+            return Err(Status::invalid_argument("the message names no cluster and no node"));
+        };
+        let identity = &self.node.identity;
+        if envelope.cluster_id != identity.cluster_id {
+            self.warn_once(envelope, "it belongs to another cluster");
+            let what = format!("this node belongs to cluster {}", identity.cluster_id);
+            return Err(Status::permission_denied(what));
+        }
+        if envelope.to_node != identity.node_id {
+            self.warn_once(envelope, "it means another node");
+            return Err(Status::failed_precondition(format!("this is node {}", identity.node_id)));
+        }
+        Ok(())
+    }
+
+    fn warn_once(&self, envelope: &wire::Envelope, why: &'static str) {
+        if self.warned.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        tracing::warn!(
+            from = envelope.from_node,
+            to = envelope.to_node,
+            its_cluster = envelope.cluster_id,
+            why,
+            "a message from a peer is refused; check the peers' addresses and cluster names"
+        );
+    }
+
+    /// The file that a peer sends, verified.
+    async fn receive(
+        &self,
+        length: u64,
+        chunks: &mut Streaming<wire::SnapshotChunk>,
+    ) -> Result<SnapshotFile, Status> {
+        let store = self.node.snapshots.clone();
+        let begun = off_the_async_threads(move || store.begin()).await?;
+        // Dropped before it is whole, it leaves nothing on the disk.
+        let mut receiver = begun.map_err(|error| disk(&error))?;
+        let mut arrived = 0;
+        while arrived < length {
+            let chunk = timeout(limits::SNAPSHOT_CHUNK_TIMEOUT, chunks.message())
+                .await
+                .map_err(|_| Status::deadline_exceeded("no more of the snapshot arrived in time"))??
+                .ok_or_else(|| Status::data_loss("the snapshot ended before its length"))?;
+            arrived += chunk.data.len() as u64;
+            let wrote = off_the_async_threads(move || (receiver.write(&chunk.data), receiver)).await?;
+            receiver = wrote.1;
+            wrote.0.map_err(|error| disk(&error))?;
+        }
+        if arrived > length {
+            return Err(Status::data_loss("the snapshot is longer than it should be"));
+        }
+        off_the_async_threads(move || receiver.finish()).await?.map_err(|error| disk(&error))
+    }
+
+    /// Where this node has seen a higher vote, the sender is no leader any more: no need to take its snapshot.
+    fn higher_vote(&self, vote: &VoteOf<TypeConfig>) -> Option<VoteOf<TypeConfig>> {
+        let seen = self.node.metrics(|metrics| metrics.vote);
+        (seen > *vote).then_some(seen)
+    }
+}
+
+fn disk(error: &dyn std::fmt::Display) -> Status {
+    Status::internal(error.to_string())
+}
+
+fn raft_stopped(error: &dyn std::fmt::Display) -> Status {
+    Status::unavailable(format!("raft has stopped: {error}"))
+}
+
+type AppendResponses = Pin<Box<dyn Stream<Item = Result<wire::AppendResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl PeerService for PeerServer {
+    type AppendEntriesStream = AppendResponses;
+
+    async fn append_entries(
+        &self,
+        request: Request<Streaming<wire::AppendRequest>>,
+    ) -> Result<Response<AppendResponses>, Status> {
+        let mut inbound = request.into_inner();
+        let Some(first) = inbound.message().await? else {
+            return Ok(Response::new(Box::pin(stream::empty())));
+        };
+        self.check(first.envelope.as_ref())?;
+        // A message that can't be read ends the stream; the leader sends what is unanswered again.
+        let appends = stream::once(future::ready(Ok(first))).chain(inbound).scan((), |(), message| {
+            let request = message
+                .map_err(|status| tracing::debug!(%status, "a stream of appends ended"))
+                .and_then(|message| {
+                    convert::append_from_wire(message)
+                        .map_err(|error| tracing::warn!(%error, "a stream of appends is cut off"))
+                });
+            future::ready(request.ok())
+        });
+        let answers = self.node.raft.stream_append(appends).map(|answer| {
+            Ok(match answer {
+                Ok(result) => convert::append_result_to_wire(&result),
+                Err(fatal) => wire::AppendResponse {
+                    result: Some(wire::append_response::Result::Fatal(fatal.to_string())),
+                },
+            })
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn vote(
+        &self,
+        request: Request<wire::VoteRequest>,
+    ) -> Result<Response<wire::VoteResponse>, Status> {
+        let request = request.into_inner();
+        self.check(request.envelope.as_ref())?;
+        if Instant::now() < self.node.votes_from {
+            return Err(Status::unavailable("this node has just started and gives no vote yet"));
+        }
+        let pre_vote = request.pre_vote;
+        let request = convert::vote_request_from_wire(&request)?;
+        let answer = if pre_vote {
+            self.node.raft.pre_vote(request).await
+        } else {
+            self.node.raft.vote(request).await
+        };
+        let answer = answer.map_err(|error| raft_stopped(&error))?;
+        Ok(Response::new(convert::vote_response_to_wire(&answer)))
+    }
+
+    async fn install_snapshot(
+        &self,
+        request: Request<Streaming<wire::SnapshotChunk>>,
+    ) -> Result<Response<wire::SnapshotResponse>, Status> {
+        let mut chunks = request.into_inner();
+        let first = chunks.message().await?.and_then(|chunk| chunk.header);
+        let header = first.ok_or_else(|| Status::invalid_argument("the snapshot has no header"))?;
+        self.check(header.envelope.as_ref())?;
+        let vote = convert::vote_from_wire(header.vote)?;
+        let last_log_id = convert::log_id_from_wire(header.last_log_id)?;
+        if last_log_id.is_some_and(|log_id| *log_id.committed_leader_id() > vote.leader_id) {
+            return Err(Status::invalid_argument("the snapshot is of a later term than its sender"));
+        }
+        if let Some(higher) = self.higher_vote(&vote) {
+            return Ok(Response::new(wire::SnapshotResponse { vote: Some(convert::vote_to_wire(&higher)) }));
+        }
+        let file = self.receive(header.length, &mut chunks).await?;
+        let membership = convert::stored_membership_from_wire(header.membership_log_id, header.membership)?;
+        let meta = file.meta();
+        if meta.last_log_id != last_log_id || meta.last_membership != membership {
+            return Err(Status::data_loss("the snapshot is not the one that was announced"));
+        }
+        let snapshot = SnapshotOf::<TypeConfig, SnapshotFile> { meta, snapshot: file };
+        let answer = self.node.raft.install_full_snapshot(vote, snapshot).await;
+        let answer = answer.map_err(|error| raft_stopped(&error))?;
+        Ok(Response::new(wire::SnapshotResponse { vote: Some(convert::vote_to_wire(&answer.vote)) }))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<wire::TransferLeaderRequest>,
+    ) -> Result<Response<wire::TransferLeaderResponse>, Status> {
+        let request = request.into_inner();
+        self.check(request.envelope.as_ref())?;
+        let from = convert::vote_from_wire(request.from_leader)?;
+        let last_log_id = convert::log_id_from_wire(request.last_log_id)?;
+        let request = TransferLeaderRequest::new(from, request.to_node, last_log_id);
+        let answer = self.node.raft.handle_transfer_leader(request).await;
+        let answer = answer.map_err(|error| raft_stopped(&error))?;
+        Ok(Response::new(wire::TransferLeaderResponse { accepted: answer.is_ok() }))
+    }
+
+    async fn read_index(
+        &self,
+        request: Request<wire::ReadIndexRequest>,
+    ) -> Result<Response<wire::ReadIndexResponse>, Status> {
+        self.check(request.into_inner().envelope.as_ref())?;
+        let result = match self.node.read_index_here().await {
+            Ok(index) => wire::read_index_response::Result::Index(index),
+            Err(leader) => wire::read_index_response::Result::NotLeader(leader.unwrap_or(0)),
+        };
+        Ok(Response::new(wire::ReadIndexResponse { result: Some(result) }))
+    }
+
+    async fn status(
+        &self,
+        request: Request<wire::StatusRequest>,
+    ) -> Result<Response<wire::StatusResponse>, Status> {
+        self.check(request.into_inner().envelope.as_ref())?;
+        Ok(Response::new(self.node.status().to_wire()))
+    }
+}

@@ -1,0 +1,184 @@
+//! What a node says of itself.
+
+use openraft::ServerState;
+use stockade_proto::internal as wire;
+
+use crate::node::Inner;
+
+/// What a node says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Who.
+    pub node_id: u64,
+    /// False where it did not answer in time; then only the addresses and `voter` below are known.
+    pub reachable: bool,
+    /// Where nodes reach it.
+    pub peer_address: String,
+    /// Where callers reach it; empty where not known.
+    pub client_address: String,
+    /// Its part.
+    pub role: Role,
+    /// Its term.
+    pub term: u64,
+    /// Whom it follows.
+    pub leader_id: Option<u64>,
+    /// Log indexes; 0 where there is none.
+    pub last_index: u64,
+    /// See `last_index`.
+    pub committed_index: u64,
+    /// See `last_index`.
+    pub applied_index: u64,
+    /// See `last_index`.
+    pub snapshot_index: u64,
+    /// See `last_index`.
+    pub purged_index: u64,
+    /// Bytes of the file system that holds its data.
+    pub disk_used_bytes: u64,
+    /// See `disk_used_bytes`.
+    pub disk_free_bytes: u64,
+    /// Of its binary.
+    pub version: String,
+    /// Whether it votes.
+    pub voter: bool,
+}
+
+/// A node's part in the cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Proposes.
+    Leader,
+    /// Follows.
+    #[default]
+    Follower,
+    /// Wants to lead.
+    Candidate,
+    /// Follows without a vote.
+    Learner,
+}
+
+impl Role {
+    fn to_wire(self) -> u32 {
+        match self {
+            Self::Leader => 1,
+            Self::Follower => 2,
+            Self::Candidate => 3,
+            Self::Learner => 4,
+        }
+    }
+
+    fn from_wire(role: u32) -> Self {
+        match role {
+            1 => Self::Leader,
+            3 => Self::Candidate,
+            4 => Self::Learner,
+            _ => Self::Follower,
+        }
+    }
+}
+
+impl NodeStatus {
+    pub(crate) fn to_wire(&self) -> wire::StatusResponse {
+        wire::StatusResponse {
+            node_id: self.node_id,
+            client_address: self.client_address.clone(),
+            version: self.version.clone(),
+            role: self.role.to_wire(),
+            term: self.term,
+            leader_id: self.leader_id.unwrap_or(0),
+            last_index: self.last_index,
+            committed_index: self.committed_index,
+            applied_index: self.applied_index,
+            snapshot_index: self.snapshot_index,
+            purged_index: self.purged_index,
+            disk_used_bytes: self.disk_used_bytes,
+            disk_free_bytes: self.disk_free_bytes,
+        }
+    }
+
+    /// Without what membership tells: peer address and vote.
+    pub(crate) fn from_wire(status: wire::StatusResponse) -> Self {
+        Self {
+            node_id: status.node_id,
+            reachable: true,
+            peer_address: String::new(),
+            client_address: status.client_address,
+            role: Role::from_wire(status.role),
+            term: status.term,
+            leader_id: (status.leader_id != 0).then_some(status.leader_id),
+            last_index: status.last_index,
+            committed_index: status.committed_index,
+            applied_index: status.applied_index,
+            snapshot_index: status.snapshot_index,
+            purged_index: status.purged_index,
+            disk_used_bytes: status.disk_used_bytes,
+            disk_free_bytes: status.disk_free_bytes,
+            version: status.version,
+            voter: false,
+        }
+    }
+}
+
+impl Inner {
+    /// See [`crate::Node::status`].
+    pub(crate) fn status(&self) -> NodeStatus {
+        let node_id = self.identity.node_id;
+        let (disk_used_bytes, disk_free_bytes) = self.disk_use();
+        let mut status = NodeStatus {
+            node_id,
+            reachable: true,
+            peer_address: self.peer_address(node_id).unwrap_or_default(),
+            client_address: self.config.advertise_client.clone(),
+            applied_index: self.state.applied().get(),
+            disk_used_bytes,
+            disk_free_bytes,
+            version: self.config.version.clone(),
+            voter: self.is_voter(node_id),
+            ..NodeStatus::default()
+        };
+        self.metrics(|metrics| {
+            let index = |log_id: &Option<
+                openraft::type_config::alias::LogIdOf<stockade_storage::TypeConfig>,
+            >| { log_id.as_ref().map_or(0, openraft::LogId::index) };
+            status.role = match metrics.state {
+                ServerState::Leader => Role::Leader,
+                ServerState::Candidate => Role::Candidate,
+                ServerState::Learner => Role::Learner,
+                ServerState::Follower | ServerState::Shutdown => Role::Follower,
+            };
+            status.term = metrics.current_term;
+            status.leader_id = metrics.current_leader;
+            status.last_index = metrics.last_log_index.unwrap_or(0);
+            status.committed_index = index(&metrics.local_committed);
+            status.snapshot_index = index(&metrics.snapshot);
+            status.purged_index = index(&metrics.purged);
+        });
+        status
+    }
+
+    /// See [`crate::Node::cluster_status`].
+    pub(crate) async fn cluster_status(&self) -> Vec<NodeStatus> {
+        let asked = self.members().into_iter().map(|(node_id, peer_address)| async move {
+            let mut status = if node_id == self.identity.node_id {
+                self.status()
+            } else {
+                self.ask_status(node_id).await.unwrap_or_else(|| NodeStatus {
+                    node_id,
+                    client_address: self.client_addresses.lock().get(&node_id).cloned().unwrap_or_default(),
+                    ..NodeStatus::default()
+                })
+            };
+            status.peer_address = peer_address;
+            status.voter = self.is_voter(node_id);
+            status
+        });
+        futures_util::future::join_all(asked).await
+    }
+
+    /// Bytes used and free where the data is; 0 where that can't be told.
+    fn disk_use(&self) -> (u64, u64) {
+        let Some(dir) = &self.config.data_dir else { return (0, 0) };
+        let Ok(disk) = rustix::fs::statvfs(dir) else { return (0, 0) };
+        let used = disk.f_blocks.saturating_sub(disk.f_bfree).saturating_mul(disk.f_frsize);
+        (used, disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+}

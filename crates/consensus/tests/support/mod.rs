@@ -1,0 +1,203 @@
+//! Clusters of three in one process, over loopback, with disks in memory.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stockade_consensus::{Config, Node, ProposeError};
+use stockade_env::Env;
+use stockade_state_machine::command::{Command, CreateSku, Origin};
+use stockade_state_machine::ids::{Principal, RequestId, SkuId};
+use stockade_state_machine::{Outcome, Reply};
+use stockade_storage::file::{Files, MemoryFiles};
+use stockade_storage::{EngineKind, Identity, Options, codec};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, sleep};
+use tokio_stream::wrappers::TcpListenerStream;
+
+pub(crate) const CLUSTER_ID: &str = "00112233445566778899aabbccddeeff";
+/// What any condition may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What differs from the usual cluster.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) snapshot_log_bytes: u64,
+    pub(crate) kept_log_entries: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { snapshot_log_bytes: 1 << 30, kept_log_entries: 10_000 }
+    }
+}
+
+/// A running node, on a runtime of its own: killed with it go its tasks and connections, as with a process.
+pub(crate) struct Member {
+    pub(crate) node: Node,
+    pub(crate) env: Env,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Three nodes, of which some run.
+pub(crate) struct Cluster {
+    pub(crate) members: BTreeMap<u64, Member>,
+    pub(crate) files: BTreeMap<u64, MemoryFiles>,
+    pub(crate) peers: BTreeMap<u64, String>,
+    setup: Setup,
+    env: Env,
+}
+
+impl Cluster {
+    pub(crate) async fn start(setup: Setup) -> Self {
+        let mut listeners = BTreeMap::new();
+        let mut peers = BTreeMap::new();
+        for id in 1..=3 {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            peers.insert(id, listener.local_addr().unwrap().to_string());
+            listeners.insert(id, listener);
+        }
+        let files = (1..=3).map(|id| (id, MemoryFiles::default())).collect();
+        let mut cluster = Self { members: BTreeMap::new(), files, peers, setup, env: Env::real() };
+        for (id, listener) in listeners {
+            cluster.run(id, listener).await;
+        }
+        let nodes: Vec<Node> = cluster.members.values().map(|member| member.node.clone()).collect();
+        futures_util::future::join_all(nodes.iter().map(|node| async { node.initialize().await.unwrap() }))
+            .await;
+        cluster
+    }
+
+    async fn run(&mut self, id: u64, listener: TcpListener) {
+        let env = Env::real();
+        let identity = Identity { cluster_id: CLUSTER_ID.to_owned(), node_id: id };
+        let mut options = Options::new(PathBuf::from("/data"), identity);
+        options.engine = EngineKind::Memory;
+        options.segment_bytes = 1 << 20;
+        options.snapshot_log_bytes = self.setup.snapshot_log_bytes;
+        let files: Arc<dyn Files> = Arc::new(self.files[&id].clone());
+        let config = Config {
+            peers: self.peers.clone(),
+            peer_overrides: BTreeMap::new(),
+            advertise_client: format!("client-{id}"),
+            version: "test".to_owned(),
+            heartbeat: Duration::from_millis(60),
+            election_timeout: (Duration::from_millis(250), Duration::from_millis(500)),
+            max_in_flight_bytes: 16 << 20,
+            kept_log_entries: self.setup.kept_log_entries,
+            data_dir: None,
+        };
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = listener.into_std().unwrap();
+        let its_env = env.clone();
+        let started = runtime.spawn(async move {
+            let storage = stockade_storage::open(files, &its_env, options).await.unwrap();
+            let node = Node::start(&its_env, storage, config).await.unwrap();
+            let routes = node.peer_routes();
+            let listener = TcpListenerStream::new(TcpListener::from_std(listener).unwrap());
+            its_env.tasks.spawn("peer-server", async move {
+                tonic::transport::Server::builder()
+                    .add_routes(routes)
+                    .serve_with_incoming(listener)
+                    .await
+                    .unwrap();
+            });
+            node
+        });
+        let node = started.await.unwrap();
+        self.members.insert(id, Member { node, env, runtime: Some(runtime) });
+    }
+
+    pub(crate) async fn restart(&mut self, id: u64) {
+        let address = self.peers[&id].clone();
+        let listener = until("the port is free again", async || TcpListener::bind(&address).await.ok()).await;
+        self.run(id, listener).await;
+    }
+
+    /// Nothing is stopped in order, and what was not synced is gone.
+    pub(crate) fn kill(&mut self, id: u64) {
+        drop(self.members.remove(&id).unwrap());
+        self.files[&id].power_cut();
+    }
+
+    /// Who leads, in the eyes of all who run.
+    pub(crate) async fn leader(&self) -> u64 {
+        until("all agree on a leader that runs", async || {
+            let mut leaders = self.members.values().map(|member| member.node.watch_leader().borrow().clone());
+            let first = leaders.next()?;
+            let known = first.node_id.filter(|leader| self.members.contains_key(leader))?;
+            leaders
+                .all(|leader| leader.node_id == first.node_id && leader.term == first.term)
+                .then_some(known)
+        })
+        .await
+    }
+
+    pub(crate) fn node(&self, id: u64) -> &Node {
+        &self.members[&id].node
+    }
+
+    /// Creates a SKU, wherever the leader is, with one request id until it is known to be there.
+    pub(crate) async fn create_sku(&self, name: &str) -> Reply {
+        let request = create_sku_request(&self.env, name);
+        until("the SKU is created", async || {
+            for member in self.members.values() {
+                let deadline = Instant::now() + Duration::from_secs(2);
+                match member.node.propose(request.clone(), deadline).await {
+                    Ok(reply) => return Some(reply),
+                    Err(
+                        ProposeError::NotLeader { .. }
+                        | ProposeError::Unknown
+                        | ProposeError::TimedOut
+                        | ProposeError::Overloaded
+                        | ProposeError::ShuttingDown,
+                    ) => {}
+                }
+            }
+            None
+        })
+        .await
+    }
+}
+
+/// Has a SKU created under a new request id.
+pub(crate) fn create_sku_request(env: &Env, name: &str) -> bytes::Bytes {
+    let origin = Origin {
+        request: RequestId::new(env.random.request_id(&env.clock).as_u128()).unwrap(),
+        principal: Principal::new("tester").unwrap(),
+    };
+    let command = CreateSku { sku: SkuId::new(name).unwrap(), display_name: name.to_owned() };
+    codec::encode_request(Some(&origin), &Command::CreateSku(command))
+}
+
+pub(crate) fn has_sku(node: &Node, name: &str) -> bool {
+    node.state().read(|view| view.sku(&SkuId::new(name).unwrap()).is_some())
+}
+
+pub(crate) fn assert_created(reply: &Reply) {
+    assert!(matches!(reply.outcome, Outcome::SkuCreated(_)), "{reply:?}");
+}
+
+/// Asks until there is an answer.
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "in {PATIENCE:?} it was not so that {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
