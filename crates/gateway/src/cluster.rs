@@ -1,0 +1,103 @@
+//! What the nodes say of themselves.
+
+use stockade_consensus::{NodeStatus, Role};
+use stockade_proto::v1;
+use stockade_proto::v1::cluster_service_server::ClusterService;
+use tonic::{Request, Response, Status};
+
+use crate::core::Core;
+
+/// The service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster(pub(crate) Core);
+
+#[tonic::async_trait]
+impl ClusterService for Cluster {
+    async fn get_status(
+        &self,
+        _request: Request<v1::GetStatusRequest>,
+    ) -> Result<Response<v1::GetStatusResponse>, Status> {
+        let nodes = self.0.node().cluster_status().await;
+        let answering = self.0.answering();
+        let end = end_of_log(&nodes);
+        Ok(Response::new(v1::GetStatusResponse {
+            header: Some(answering.read(answering.served)),
+            nodes: nodes.iter().map(|node| status(node, end)).collect(),
+        }))
+    }
+}
+
+/// The last index of the leader with the highest term, or the highest one where no leader answers.
+fn end_of_log(nodes: &[NodeStatus]) -> u64 {
+    let answered = || nodes.iter().filter(|node| node.reachable);
+    let leader = answered().filter(|node| node.role == Role::Leader).max_by_key(|node| node.term);
+    let highest = || answered().map(|node| node.last_index).max().unwrap_or(0);
+    leader.map_or_else(highest, |leader| leader.last_index)
+}
+
+fn status(node: &NodeStatus, end_of_log: u64) -> v1::NodeStatus {
+    let role = match node.role {
+        Role::Leader => v1::NodeRole::Leader,
+        Role::Follower => v1::NodeRole::Follower,
+        Role::Candidate => v1::NodeRole::Candidate,
+        Role::Learner => v1::NodeRole::Learner,
+    };
+    // Of a node that didn't answer nothing else is known.
+    let (role, lag) = if node.reachable {
+        (role, end_of_log.saturating_sub(node.applied_index))
+    } else {
+        (v1::NodeRole::Unspecified, 0)
+    };
+    v1::NodeStatus {
+        node_id: node.node_id,
+        reachable: node.reachable,
+        peer_address: node.peer_address.clone(),
+        client_address: node.client_address.clone(),
+        role: role.into(),
+        term: node.term,
+        leader_id: node.leader_id.unwrap_or(0),
+        last_index: node.last_index,
+        committed_index: node.committed_index,
+        applied_index: node.applied_index,
+        snapshot_index: node.snapshot_index,
+        purged_index: node.purged_index,
+        lag,
+        disk_used_bytes: node.disk_used_bytes,
+        disk_free_bytes: node.disk_free_bytes,
+        version: node.version.clone(),
+        voter: node.voter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(role: Role, term: u64, last_index: u64, applied_index: u64) -> NodeStatus {
+        NodeStatus { reachable: true, role, term, last_index, applied_index, ..NodeStatus::default() }
+    }
+
+    #[test]
+    fn lag_is_counted_from_the_leader_of_the_highest_term() {
+        let deposed = node(Role::Leader, 3, 90, 80);
+        let leader = node(Role::Leader, 4, 70, 70);
+        let follower = node(Role::Follower, 4, 70, 61);
+        let end = end_of_log(&[deposed, leader, follower.clone()]);
+        assert_eq!(end, 70);
+        assert_eq!(status(&follower, end).lag, 9);
+    }
+
+    #[test]
+    fn without_a_leader_lag_is_counted_from_the_longest_log() {
+        let nodes = [node(Role::Follower, 4, 70, 61), node(Role::Candidate, 5, 75, 75)];
+        assert_eq!(end_of_log(&nodes), 75);
+    }
+
+    #[test]
+    fn of_a_node_that_did_not_answer_only_its_name_is_told() {
+        let silent = NodeStatus { node_id: 2, peer_address: "b:1".to_owned(), ..NodeStatus::default() };
+        let told = status(&silent, 70);
+        assert_eq!((told.role, told.lag, told.reachable), (0, 0, false));
+        assert_eq!(told.peer_address, "b:1");
+    }
+}

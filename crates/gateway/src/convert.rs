@@ -1,0 +1,132 @@
+//! Between the types of the public surface and those of the state machine, where nothing can go wrong. What a caller
+//! can get wrong is in `validate`.
+
+use stockade_proto::v1;
+use stockade_state_machine::command::Disposition;
+use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::order::{Order, OrderLine, OrderState};
+use stockade_state_machine::sku::Sku;
+use stockade_state_machine::stock::Bucket;
+use stockade_state_machine::{LogTime, Stock, StockKey};
+
+/// Log time as callers see it. Beyond the year 292,000 it stays there.
+pub(crate) fn timestamp(time: LogTime) -> prost_types::Timestamp {
+    let seconds = i64::try_from(time.micros() / 1_000_000).expect("a 64-bit number over a million fits");
+    let nanos = i32::try_from(time.micros() % 1_000_000 * 1_000).expect("less than a second");
+    prost_types::Timestamp { seconds, nanos }
+}
+
+pub(crate) fn duration(micros: u64) -> prost_types::Duration {
+    let seconds = i64::try_from(micros / 1_000_000).expect("a 64-bit number over a million fits");
+    let nanos = i32::try_from(micros % 1_000_000 * 1_000).expect("less than a second");
+    prost_types::Duration { seconds, nanos }
+}
+
+pub(crate) fn order_state(state: OrderState) -> v1::OrderState {
+    match state {
+        OrderState::PendingPayment => v1::OrderState::PendingPayment,
+        OrderState::Confirmed => v1::OrderState::Confirmed,
+        OrderState::PartiallyShipped => v1::OrderState::PartiallyShipped,
+        OrderState::Shipped => v1::OrderState::Shipped,
+        OrderState::PartiallyReturned => v1::OrderState::PartiallyReturned,
+        OrderState::Returned => v1::OrderState::Returned,
+        OrderState::Cancelled => v1::OrderState::Cancelled,
+        OrderState::Expired => v1::OrderState::Expired,
+    }
+}
+
+pub(crate) fn bucket(bucket: Bucket) -> v1::Bucket {
+    match bucket {
+        Bucket::Available => v1::Bucket::Available,
+        Bucket::Reserved => v1::Bucket::Reserved,
+        Bucket::Committed => v1::Bucket::Committed,
+        Bucket::SafetyStock => v1::Bucket::SafetyStock,
+        Bucket::Damaged => v1::Bucket::Damaged,
+        Bucket::QualityControl => v1::Bucket::QualityControl,
+    }
+}
+
+pub(crate) fn reason(reason: Reason) -> v1::Reason {
+    match reason {
+        Reason::Received => v1::Reason::Received,
+        Reason::Returned => v1::Reason::Returned,
+        Reason::Reservation => v1::Reason::Reservation,
+        Reason::Commit => v1::Reason::Commit,
+        Reason::Release => v1::Reason::Release,
+        Reason::Expiry => v1::Reason::Expiry,
+        Reason::Shipment => v1::Reason::Shipment,
+        Reason::Restock => v1::Reason::Restock,
+        Reason::Correction => v1::Reason::Correction,
+        Reason::CycleCount => v1::Reason::CycleCount,
+        Reason::Damaged => v1::Reason::Damaged,
+        Reason::Shrinkage => v1::Reason::Shrinkage,
+        Reason::TheftLoss => v1::Reason::TheftLoss,
+        Reason::Promotion => v1::Reason::Promotion,
+        Reason::QualityHold => v1::Reason::QualityHold,
+        Reason::SafetyStock => v1::Reason::SafetyStock,
+        Reason::Other => v1::Reason::Other,
+    }
+}
+
+pub(crate) fn disposition(disposition: Disposition) -> v1::Disposition {
+    match disposition {
+        Disposition::Restock => v1::Disposition::Restock,
+        Disposition::Damaged => v1::Disposition::Damaged,
+        Disposition::Scrap => v1::Disposition::Scrap,
+    }
+}
+
+pub(crate) fn sku(sku: &Sku) -> v1::Sku {
+    v1::Sku {
+        sku_id: sku.id.as_str().to_owned(),
+        display_name: sku.display_name.clone(),
+        create_time: Some(timestamp(sku.created)),
+        update_time: Some(timestamp(sku.updated)),
+        revision: sku.revision.get(),
+    }
+}
+
+pub(crate) fn stock(key: &StockKey, stock: &Stock) -> v1::Stock {
+    v1::Stock {
+        sku_id: key.sku.as_str().to_owned(),
+        location_id: key.location.as_str().to_owned(),
+        on_hand: stock.on_hand(),
+        available: stock.get(Bucket::Available),
+        reserved: stock.get(Bucket::Reserved),
+        committed: stock.get(Bucket::Committed),
+        safety_stock: stock.get(Bucket::SafetyStock),
+        damaged: stock.get(Bucket::Damaged),
+        quality_control: stock.get(Bucket::QualityControl),
+        revision: stock.revision.get(),
+    }
+}
+
+pub(crate) fn order(order: &Order) -> v1::Order {
+    v1::Order {
+        order_id: order.id.as_str().to_owned(),
+        customer_id: order.customer.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+        currency_code: order.currency.as_str().to_owned(),
+        state: order_state(order.state()).into(),
+        lines: order.lines.iter().map(order_line).collect(),
+        create_time: Some(timestamp(order.created)),
+        update_time: Some(timestamp(order.updated)),
+        expire_time: Some(timestamp(order.expires)),
+        revision: order.revision.get(),
+        payment_reference: order.payment_reference.clone(),
+    }
+}
+
+fn order_line(line: &OrderLine) -> v1::OrderLine {
+    v1::OrderLine {
+        sku_id: line.sku.as_str().to_owned(),
+        location_id: line.location.as_str().to_owned(),
+        unit_price_minor: line.unit_price_minor,
+        ordered: line.ordered,
+        held: line.held,
+        allocated: line.allocated,
+        shipped: line.shipped,
+        returned: line.returned,
+        cancelled: line.cancelled,
+        expired: line.expired,
+    }
+}

@@ -1,0 +1,129 @@
+//! What all services share: the node, the way to the leader, and how calls end.
+
+use std::sync::Arc;
+
+use stockade_consensus::Node;
+use stockade_env::Env;
+use stockade_proto::v1::mutation::Request as Mutated;
+use stockade_proto::v1::mutation_result::Response as MutationResponse;
+use stockade_state_machine::{Reply, Revision};
+use stockade_storage::View;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
+use tonic::{Response, Status};
+
+use crate::failure::Failure;
+use crate::limits::GatewayLimits;
+use crate::route::Router;
+use crate::status::{self, Answering, Call};
+use crate::validate::{self, Valid};
+use crate::{deadline, reply};
+
+/// What all services share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Core(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    env: Env,
+    node: Node,
+    router: Router,
+    limits: GatewayLimits,
+    draining: watch::Sender<bool>,
+}
+
+impl Core {
+    pub(crate) fn new(env: Env, node: Node, limits: GatewayLimits) -> Self {
+        let router = Router::new(env.clone(), node.clone());
+        Self(Arc::new(Shared { env, node, router, limits, draining: watch::Sender::new(false) }))
+    }
+
+    pub(crate) fn env(&self) -> &Env {
+        &self.0.env
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.0.node
+    }
+
+    pub(crate) fn limits(&self) -> &GatewayLimits {
+        &self.0.limits
+    }
+
+    pub(crate) fn start_draining(&self) {
+        self.0.draining.send_replace(true);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.0.draining.borrow()
+    }
+
+    /// Completes when this node begins to drain, or to stop.
+    pub(crate) async fn draining(&self) {
+        let mut draining = self.0.draining.subscribe();
+        tokio::select! {
+            // The sender lives as long as the gateway, and no error can come of it.
+            _ = draining.wait_for(|draining| *draining) => {}
+            () = self.0.env.tasks.stopping() => {}
+        }
+    }
+
+    /// Who answers, from the state as it is now.
+    pub(crate) fn answering(&self) -> Answering {
+        self.answering_from(self.0.node.state().applied())
+    }
+
+    /// Who answers, from a certain state.
+    pub(crate) fn answering_from(&self, served: Revision) -> Answering {
+        Answering {
+            cluster_id: self.0.node.cluster_id().to_owned(),
+            node_id: self.0.node.id(),
+            term: self.0.node.term(),
+            served,
+            leader_address: self.0.node.watch_leader().borrow().client_address.clone(),
+        }
+    }
+
+    /// The status of a call that failed.
+    pub(crate) fn fail(&self, failure: &Failure, call: Call) -> Status {
+        status::of_call(failure, call, &self.answering())
+    }
+
+    /// Gets a mutation decided.
+    pub(crate) async fn decide(&self, valid: &Valid, deadline: Instant) -> Result<Reply, Failure> {
+        self.0.router.write(valid.request, &valid.command, deadline).await
+    }
+
+    /// A mutation that is a call of its own, from its request to its response.
+    pub(crate) async fn mutate<T>(
+        &self,
+        metadata: &MetadataMap,
+        request: Mutated,
+        unwrap: impl FnOnce(MutationResponse) -> Option<T>,
+    ) -> Result<Response<T>, Status> {
+        let deadline = deadline::of_call(metadata);
+        let outcome = async {
+            let valid = validate::request(&request)?;
+            let decided = self.decide(&valid, deadline).await?;
+            unwrap(reply::response(decided, &self.answering())?).ok_or_else(reply::mismatch)
+        };
+        outcome.await.map(Response::new).map_err(|failure| self.fail(&failure, Call::Write))
+    }
+
+    /// Reads at one revision that is at least as new as everything acknowledged before the call.
+    pub(crate) async fn read<T>(
+        &self,
+        metadata: &MetadataMap,
+        read: impl FnOnce(&View<'_>) -> T,
+    ) -> Result<(T, Answering), Failure> {
+        self.0.node.read_barrier(deadline::of_call(metadata)).await?;
+        let (value, served) = self.0.node.state().read(|view| (read(view), view.revision()));
+        Ok((value, self.answering_from(served)))
+    }
+
+    /// Ends a read call.
+    pub(crate) fn answer<T>(&self, outcome: Result<T, Failure>) -> Result<Response<T>, Status> {
+        outcome.map(Response::new).map_err(|failure| self.fail(&failure, Call::Read))
+    }
+}

@@ -1,0 +1,276 @@
+//! What an error tells beyond its reason: a message for people, metadata and details for programs. All of it is
+//! bounded, because it travels in trailers.
+
+use std::collections::HashMap;
+
+use stockade_state_machine::order::{Operation, OrderState};
+use stockade_state_machine::rejection::{ExceededLine, Rejection, Resource, Shortage};
+use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation};
+
+use crate::failure::Failure;
+use crate::limits;
+use crate::reason::Reason;
+use crate::validate::Violations;
+
+/// The domain of every reason.
+const DOMAIN: &str = "stockade";
+
+/// A failure in words, and in `google.rpc` details.
+pub(crate) struct Explanation {
+    /// For people, in English.
+    pub(crate) message: String,
+    /// For programs.
+    pub(crate) details: ErrorDetails,
+    metadata: HashMap<String, String>,
+}
+
+/// Explains a failure; `leader_address` goes to callers who should turn to the leader.
+pub(crate) fn explain(failure: &Failure, leader_address: Option<&str>) -> Explanation {
+    let mut told = Explanation::new();
+    match failure {
+        Failure::RequestTooLarge(text) | Failure::Undecodable(text) => told.message = quote(text),
+        Failure::Invalid(violations) => told.invalid(violations),
+        Failure::PageTokenInvalid => {
+            told.say("the page token is not one of this list; start at the first page");
+            told.details
+                .add_bad_request_violation("page_token", "must be a next_page_token of the same list");
+        }
+        Failure::LogPurged { oldest } => {
+            told.message = format!("the log starts at index {oldest}");
+            told.set("oldest_revision", &oldest);
+        }
+        Failure::ShuttingDown => told.retry("the node is stopping; ask another node", leader_address),
+        Failure::NoLeader => told.retry("no leader is known; try again", leader_address),
+        Failure::Overloaded => {
+            told.retry("too much is in flight; nothing was applied, try again later", None);
+        }
+        Failure::DeadlineExceeded => {
+            told.say("the deadline passed before the mutation was proposed");
+        }
+        Failure::OutcomeUnknown { .. } => {
+            told.retry(
+                "the outcome is not known; ask GetOutcome, or retry with the same request id",
+                leader_address,
+            );
+        }
+        Failure::Missing(resource) => told.missing(resource),
+        Failure::Rejected(rejection, _) => told.rejected(rejection),
+        Failure::Internal(what) => told.say(what),
+    }
+    told.finish(Reason::of(failure))
+}
+
+impl Explanation {
+    fn new() -> Self {
+        Self { message: String::new(), details: ErrorDetails::new(), metadata: HashMap::new() }
+    }
+
+    fn say(&mut self, message: &str) {
+        message.clone_into(&mut self.message);
+    }
+
+    fn set(&mut self, key: &str, value: &dyn ToString) {
+        self.metadata.insert(key.to_owned(), value.to_string());
+    }
+
+    fn finish(mut self, reason: Reason) -> Self {
+        self.details.set_error_info(reason.name(), DOMAIN, std::mem::take(&mut self.metadata));
+        self.message = bounded(self.message, limits::MAX_MESSAGE_BYTES);
+        self
+    }
+
+    fn retry(&mut self, message: &str, leader_address: Option<&str>) {
+        self.say(message);
+        self.details.set_retry_info(Some(limits::RETRY_AFTER));
+        if let Some(address) = leader_address {
+            self.set("leader_address", &address);
+        }
+    }
+
+    fn invalid(&mut self, violations: &Violations) {
+        let fields = violations.all().iter().map(|violation| FieldViolation {
+            field: quote(&violation.field),
+            description: quote(&violation.description),
+            ..FieldViolation::default()
+        });
+        let size = |violation: &FieldViolation| violation.field.len() + violation.description.len();
+        let (mut listed, more) = cut(fields, size);
+        let names: Vec<_> = listed.iter().map(|violation| violation.field.as_str()).collect();
+        self.message = format!("the request is malformed: {}", names.join(", "));
+        if more > 0 {
+            listed.push(FieldViolation::new("", format!("and {more} more")));
+        }
+        self.set("violations", &violations.all().len());
+        self.details.set_bad_request(listed);
+    }
+
+    fn missing(&mut self, resource: &Resource) {
+        let (kind, name) = resource_name(resource);
+        self.message = format!("there is no {kind} {}", quote(&name));
+        self.details.set_resource_info(kind, name, "", "does not exist");
+    }
+
+    fn rejected(&mut self, rejection: &Rejection) {
+        match rejection {
+            Rejection::Malformed(rule) => {
+                self.message = format!("the request is malformed: {rule}");
+                self.details.add_bad_request_violation("", *rule);
+            }
+            Rejection::RequestIdReused => {
+                self.say("the request id was used for a request with other content");
+                self.details
+                    .add_bad_request_violation("request_id", "must not have been used for other content");
+            }
+            Rejection::RequestIdExpired { horizon_ms } => {
+                self.say("the request id is older than what is kept: whether it ran is not known");
+                self.set("horizon_ms", &horizon_ms);
+            }
+            Rejection::RequestIdInFuture { now_ms } => {
+                self.say("the request id's time is too far ahead of log time; check your clock");
+                self.set("log_time_ms", &now_ms);
+                self.details
+                    .add_bad_request_violation("request_id", "must not be five minutes ahead of log time");
+            }
+            Rejection::RequestAbandoned => self.say("the request was abandoned"),
+            Rejection::NotFound(resource) => self.missing(resource),
+            Rejection::AlreadyExists(resource) => {
+                let (kind, name) = resource_name(resource);
+                self.message = format!("there is a {kind} {} already", quote(&name));
+                self.details.set_resource_info(kind, name, "", "exists already");
+            }
+            Rejection::ReservationExpired { order, expired } => {
+                self.message = format!("the hold of order {order} ended before the payment");
+                self.set("order_id", &order);
+                self.set("state", &OrderState::Expired.name());
+                self.set("expire_time_us", &expired.micros());
+                self.precondition(
+                    "RESERVATION_EXPIRED",
+                    order.as_str(),
+                    "its units were given back".to_owned(),
+                );
+            }
+            Rejection::IllegalTransition { order, state, operation } => {
+                self.illegal_transition(order.as_str(), *state, *operation);
+            }
+            Rejection::SkuInUse { sku, location } => {
+                self.message = format!("SKU {sku} has stock at location {location}");
+                self.set("sku_id", &sku);
+                self.set("location_id", &location);
+                self.precondition("SKU_IN_USE", sku.as_str(), format!("has stock at location {location}"));
+            }
+            Rejection::QuantityExceeded { order, lines } => self.exceeded(order.as_str(), lines),
+            Rejection::QuantityOverflow => {
+                self.say("a quantity or a sum would leave the range of 64 bits");
+                self.details
+                    .add_bad_request_violation("quantity", "must not make a sum leave the range of 64 bits");
+            }
+            Rejection::InsufficientStock { shortages } => self.short(shortages),
+            Rejection::RetryAfterExpiry => self.retry("many holds are expiring; try again", None),
+        }
+    }
+
+    fn illegal_transition(&mut self, order: &str, state: OrderState, operation: Operation) {
+        let allowed: Vec<_> = state.allowed().iter().map(|operation| operation.name()).collect();
+        let allowed = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
+        self.message = format!("order {order} is {}: {} is not allowed", state.name(), operation.name());
+        self.set("order_id", &order);
+        self.set("state", &state.name());
+        self.set("operation", &operation.name());
+        self.set("allowed", &allowed);
+        let description = format!("is {}, from which is allowed: {allowed}", state.name());
+        self.precondition("ILLEGAL_TRANSITION", order, description);
+    }
+
+    fn exceeded(&mut self, order: &str, lines: &[ExceededLine]) {
+        let violations = lines.iter().map(|line| {
+            let description = format!("asked {}, left {}", line.asked, line.left);
+            PreconditionViolation::new("QUANTITY_EXCEEDED", format!("lines/{}", line.line), description)
+        });
+        self.message = format!("{} lines of order {order} have fewer units left than asked for", lines.len());
+        self.set("order_id", &order);
+        self.set("lines", &lines.len());
+        self.preconditions("QUANTITY_EXCEEDED", violations);
+    }
+
+    fn short(&mut self, shortages: &[Shortage]) {
+        let violations = shortages.iter().map(|shortage| {
+            let place = match &shortage.location {
+                Some(location) => format!("at location {location}"),
+                None => "at the location that has most".to_owned(),
+            };
+            let line = if shortage.line == 0 { String::new() } else { format!("line {}: ", shortage.line) };
+            let Shortage { asked, available, .. } = shortage;
+            let bucket = shortage.bucket.name();
+            let description = format!("{line}asked {asked}, available {available} in {bucket} {place}");
+            PreconditionViolation::new("INSUFFICIENT_STOCK", format!("skus/{}", shortage.sku), description)
+        });
+        self.message = match shortages {
+            [only] => {
+                format!("SKU {} is short: asked {}, available {}", only.sku, only.asked, only.available)
+            }
+            several => format!("{} lines are short of stock", several.len()),
+        };
+        self.set("shortages", &shortages.len());
+        if let [only] = shortages {
+            self.set("sku_id", &only.sku);
+            self.set("asked", &only.asked);
+            self.set("available", &only.available);
+        }
+        self.preconditions("INSUFFICIENT_STOCK", violations);
+    }
+
+    fn precondition(&mut self, kind: &str, subject: &str, description: String) {
+        self.preconditions(kind, std::iter::once(PreconditionViolation::new(kind, subject, description)));
+    }
+
+    fn preconditions(
+        &mut self,
+        kind: &str,
+        violations: impl ExactSizeIterator<Item = PreconditionViolation>,
+    ) {
+        let size = |violation: &PreconditionViolation| {
+            violation.r#type.len() + violation.subject.len() + violation.description.len()
+        };
+        let (mut listed, more) = cut(violations, size);
+        if more > 0 {
+            listed.push(PreconditionViolation::new(kind, "", format!("and {more} more")));
+        }
+        self.details.set_precondition_failure(listed);
+    }
+}
+
+/// The first items, as many as an error may list, and the number of those left out.
+fn cut<T>(items: impl ExactSizeIterator<Item = T>, size: impl Fn(&T) -> usize) -> (Vec<T>, usize) {
+    let total = items.len();
+    let mut bytes = 0;
+    let fits = items.take(limits::MAX_VIOLATIONS).take_while(|item| {
+        bytes += size(item);
+        bytes <= limits::MAX_VIOLATION_BYTES
+    });
+    let listed: Vec<_> = fits.collect();
+    let more = total - listed.len();
+    (listed, more)
+}
+
+/// A type and a name as `ResourceInfo` has them.
+fn resource_name(resource: &Resource) -> (&'static str, String) {
+    match resource {
+        Resource::Sku(id) => ("sku", id.to_string()),
+        Resource::Order(id) => ("order", id.to_string()),
+        Resource::OrderLine(id, line) => ("order line", format!("{id}/lines/{line}")),
+        Resource::Document(id) => ("document", id.to_string()),
+    }
+}
+
+/// A text of unknown length, as an error may repeat it.
+fn quote(text: &str) -> String {
+    bounded(text.to_owned(), limits::MAX_QUOTE_BYTES)
+}
+
+fn bounded(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        text.truncate(text.floor_char_boundary(max));
+        text.push_str("...");
+    }
+    text
+}

@@ -1,0 +1,62 @@
+//! What the transport refuses before a service sees it: messages that are too large or no messages at all. The refusal
+//! gets the form of all others, and the connection lives on.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::{Service, http};
+use tonic::server::NamedService;
+
+use crate::core::Core;
+use crate::status::{self, Call};
+
+/// A service whose refused messages are told like other failures.
+#[derive(Debug, Clone)]
+pub(crate) struct Doorstep<S> {
+    core: Core,
+    service: S,
+}
+
+impl<S> Doorstep<S> {
+    pub(crate) fn new(core: &Core, service: S) -> Self {
+        Self { core: core.clone(), service }
+    }
+}
+
+impl<S: NamedService> NamedService for Doorstep<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<http::Request<Body>> for Doorstep<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let core = self.core.clone();
+        let response = self.service.call(request);
+        async move {
+            let response = response.await?;
+            // A call that fails at once has its status in the headers; others have none there.
+            let refused = Status::from_header_map(response.headers());
+            let failure = refused.as_ref().and_then(status::of_transport);
+            Ok(match failure {
+                None => response,
+                Some(failure) => core.fail(&failure, Call::Write).into_http(),
+            })
+        }
+        .boxed()
+    }
+}

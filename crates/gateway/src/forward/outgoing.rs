@@ -1,0 +1,264 @@
+//! At a node that doesn't lead: gathers commands into messages to one leader and pairs answers with them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use stockade_consensus::{Node, ProposeError};
+use stockade_env::Env;
+use stockade_proto::internal::forward_service_client::ForwardServiceClient;
+use stockade_proto::internal::forwarded_reply::Result as Answer;
+use stockade_proto::internal::{Envelope, ForwardRequest, ForwardResponse, ForwardedCommand, ForwardedReply};
+use stockade_state_machine::Reply;
+use stockade_storage::codec::Durable;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+
+use crate::limits;
+
+type Outcome = Result<Reply, ProposeError>;
+
+/// The way to one leader. Cheap to clone; clones share the stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Forwarder(mpsc::Sender<Waiting>);
+
+/// A command that waits for its answer.
+#[derive(Debug)]
+struct Waiting {
+    command: Bytes,
+    deadline: Instant,
+    answer: oneshot::Sender<Outcome>,
+}
+
+impl Forwarder {
+    /// Starts the task that owns the stream to a node. The stream is opened when the first command comes.
+    pub(crate) fn start(env: &Env, node: &Node, leader: u64, channel: Channel) -> Self {
+        let (sender, queue) = mpsc::channel(limits::FORWARD_QUEUE);
+        let envelope =
+            Envelope { cluster_id: node.cluster_id().to_owned(), from_node: node.id(), to_node: leader };
+        let client = ForwardServiceClient::new(channel)
+            .max_decoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES)
+            .max_encoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES);
+        let mut task = Task { client, envelope, queue };
+        let tasks = env.tasks.clone();
+        env.tasks.spawn("forwarder", async move {
+            tokio::select! {
+                () = task.run() => {}
+                () = tasks.stopping() => {}
+            }
+        });
+        Self(sender)
+    }
+
+    /// Has the leader decide a command.
+    pub(crate) async fn forward(&self, command: Bytes, deadline: Instant) -> Outcome {
+        let (answer, answered) = oneshot::channel();
+        let queued = self.0.send(Waiting { command, deadline, answer });
+        match tokio::time::timeout_at(deadline, queued).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(ProposeError::ShuttingDown),
+            Err(_) => return Err(ProposeError::TimedOut),
+        }
+        // The task ends with the node, and what it had sent by then may still take effect.
+        answered.await.unwrap_or(Err(ProposeError::Unknown))
+    }
+}
+
+/// Owns the stream to one node.
+struct Task {
+    client: ForwardServiceClient<Channel>,
+    envelope: Envelope,
+    queue: mpsc::Receiver<Waiting>,
+}
+
+impl Task {
+    async fn run(&mut self) {
+        while let Some(first) = self.queue.recv().await {
+            let batch = self.gather(first);
+            let mut stream = Stream::default();
+            let (messages, outbound) = mpsc::channel(limits::STREAM_QUEUE);
+            let opening = ForwardRequest { envelope: Some(self.envelope.clone()), ..stream.message(batch) };
+            // The channel is new and has room; the other end takes the message when the call is up.
+            if messages.try_send(opening).is_err() {
+                stream.break_up();
+                continue;
+            }
+            let opened = self.client.forward(ReceiverStream::new(outbound));
+            match tokio::time::timeout(limits::FORWARD_OPEN_TIMEOUT, opened).await {
+                Ok(Ok(response)) => {
+                    let end = self.serve(&mut stream, &messages, response.into_inner()).await;
+                    tracing::debug!(to_node = self.envelope.to_node, %end, "the forwarding stream ended");
+                }
+                Ok(Err(status)) => {
+                    tracing::debug!(to_node = self.envelope.to_node, %status, "no forwarding stream");
+                }
+                Err(_) => tracing::debug!(to_node = self.envelope.to_node, "no forwarding stream in time"),
+            }
+            // Sent or not: the transport doesn't tell, so the fate of what has no answer is unknown.
+            stream.break_up();
+        }
+    }
+
+    /// Runs an open stream until it breaks; says why it did.
+    async fn serve(
+        &mut self,
+        stream: &mut Stream,
+        messages: &mpsc::Sender<ForwardRequest>,
+        mut inbound: Streaming<ForwardResponse>,
+    ) -> Status {
+        let mut sweep = tokio::time::interval(limits::FORWARD_SWEEP);
+        loop {
+            let room = stream.in_flight.len() < limits::MAX_FORWARD_IN_FLIGHT;
+            tokio::select! {
+                // A message is taken off the queue only where there is room to send it, so nothing waits in between.
+                Ok(permit) = messages.reserve(), if room && !self.queue.is_empty() => {
+                    if let Ok(first) = self.queue.try_recv() {
+                        let batch = self.gather(first);
+                        permit.send(stream.message(batch));
+                    }
+                }
+                first = self.queue.recv(), if room && self.queue.is_empty() => {
+                    let Some(first) = first else { return Status::cancelled("the node is stopping") };
+                    let batch = self.gather(first);
+                    let message = stream.message(batch);
+                    if messages.send(message).await.is_err() {
+                        return Status::unavailable("the call is over");
+                    }
+                }
+                answers = inbound.message() => match answers {
+                    Ok(Some(answers)) => stream.settle(answers),
+                    Ok(None) => return Status::unavailable("the other node ended the stream"),
+                    Err(status) => return status,
+                },
+                _ = sweep.tick() => stream.forget_abandoned(),
+            }
+        }
+    }
+
+    /// A command and those that wait behind it, as many as go into one message.
+    fn gather(&mut self, first: Waiting) -> Vec<Waiting> {
+        let mut bytes = first.command.len();
+        let mut batch = vec![first];
+        while batch.len() < limits::MAX_FORWARD_COMMANDS && bytes < limits::MAX_FORWARD_BYTES {
+            let Ok(next) = self.queue.try_recv() else { break };
+            bytes += next.command.len();
+            batch.push(next);
+        }
+        batch
+    }
+}
+
+/// What was sent on a stream and has no answer yet.
+#[derive(Debug, Default)]
+struct Stream {
+    next_tag: u64,
+    in_flight: BTreeMap<u64, oneshot::Sender<Outcome>>,
+}
+
+impl Stream {
+    /// A message of commands. Those whose time is over are told so and left out.
+    fn message(&mut self, batch: Vec<Waiting>) -> ForwardRequest {
+        let now = Instant::now();
+        let mut commands = Vec::with_capacity(batch.len());
+        for Waiting { command, deadline, answer } in batch {
+            let left = deadline.saturating_duration_since(now).as_millis();
+            if left == 0 {
+                drop(answer.send(Err(ProposeError::TimedOut)));
+                continue;
+            }
+            let tag = self.next_tag;
+            self.next_tag += 1;
+            self.in_flight.insert(tag, answer);
+            commands.push(ForwardedCommand {
+                tag,
+                command,
+                timeout_ms: u32::try_from(left).unwrap_or(u32::MAX),
+            });
+        }
+        ForwardRequest { envelope: None, commands }
+    }
+
+    fn settle(&mut self, answers: ForwardResponse) {
+        for ForwardedReply { tag, result } in answers.replies {
+            let Some(waiting) = self.in_flight.remove(&tag) else { continue };
+            // Whoever asked may have gone at its deadline.
+            drop(waiting.send(outcome(result)));
+        }
+    }
+
+    /// Callers leave at their deadlines; a leader that never answers must not keep their places taken.
+    fn forget_abandoned(&mut self) {
+        self.in_flight.retain(|_, waiting| !waiting.is_closed());
+    }
+
+    fn break_up(&mut self) {
+        for (_, waiting) in std::mem::take(&mut self.in_flight) {
+            drop(waiting.send(Err(ProposeError::Unknown)));
+        }
+    }
+}
+
+fn outcome(answer: Option<Answer>) -> Outcome {
+    match answer {
+        Some(Answer::Reply(bytes)) => Reply::decode(&bytes).map_err(|error| {
+            tracing::error!(%error, "the leader's reply can't be decoded; are the versions of the nodes compatible?");
+            ProposeError::Unknown
+        }),
+        Some(Answer::NotLeader(leader)) => Err(ProposeError::NotLeader { leader: (leader != 0).then_some(leader) }),
+        Some(Answer::Overloaded(_)) => Err(ProposeError::Overloaded),
+        Some(Answer::TimedOut(_)) => Err(ProposeError::TimedOut),
+        // An answer of a kind that this version doesn't know.
+        Some(Answer::Unknown(_)) | None => Err(ProposeError::Unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn waiting(deadline: Instant) -> (Waiting, oneshot::Receiver<Outcome>) {
+        let (answer, answered) = oneshot::channel();
+        (Waiting { command: Bytes::from_static(b"x"), deadline, answer }, answered)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_whose_time_is_over_is_not_sent() {
+        let mut stream = Stream::default();
+        let now = Instant::now();
+        let (late, answered) = waiting(now);
+        let (timely, _open) = waiting(now + Duration::from_millis(70));
+        let message = stream.message(vec![late, timely]);
+        assert_eq!(message.commands.len(), 1);
+        assert_eq!(message.commands[0].timeout_ms, 70);
+        assert_eq!(answered.await, Ok(Err(ProposeError::TimedOut)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_no_answer_when_the_stream_breaks_is_unknown() {
+        let mut stream = Stream::default();
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let (first, first_answer) = waiting(deadline);
+        let (second, second_answer) = waiting(deadline);
+        stream.message(vec![first, second]);
+        let not_leader = ForwardedReply { tag: 0, result: Some(Answer::NotLeader(3)) };
+        let never_sent = ForwardedReply { tag: 9, result: None };
+        stream.settle(ForwardResponse { replies: vec![not_leader, never_sent] });
+        stream.break_up();
+        assert_eq!(first_answer.await, Ok(Err(ProposeError::NotLeader { leader: Some(3) })));
+        assert_eq!(second_answer.await, Ok(Err(ProposeError::Unknown)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_left_frees_its_place() {
+        let mut stream = Stream::default();
+        let (gone, answer) = waiting(Instant::now() + Duration::from_secs(1));
+        stream.message(vec![gone]);
+        drop(answer);
+        stream.forget_abandoned();
+        assert!(stream.in_flight.is_empty());
+    }
+}

@@ -1,0 +1,109 @@
+//! The public gRPC services, on every node: they validate requests, route writes to the leader, read the applied state
+//! behind a read barrier, and put outcomes into words that callers know.
+//!
+//! This crate deliberately knows nothing of Raft, of what is on disk or of sockets: a [`Node`] proposes and confirms
+//! reads, and whoever composes the server mounts the routes. It decides nothing about orders and stock either: that
+//! is the state machine's, in the log.
+//!
+//! Invariants:
+//! - A mutation that failed says whether it may have taken effect. One that is past its deadline is never proposed.
+//! - The same request has the same command, byte for byte: defaults are filled in before the command is frozen.
+//! - Public statuses are built in `status.rs` only, and stay below the 8 `KiB` that callers accept as trailers.
+//! - Every queue, stream, page and message has a bound, in `limits.rs`.
+//!
+//! Start at `validate/` for what comes in, `route.rs` for where it goes, `reply.rs` and `status.rs` for what comes back.
+
+mod catalog;
+mod cluster;
+mod convert;
+mod core;
+mod deadline;
+mod details;
+mod doorstep;
+mod export;
+mod failure;
+mod forward;
+mod health;
+mod limits;
+mod maintenance;
+mod order;
+mod pages;
+mod reason;
+mod reply;
+mod route;
+mod status;
+mod stock;
+mod submit;
+mod transaction;
+mod validate;
+
+pub use limits::GatewayLimits;
+pub use reason::Reason;
+
+use stockade_consensus::Node;
+use stockade_env::Env;
+use stockade_proto::internal::forward_service_server::ForwardServiceServer;
+use stockade_proto::v1::catalog_service_server::CatalogServiceServer;
+use stockade_proto::v1::cluster_service_server::ClusterServiceServer;
+use stockade_proto::v1::maintenance_service_server::MaintenanceServiceServer;
+use stockade_proto::v1::order_service_server::OrderServiceServer;
+use stockade_proto::v1::stock_service_server::StockServiceServer;
+use stockade_proto::v1::transaction_service_server::TransactionServiceServer;
+use tonic::service::Routes;
+
+use crate::core::Core;
+use crate::doorstep::Doorstep;
+
+/// The public services of a node. Cheap to clone; clones share all of it.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    core: Core,
+    health: Routes,
+}
+
+impl Gateway {
+    /// Starts the gateway's tasks; callers can't reach it before [`Gateway::public_routes`] is served. Must be called on
+    /// the runtime that serves them.
+    pub fn new(env: Env, node: Node, limits: GatewayLimits) -> Self {
+        let core = Core::new(env, node, limits);
+        let health = health::start(&core);
+        Self { core, health }
+    }
+
+    /// All public services, to be mounted on the port for callers.
+    pub fn public_routes(&self) -> Routes {
+        let core = &self.core;
+        let max = core.limits().max_request_bytes;
+        let catalog = CatalogServiceServer::new(catalog::Catalog(core.clone()));
+        let stock = StockServiceServer::new(stock::StockKeeping(core.clone()));
+        let orders = OrderServiceServer::new(order::Orders(core.clone()));
+        let transactions = TransactionServiceServer::new(transaction::Transactions(core.clone()));
+        let cluster = ClusterServiceServer::new(cluster::Cluster(core.clone()));
+        let maintenance = MaintenanceServiceServer::new(maintenance::Maintenance(core.clone()));
+        let health = self.health.clone();
+        health
+            .add_service(Doorstep::new(core, catalog.max_decoding_message_size(max)))
+            .add_service(Doorstep::new(core, stock.max_decoding_message_size(max)))
+            .add_service(Doorstep::new(core, orders.max_decoding_message_size(max)))
+            .add_service(Doorstep::new(core, transactions.max_decoding_message_size(max)))
+            .add_service(Doorstep::new(core, cluster.max_decoding_message_size(max)))
+            .add_service(Doorstep::new(core, maintenance.max_decoding_message_size(max)))
+    }
+
+    /// The node's peer routes and with them the service that takes other nodes' commands, to be mounted on the port
+    /// for peers.
+    pub fn peer_routes(&self, node_routes: Routes) -> Routes {
+        let server = forward::ForwardServer::new(self.core.env().clone(), self.core.node().clone());
+        let service = ForwardServiceServer::new(server)
+            .max_decoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES)
+            .max_encoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES);
+        node_routes.add_service(service)
+    }
+
+    /// From now on this node's health is not serving, open streams of mutations end once what they have sent is answered, and
+    /// new ones are refused. Single calls are served until the server closes its port; forwarded commands until the
+    /// node's tasks are stopped.
+    pub fn start_draining(&self) {
+        self.core.start_draining();
+    }
+}

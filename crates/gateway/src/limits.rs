@@ -1,0 +1,87 @@
+//! Every bound of the gateway, in one place. The bounds of fields are the state machine's.
+
+use std::time::Duration;
+
+/// Where a caller gives no deadline.
+pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+/// A caller's deadline is cut to this.
+pub(crate) const MAX_DEADLINE: Duration = Duration::from_mins(1);
+/// The shortest time a mutation of a stream may ask for.
+pub(crate) const MIN_MUTATION_TIMEOUT: Duration = Duration::from_millis(10);
+/// An answer is due this much before the caller's deadline, or a tenth of its time where that is less: the transport
+/// cuts the call off at the deadline itself, and the fate of a write would be lost with it.
+pub(crate) const ANSWER_MARGIN: Duration = Duration::from_millis(25);
+
+/// Items of a page where the caller names no size.
+pub(crate) const DEFAULT_PAGE_SIZE: usize = 50;
+/// Items of a page at most, and rows read at one revision: nothing is applied meanwhile.
+pub(crate) const MAX_PAGE_SIZE: usize = 1_000;
+/// Bytes of a page: orders are large, and callers refuse messages of more than 4 `MiB` by default.
+pub(crate) const MAX_PAGE_BYTES: usize = 2 << 20;
+
+/// Mutations in a message of `Submit`.
+pub(crate) const MAX_SUBMIT_MUTATIONS: usize = 1_000;
+/// Bytes of results that are gathered into one message of `Submit`; the last one may go beyond it.
+pub(crate) const MAX_SUBMIT_RESPONSE_BYTES: usize = 1 << 20;
+/// Messages that wait for a caller who reads slowly.
+pub(crate) const STREAM_QUEUE: usize = 4;
+
+/// Bytes of log entries gathered into one message of `ExportLog`; the last one may go beyond it.
+pub(crate) const MAX_EXPORT_RESPONSE_BYTES: usize = 1 << 20;
+
+/// Commands that wait for the stream to the leader.
+pub(crate) const FORWARD_QUEUE: usize = 4_096;
+/// Commands on one stream between nodes that have no answer yet, at either end.
+pub(crate) const MAX_FORWARD_IN_FLIGHT: usize = 16_384;
+/// Commands in one message between nodes.
+pub(crate) const MAX_FORWARD_COMMANDS: usize = 128;
+/// Bytes of commands gathered into one message between nodes; the last one may go beyond it.
+pub(crate) const MAX_FORWARD_BYTES: usize = 256 << 10;
+/// Bytes of a message between nodes: the largest command fits several times.
+pub(crate) const MAX_FORWARD_MESSAGE_BYTES: usize = 4 << 20;
+/// For the leader to accept a stream.
+pub(crate) const FORWARD_OPEN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often commands whose callers have gone are forgotten.
+pub(crate) const FORWARD_SWEEP: Duration = Duration::from_secs(1);
+
+/// The first pause before a write is tried again where nothing says that the leader changed; doubles.
+pub(crate) const RETRY_PAUSE_MIN: Duration = Duration::from_millis(5);
+/// The longest pause between attempts.
+pub(crate) const RETRY_PAUSE_MAX: Duration = Duration::from_millis(100);
+/// How long after the deadline the proposer may still say that it never proposed: that is better news than silence.
+pub(crate) const PROPOSER_GRACE: Duration = Duration::from_millis(5);
+/// What callers are told to wait before they try again.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// How often readiness is looked at for the health service.
+pub(crate) const HEALTH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Violations that an error lists: trailers must stay below the 8 `KiB` that callers accept by default.
+pub(crate) const MAX_VIOLATIONS: usize = 20;
+/// Bytes of the violations that an error lists; encoded as trailers they grow by a third.
+pub(crate) const MAX_VIOLATION_BYTES: usize = 3 << 10;
+/// Bytes of an error's message.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 512;
+/// Bytes of a text that an error quotes.
+pub(crate) const MAX_QUOTE_BYTES: usize = 128;
+
+/// What the operator may set.
+#[derive(Debug, Clone)]
+pub struct GatewayLimits {
+    /// Bytes of a request, of each message of a stream.
+    pub max_request_bytes: usize,
+    /// Mutations of one `Submit` stream that are not answered yet.
+    pub max_submit_in_flight: usize,
+    /// How long a `Submit` caller may leave its answers unread before it is cut off.
+    pub unread_timeout: Duration,
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        Self {
+            max_request_bytes: 4 << 20,
+            max_submit_in_flight: 4_096,
+            unread_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Orders.
+
+use std::sync::Arc;
+
+use prost::Message;
+use stockade_proto::v1;
+use stockade_proto::v1::mutation::Request as Mutated;
+use stockade_proto::v1::mutation_result::Response as Mutation;
+use stockade_proto::v1::order_service_server::OrderService;
+use stockade_state_machine::ids::OrderId;
+use stockade_state_machine::order::Order;
+use stockade_state_machine::rejection::Resource;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status};
+
+use crate::convert;
+use crate::core::Core;
+use crate::failure::Failure;
+use crate::limits;
+use crate::pages::{self, Scope};
+use crate::validate::Violations;
+
+/// The service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Orders(pub(crate) Core);
+
+/// Which orders a list holds.
+struct Filter {
+    state: v1::OrderState,
+    customer: String,
+}
+
+impl Filter {
+    fn takes(&self, order: &Order) -> bool {
+        let state =
+            self.state == v1::OrderState::Unspecified || self.state == convert::order_state(order.state());
+        let customer = order.customer.as_ref().map_or("", |customer| customer.as_str());
+        state && (self.customer.is_empty() || self.customer == customer)
+    }
+
+    fn takes_all(&self) -> bool {
+        self.state == v1::OrderState::Unspecified && self.customer.is_empty()
+    }
+}
+
+impl Orders {
+    async fn get(&self, metadata: &MetadataMap, order_id: &str) -> Result<v1::GetOrderResponse, Failure> {
+        let mut violations = Violations::default();
+        let Some(id) = violations.order("order_id", order_id) else { return Err(violations.into()) };
+        let (order, answering) = self.0.read(metadata, |view| view.order(&id)).await?;
+        let order = order.map_err(|error| Failure::storage(&error))?;
+        let order = order.ok_or(Failure::Missing(Resource::Order(id)))?;
+        let header = Some(answering.read(order.revision));
+        Ok(v1::GetOrderResponse { header, order: Some(convert::order(&order)) })
+    }
+
+    async fn list(
+        &self,
+        metadata: &MetadataMap,
+        request: &v1::ListOrdersRequest,
+    ) -> Result<v1::ListOrdersResponse, Failure> {
+        let mut violations = Violations::default();
+        let size = pages::size(request.page_size, &mut violations);
+        let state = v1::OrderState::try_from(request.state).unwrap_or_else(|_| {
+            violations.add("state", "is not known");
+            v1::OrderState::Unspecified
+        });
+        violations.customer("customer_id", &request.customer_id);
+        violations.into_result()?;
+        let filter = Filter { state, customer: request.customer_id.clone() };
+        let scope = Scope::new("orders", &[&request.state.to_string(), &filter.customer]);
+        let after = scope.last_key(&request.page_token)?.map(|key| OrderId::new(&key)).transpose();
+        let after = after.map_err(|_| Failure::PageTokenInvalid)?;
+        // A filter looks at more orders than it takes, so that few matches don't mean many calls.
+        let rows = if filter.takes_all() { size } else { limits::MAX_PAGE_SIZE };
+        let (seen, answering) = self.0.read(metadata, |view| view.orders_after(after.as_ref(), rows)).await?;
+        let seen = seen.map_err(|error| Failure::storage(&error))?;
+        let (orders, last) = fill_page(&seen, &filter, size);
+        let more =
+            last.filter(|last| seen.len() == rows || Some(*last) != seen.last().map(|order| &order.id));
+        Ok(v1::ListOrdersResponse {
+            header: Some(answering.read(answering.served)),
+            next_page_token: more.map(|id| scope.token(id.as_str())).unwrap_or_default(),
+            orders,
+        })
+    }
+}
+
+/// The orders of a page, bounded in number and bytes, and the last order that was looked at.
+fn fill_page<'a>(
+    seen: &'a [Arc<Order>],
+    filter: &Filter,
+    size: usize,
+) -> (Vec<v1::Order>, Option<&'a OrderId>) {
+    let mut page = Vec::new();
+    let mut bytes = 0;
+    let mut last = None;
+    for order in seen {
+        if page.len() == size || bytes >= limits::MAX_PAGE_BYTES {
+            break;
+        }
+        if filter.takes(order) {
+            let order = convert::order(order);
+            bytes += order.encoded_len();
+            page.push(order);
+        }
+        last = Some(&order.id);
+    }
+    (page, last)
+}
+
+#[tonic::async_trait]
+impl OrderService for Orders {
+    async fn place_order(
+        &self,
+        request: Request<v1::PlaceOrderRequest>,
+    ) -> Result<Response<v1::PlaceOrderResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let unwrap =
+            |response| if let Mutation::PlaceOrder(response) = response { Some(response) } else { None };
+        self.0.mutate(&metadata, Mutated::PlaceOrder(message), unwrap).await
+    }
+
+    async fn confirm_order(
+        &self,
+        request: Request<v1::ConfirmOrderRequest>,
+    ) -> Result<Response<v1::ConfirmOrderResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let unwrap =
+            |response| if let Mutation::ConfirmOrder(response) = response { Some(response) } else { None };
+        self.0.mutate(&metadata, Mutated::ConfirmOrder(message), unwrap).await
+    }
+
+    async fn ship_order(
+        &self,
+        request: Request<v1::ShipOrderRequest>,
+    ) -> Result<Response<v1::ShipOrderResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let unwrap =
+            |response| if let Mutation::ShipOrder(response) = response { Some(response) } else { None };
+        self.0.mutate(&metadata, Mutated::ShipOrder(message), unwrap).await
+    }
+
+    async fn cancel_order(
+        &self,
+        request: Request<v1::CancelOrderRequest>,
+    ) -> Result<Response<v1::CancelOrderResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let unwrap =
+            |response| if let Mutation::CancelOrder(response) = response { Some(response) } else { None };
+        self.0.mutate(&metadata, Mutated::CancelOrder(message), unwrap).await
+    }
+
+    async fn return_order(
+        &self,
+        request: Request<v1::ReturnOrderRequest>,
+    ) -> Result<Response<v1::ReturnOrderResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let unwrap =
+            |response| if let Mutation::ReturnOrder(response) = response { Some(response) } else { None };
+        self.0.mutate(&metadata, Mutated::ReturnOrder(message), unwrap).await
+    }
+
+    async fn get_order(
+        &self,
+        request: Request<v1::GetOrderRequest>,
+    ) -> Result<Response<v1::GetOrderResponse>, Status> {
+        self.0.answer(self.get(request.metadata(), &request.get_ref().order_id).await)
+    }
+
+    async fn list_orders(
+        &self,
+        request: Request<v1::ListOrdersRequest>,
+    ) -> Result<Response<v1::ListOrdersResponse>, Status> {
+        self.0.answer(self.list(request.metadata(), request.get_ref()).await)
+    }
+}

@@ -1,0 +1,178 @@
+//! Reasons: the stable names of errors, and the gRPC code of each. docs/reference/errors.md is held against this.
+
+use tonic::Code;
+
+use stockade_state_machine::rejection::Rejection;
+
+use crate::failure::Failure;
+
+/// The stable name of an error: `ErrorInfo.reason`, domain `stockade`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The message is larger than this node takes.
+    RequestTooLarge,
+    /// Fields are wrong.
+    InvalidArgument,
+    /// The page token belongs to no list like this.
+    PageTokenInvalid,
+    /// The log no longer goes back that far.
+    CursorCompacted,
+    /// The node is stopping.
+    ShuttingDown,
+    /// Nobody leads.
+    NoLeader,
+    /// Too much is in flight.
+    Overloaded,
+    /// The time was over before anything was proposed.
+    DeadlineExceeded,
+    /// Proposed, and its fate isn't known.
+    OutcomeUnknown,
+    /// The request id is older than what is kept.
+    RequestIdExpired,
+    /// The request was abandoned.
+    RequestAbandoned,
+    /// The request id was used for other content.
+    RequestIdReused,
+    /// The request id's time is too far ahead.
+    RequestIdInFuture,
+    /// No such thing.
+    NotFound,
+    /// There is one already.
+    AlreadyExists,
+    /// The hold ended before the payment.
+    ReservationExpired,
+    /// The order's state doesn't allow it.
+    IllegalTransition,
+    /// The SKU still has stock.
+    SkuInUse,
+    /// More units than the line has left.
+    QuantityExceeded,
+    /// A sum would leave 64 bits.
+    QuantityOverflow,
+    /// Stock is short.
+    InsufficientStock,
+    /// The node failed.
+    Internal,
+}
+
+impl Reason {
+    /// All of them, in the order of precedence: of several that apply, a call fails with the first.
+    pub const ALL: [Self; 22] = [
+        Self::RequestTooLarge,
+        Self::InvalidArgument,
+        Self::PageTokenInvalid,
+        Self::CursorCompacted,
+        Self::ShuttingDown,
+        Self::NoLeader,
+        Self::Overloaded,
+        Self::DeadlineExceeded,
+        Self::OutcomeUnknown,
+        Self::RequestIdExpired,
+        Self::RequestAbandoned,
+        Self::RequestIdReused,
+        Self::RequestIdInFuture,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::ReservationExpired,
+        Self::IllegalTransition,
+        Self::SkuInUse,
+        Self::QuantityExceeded,
+        Self::QuantityOverflow,
+        Self::InsufficientStock,
+        Self::Internal,
+    ];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RequestTooLarge => "REQUEST_TOO_LARGE",
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::PageTokenInvalid => "PAGE_TOKEN_INVALID",
+            Self::CursorCompacted => "CURSOR_COMPACTED",
+            Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::NoLeader => "NO_LEADER",
+            Self::Overloaded => "OVERLOADED",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
+            Self::RequestIdExpired => "REQUEST_ID_EXPIRED",
+            Self::RequestAbandoned => "REQUEST_ABANDONED",
+            Self::RequestIdReused => "REQUEST_ID_REUSED",
+            Self::RequestIdInFuture => "REQUEST_ID_IN_FUTURE",
+            Self::NotFound => "NOT_FOUND",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+            Self::ReservationExpired => "RESERVATION_EXPIRED",
+            Self::IllegalTransition => "ILLEGAL_TRANSITION",
+            Self::SkuInUse => "SKU_IN_USE",
+            Self::QuantityExceeded => "QUANTITY_EXCEEDED",
+            Self::QuantityOverflow => "QUANTITY_OVERFLOW",
+            Self::InsufficientStock => "INSUFFICIENT_STOCK",
+            Self::Internal => "INTERNAL",
+        }
+    }
+
+    /// The gRPC codes it comes with: one, but for a fate that is unknown, which tells a passed deadline from a node
+    /// that went away.
+    pub const fn codes(self) -> &'static [Code] {
+        match self {
+            Self::RequestTooLarge
+            | Self::InvalidArgument
+            | Self::PageTokenInvalid
+            | Self::RequestIdReused
+            | Self::RequestIdInFuture
+            | Self::QuantityOverflow => &[Code::InvalidArgument],
+            Self::CursorCompacted => &[Code::OutOfRange],
+            Self::ShuttingDown | Self::NoLeader => &[Code::Unavailable],
+            Self::Overloaded => &[Code::ResourceExhausted],
+            Self::DeadlineExceeded => &[Code::DeadlineExceeded],
+            Self::OutcomeUnknown => &[Code::DeadlineExceeded, Code::Unavailable],
+            Self::RequestIdExpired
+            | Self::RequestAbandoned
+            | Self::ReservationExpired
+            | Self::IllegalTransition
+            | Self::SkuInUse
+            | Self::QuantityExceeded
+            | Self::InsufficientStock => &[Code::FailedPrecondition],
+            Self::NotFound => &[Code::NotFound],
+            Self::AlreadyExists => &[Code::AlreadyExists],
+            Self::Internal => &[Code::Internal],
+        }
+    }
+
+    /// The reason of a failure.
+    pub(crate) fn of(failure: &Failure) -> Self {
+        match failure {
+            Failure::RequestTooLarge(_) => Self::RequestTooLarge,
+            Failure::Undecodable(_) | Failure::Invalid(_) => Self::InvalidArgument,
+            Failure::PageTokenInvalid => Self::PageTokenInvalid,
+            Failure::LogPurged { .. } => Self::CursorCompacted,
+            Failure::ShuttingDown => Self::ShuttingDown,
+            Failure::NoLeader => Self::NoLeader,
+            Failure::Overloaded => Self::Overloaded,
+            Failure::DeadlineExceeded => Self::DeadlineExceeded,
+            Failure::OutcomeUnknown { .. } => Self::OutcomeUnknown,
+            Failure::Missing(_) => Self::NotFound,
+            Failure::Rejected(rejection, _) => Self::of_rejection(rejection),
+            Failure::Internal(_) => Self::Internal,
+        }
+    }
+
+    fn of_rejection(rejection: &Rejection) -> Self {
+        match rejection {
+            Rejection::Malformed(_) => Self::InvalidArgument,
+            Rejection::RequestIdReused => Self::RequestIdReused,
+            Rejection::RequestIdExpired { .. } => Self::RequestIdExpired,
+            Rejection::RequestIdInFuture { .. } => Self::RequestIdInFuture,
+            Rejection::RequestAbandoned => Self::RequestAbandoned,
+            Rejection::NotFound(_) => Self::NotFound,
+            Rejection::AlreadyExists(_) => Self::AlreadyExists,
+            Rejection::ReservationExpired { .. } => Self::ReservationExpired,
+            Rejection::IllegalTransition { .. } => Self::IllegalTransition,
+            Rejection::SkuInUse { .. } => Self::SkuInUse,
+            Rejection::QuantityExceeded { .. } => Self::QuantityExceeded,
+            Rejection::QuantityOverflow => Self::QuantityOverflow,
+            Rejection::InsufficientStock { .. } => Self::InsufficientStock,
+            // The proposer resolves it; a caller who sees it all the same may try again, for it isn't recorded.
+            Rejection::RetryAfterExpiry => Self::Overloaded,
+        }
+    }
+}

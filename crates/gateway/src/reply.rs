@@ -1,0 +1,115 @@
+//! From a reply of the log to a response: success in the shape of its call, refusal as a failure.
+
+use stockade_proto::v1;
+use stockade_proto::v1::mutation_result::Response;
+use stockade_state_machine::order::OrderState;
+use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::{Outcome, Reply};
+
+use crate::convert;
+use crate::failure::{Decided, Failure};
+use crate::status::{self, Answering};
+
+/// The response to a mutation, or why it was refused.
+pub(crate) fn response(reply: Reply, answering: &Answering) -> Result<Response, Failure> {
+    let decided = Decided::of(&reply);
+    let header = Some(answering.write(decided));
+    let response = match reply.outcome {
+        Outcome::SkuCreated(sku) => {
+            Response::CreateSku(v1::CreateSkuResponse { header, sku: Some(convert::sku(&sku)) })
+        }
+        Outcome::SkuUpdated(sku) => {
+            Response::UpdateSku(v1::UpdateSkuResponse { header, sku: Some(convert::sku(&sku)) })
+        }
+        Outcome::SkuDeleted => Response::DeleteSku(v1::DeleteSkuResponse { header }),
+        Outcome::StockReceived(key, stock) => {
+            let stock = Some(convert::stock(&key, &stock));
+            Response::ReceiveStock(v1::ReceiveStockResponse { header, stock })
+        }
+        Outcome::StockAdjusted(key, stock) => {
+            let stock = Some(convert::stock(&key, &stock));
+            Response::AdjustStock(v1::AdjustStockResponse { header, stock })
+        }
+        Outcome::OrderPlaced { order, expires, locations } => Response::PlaceOrder(v1::PlaceOrderResponse {
+            header,
+            order_id: order.to_string(),
+            state: convert::order_state(OrderState::PendingPayment).into(),
+            expire_time: Some(convert::timestamp(expires)),
+            location_ids: locations.iter().map(ToString::to_string).collect(),
+        }),
+        Outcome::OrderConfirmed { order } => Response::ConfirmOrder(v1::ConfirmOrderResponse {
+            header,
+            order_id: order.to_string(),
+            state: convert::order_state(OrderState::Confirmed).into(),
+        }),
+        Outcome::OrderShipped { order, state, shipped } => Response::ShipOrder(v1::ShipOrderResponse {
+            header,
+            order_id: order.to_string(),
+            state: convert::order_state(state).into(),
+            shipped,
+        }),
+        Outcome::OrderCancelled { order, state, cancelled } => {
+            Response::CancelOrder(v1::CancelOrderResponse {
+                header,
+                order_id: order.to_string(),
+                state: convert::order_state(state).into(),
+                cancelled,
+            })
+        }
+        Outcome::OrderReturned { order, state, returned } => Response::ReturnOrder(v1::ReturnOrderResponse {
+            header,
+            order_id: order.to_string(),
+            state: convert::order_state(state).into(),
+            returned,
+        }),
+        Outcome::Rejected(rejection) => return Err(Failure::Rejected(rejection, decided)),
+        Outcome::DueExpired { .. } | Outcome::RequestAbandoned => return Err(mismatch()),
+    };
+    Ok(response)
+}
+
+/// The result of one mutation among others.
+pub(crate) fn result(
+    request_id: String,
+    outcome: Result<Reply, Failure>,
+    answering: &Answering,
+) -> v1::MutationResult {
+    let decided = outcome.as_ref().ok().map(Decided::of);
+    match outcome.and_then(|reply| response(reply, answering)) {
+        Ok(response) => v1::MutationResult {
+            request_id,
+            header: decided.map(|decided| answering.write(decided)),
+            fate: v1::Fate::Applied.into(),
+            status: None,
+            response: Some(response),
+        },
+        Err(failure) => {
+            let (status, fate) = status::of_mutation(&failure, answering);
+            v1::MutationResult {
+                request_id,
+                header: Some(answering.failed(&failure)),
+                fate: fate.into(),
+                status: Some(status),
+                response: None,
+            }
+        }
+    }
+}
+
+/// A kept outcome as the reply that a repeated call would get.
+pub(crate) fn replayed(record: RequestRecord) -> Reply {
+    Reply {
+        outcome: record.outcome,
+        revision: record.revision,
+        position: record.position,
+        time: record.time,
+        replayed: true,
+    }
+}
+
+/// An outcome that no call of this kind can have: the content hash ties an outcome to its kind of command, so this
+/// takes a defect here or at the leader.
+pub(crate) fn mismatch() -> Failure {
+    tracing::error!("an outcome doesn't belong to its kind of command");
+    Failure::Internal("the outcome is not of this kind of call")
+}

@@ -1,0 +1,164 @@
+//! Where a write goes: to the proposer here, or over the stream to the leader.
+//!
+//! A write is tried until it has an answer or its deadline has passed. An attempt may repeat a command that an earlier
+//! one got into the log: the request record in the replicated state makes that harmless, and is why an attempt whose
+//! fate is unknown is followed by another, which settles it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use stockade_consensus::{Leader, Node, ProposeError};
+use stockade_env::Env;
+use stockade_state_machine::ids::{Principal, RequestId};
+use stockade_state_machine::{Command, Origin, Reply};
+use stockade_storage::codec;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::failure::Failure;
+use crate::forward::Forwarder;
+use crate::limits;
+
+/// On whose behalf every call runs: nobody is authenticated yet. The one place that says so.
+pub(crate) fn principal() -> Principal {
+    Principal::new("anonymous").expect("visible characters")
+}
+
+/// Takes writes to the leader. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Router(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    env: Env,
+    node: Node,
+    /// One for each node that has led since this one started.
+    forwarders: Mutex<BTreeMap<u64, Forwarder>>,
+}
+
+impl Router {
+    pub(crate) fn new(env: Env, node: Node) -> Self {
+        Self(Arc::new(Shared { env, node, forwarders: Mutex::new(BTreeMap::new()) }))
+    }
+
+    /// Gets a command decided, by whichever node leads.
+    pub(crate) async fn write(
+        &self,
+        request: RequestId,
+        command: &Command,
+        deadline: Instant,
+    ) -> Result<Reply, Failure> {
+        let origin = Origin { request, principal: principal() };
+        let command = codec::encode_request(Some(&origin), command);
+        let mut attempts =
+            Attempts { leader: self.0.node.watch_leader(), pause: limits::RETRY_PAUSE_MIN, proposed: false };
+        loop {
+            if Instant::now() >= deadline {
+                return Err(attempts.out_of_time());
+            }
+            let leader = attempts.leader.borrow_and_update().clone();
+            let Some(leader_id) = leader.node_id else {
+                attempts.wait_for_change(deadline).await;
+                continue;
+            };
+            let attempt = self.attempt(leader_id, command.clone(), deadline);
+            let outcome = tokio::select! {
+                biased;
+                outcome = attempt => outcome,
+                // The node that led may be gone with the command: the new leader knows, or decides it.
+                () = another_leads(attempts.leader.clone(), leader) => Err(ProposeError::Unknown),
+                // Who holds the command doesn't answer: what it did is not known.
+                () = tokio::time::sleep_until(deadline + limits::PROPOSER_GRACE) => Err(ProposeError::Unknown),
+            };
+            match outcome {
+                Ok(reply) => return Ok(reply),
+                Err(error) => attempts.go_on_after(&error, deadline).await?,
+            }
+        }
+    }
+
+    async fn attempt(&self, leader: u64, command: Bytes, deadline: Instant) -> Result<Reply, ProposeError> {
+        if leader == self.0.node.id() {
+            return self.0.node.propose(command, deadline).await;
+        }
+        match self.forwarder(leader) {
+            Some(forwarder) => forwarder.forward(command, deadline).await,
+            None => Err(ProposeError::NotLeader { leader: None }),
+        }
+    }
+
+    fn forwarder(&self, leader: u64) -> Option<Forwarder> {
+        let mut forwarders = self.0.forwarders.lock();
+        if let Some(forwarder) = forwarders.get(&leader) {
+            return Some(forwarder.clone());
+        }
+        let channel = self.0.node.forward_channel(leader)?;
+        let forwarder = Forwarder::start(&self.0.env, &self.0.node, leader, channel);
+        forwarders.insert(leader, forwarder.clone());
+        Some(forwarder)
+    }
+}
+
+/// What a write has been through.
+struct Attempts {
+    leader: watch::Receiver<Leader>,
+    pause: Duration,
+    /// True once an attempt may have got the command into the log.
+    proposed: bool,
+}
+
+impl Attempts {
+    /// Whether another attempt makes sense after a failed one; returns when it is time for it.
+    async fn go_on_after(&mut self, error: &ProposeError, deadline: Instant) -> Result<(), Failure> {
+        match error {
+            ProposeError::NotLeader { .. } => self.wait_for_change(deadline).await,
+            ProposeError::Unknown => {
+                self.proposed = true;
+                self.wait_for_change(deadline).await;
+            }
+            ProposeError::Overloaded if self.proposed => self.wait_for_change(deadline).await,
+            ProposeError::Overloaded => return Err(Failure::Overloaded),
+            ProposeError::TimedOut => return Err(self.out_of_time()),
+            ProposeError::ShuttingDown if self.proposed => {
+                return Err(Failure::OutcomeUnknown { deadline_passed: false });
+            }
+            ProposeError::ShuttingDown => return Err(Failure::ShuttingDown),
+        }
+        Ok(())
+    }
+
+    /// Waits until another node leads, but no longer than a pause that grows: the leader may well be back without a
+    /// change that shows.
+    async fn wait_for_change(&mut self, deadline: Instant) {
+        let known = self.leader.borrow().node_id.is_some();
+        let until = if known { deadline.min(Instant::now() + self.pause) } else { deadline };
+        self.pause = (self.pause * 2).min(limits::RETRY_PAUSE_MAX);
+        // A closed watch means that the node is stopping; the pause keeps the loop from spinning until it says so.
+        if let Ok(Err(_)) = tokio::time::timeout_at(until, self.leader.changed()).await {
+            tokio::time::sleep_until(deadline.min(Instant::now() + limits::RETRY_PAUSE_MAX)).await;
+        }
+    }
+
+    fn out_of_time(&self) -> Failure {
+        if self.proposed {
+            Failure::OutcomeUnknown { deadline_passed: true }
+        } else if self.leader.borrow().node_id.is_none() {
+            Failure::NoLeader
+        } else {
+            Failure::DeadlineExceeded
+        }
+    }
+}
+
+/// Completes when a node leads that isn't the one that is known, or the same one in a later term.
+async fn another_leads(mut leader: watch::Receiver<Leader>, known: Leader) {
+    let changed = leader
+        .wait_for(|now| now.node_id.is_some() && (now.node_id != known.node_id || now.term != known.term));
+    if changed.await.is_err() {
+        // The node is stopping: nobody will lead. The attempt itself ends with that.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,141 @@
+//! Single fields, and the list of those that are wrong.
+
+use std::ops::RangeInclusive;
+
+use stockade_state_machine::ids::{CustomerId, DocumentId, IdError, LocationId, OrderId, RequestId, SkuId};
+use stockade_state_machine::limits::{MAX_DISPLAY_NAME_LEN, MAX_ID_LEN, MAX_REFERENCE_LEN};
+
+/// A field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    /// Its path in the request, like `lines[2].quantity`.
+    pub(crate) field: String,
+    /// What it must be.
+    pub(crate) description: String,
+}
+
+/// The fields of a request that are wrong, in the order in which they were looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Violations(Vec<Violation>);
+
+macro_rules! id_fields {
+    ($($(#[$doc:meta])* $name:ident: $id:ident),*) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name(&mut self, field: &str, text: &str) -> Option<$id> {
+            let id = $id::new(text);
+            self.take(field, id)
+        }
+    )*};
+}
+
+impl Violations {
+    /// Notes a field that is wrong.
+    pub(crate) fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        self.0.push(Violation { field: field.into(), description: description.into() });
+    }
+
+    /// Takes over the findings of another check.
+    pub(crate) fn append(&mut self, mut more: Self) {
+        self.0.append(&mut more.0);
+    }
+
+    /// True where nothing is wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> &[Violation] {
+        &self.0
+    }
+
+    /// Nothing, or what is wrong.
+    pub(crate) fn into_result(self) -> Result<(), Self> {
+        if self.is_empty() { Ok(()) } else { Err(self) }
+    }
+
+    id_fields!(
+        /// A required SKU id.
+        sku: SkuId,
+        /// A required location id.
+        location: LocationId,
+        /// A required order id.
+        order: OrderId
+    );
+
+    /// A document number, or none. A wrong one is none too, and is noted: the request as a whole is refused for it.
+    pub(crate) fn document(&mut self, field: &str, text: &str) -> Option<DocumentId> {
+        self.optional(field, text, DocumentId::new)
+    }
+
+    /// A customer id, or none.
+    pub(crate) fn customer(&mut self, field: &str, text: &str) -> Option<CustomerId> {
+        self.optional(field, text, CustomerId::new)
+    }
+
+    /// A location id, or none.
+    pub(crate) fn optional_location(&mut self, field: &str, text: &str) -> Option<LocationId> {
+        self.optional(field, text, LocationId::new)
+    }
+
+    /// A caller's id of a request.
+    pub(crate) fn request_id(&mut self, field: &str, text: &str) -> Option<RequestId> {
+        // Only the hyphenated form, so that one id has one spelling in every trace and log.
+        let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+        let uuid = uuid::Uuid::try_parse(text).ok().filter(|_| hyphenated);
+        let id = uuid.and_then(|uuid| RequestId::new(uuid.as_u128()));
+        if id.is_none() {
+            self.add(field, "must be a UUID of version 7, like 01900000-0000-7000-8000-000000000001");
+        }
+        id
+    }
+
+    /// Visible ASCII characters, perhaps none.
+    pub(crate) fn label(&mut self, field: &str, text: &str) -> Option<String> {
+        if text.len() <= MAX_ID_LEN && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Some(text.to_owned());
+        }
+        self.add(field, format!("must be at most {MAX_ID_LEN} visible ASCII characters"));
+        None
+    }
+
+    /// A reference kept in the ledger.
+    pub(crate) fn reference(&mut self, field: &str, text: &str) -> Option<String> {
+        self.bounded(field, text, MAX_REFERENCE_LEN)
+    }
+
+    /// A name for people.
+    pub(crate) fn display_name(&mut self, field: &str, text: &str) -> Option<String> {
+        self.bounded(field, text, MAX_DISPLAY_NAME_LEN)
+    }
+
+    /// A number within bounds.
+    pub(crate) fn number(&mut self, field: &str, value: i64, bounds: RangeInclusive<i64>) -> Option<i64> {
+        if bounds.contains(&value) {
+            return Some(value);
+        }
+        self.add(field, format!("must be from {} to {}", bounds.start(), bounds.end()));
+        None
+    }
+
+    fn bounded(&mut self, field: &str, text: &str, max: usize) -> Option<String> {
+        if text.len() <= max {
+            return Some(text.to_owned());
+        }
+        self.add(field, format!("must have at most {max} bytes"));
+        None
+    }
+
+    fn optional<T>(
+        &mut self,
+        field: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, IdError>,
+    ) -> Option<T> {
+        if text.is_empty() { None } else { self.take(field, parse(text)) }
+    }
+
+    fn take<T>(&mut self, field: &str, id: Result<T, IdError>) -> Option<T> {
+        id.map_err(|error| self.add(field, error.to_string())).ok()
+    }
+}

@@ -1,0 +1,179 @@
+use stockade_state_machine::limits::{DEFAULT_HOLD_US, MAX_LINES};
+
+use super::*;
+
+const ID: &str = "01900000-0000-7000-8000-000000000001";
+
+fn fields(violations: &Violations) -> Vec<&str> {
+    violations.all().iter().map(|violation| violation.field.as_str()).collect()
+}
+
+fn wrong_fields(mutated: &Request) -> Vec<String> {
+    let violations = request(mutated).expect_err("something is wrong");
+    fields(&violations).into_iter().map(str::to_owned).collect()
+}
+
+fn line() -> v1::NewOrderLine {
+    v1::NewOrderLine { sku_id: "A".to_owned(), quantity: 1, ..v1::NewOrderLine::default() }
+}
+
+fn place() -> v1::PlaceOrderRequest {
+    v1::PlaceOrderRequest {
+        request_id: ID.to_owned(),
+        order_id: "O".to_owned(),
+        currency_code: "GBP".to_owned(),
+        lines: vec![line()],
+        ..v1::PlaceOrderRequest::default()
+    }
+}
+
+#[test]
+fn every_wrong_field_of_an_order_is_named_at_once() {
+    let bad = v1::PlaceOrderRequest {
+        request_id: "7".to_owned(),
+        order_id: String::new(),
+        customer_id: "two words".to_owned(),
+        currency_code: "gbp".to_owned(),
+        lines: vec![
+            line(),
+            v1::NewOrderLine {
+                sku_id: "x".repeat(129),
+                quantity: 0,
+                location_id: "\u{e9}".to_owned(),
+                unit_price_minor: -1,
+            },
+        ],
+        hold_duration: Some(prost_types::Duration { seconds: 0, nanos: 999_999_999 }),
+    };
+    let expected = [
+        "request_id",
+        "order_id",
+        "customer_id",
+        "currency_code",
+        "lines[1].sku_id",
+        "lines[1].quantity",
+        "lines[1].location_id",
+        "lines[1].unit_price_minor",
+        "hold_duration",
+    ];
+    assert_eq!(wrong_fields(&Request::PlaceOrder(bad)), expected);
+}
+
+#[test]
+fn every_wrong_field_of_an_adjustment_is_named_at_once() {
+    let bad = v1::AdjustStockRequest {
+        bucket: v1::Bucket::Reserved.into(),
+        reason: v1::Reason::Shipment.into(),
+        document_id: "a b".to_owned(),
+        reference: "r".repeat(513),
+        ..v1::AdjustStockRequest::default()
+    };
+    let expected =
+        ["request_id", "sku_id", "location_id", "bucket", "delta", "reason", "document_id", "reference"];
+    assert_eq!(wrong_fields(&Request::AdjustStock(bad)), expected);
+}
+
+#[test]
+fn every_wrong_field_of_a_return_is_named_at_once() {
+    let line = v1::ReturnLine { line: 0, quantity: 1_000_000_001, disposition: 9 };
+    let bad = v1::ReturnOrderRequest {
+        request_id: ID.to_owned(),
+        lines: vec![line],
+        document_id: " ".to_owned(),
+        ..v1::ReturnOrderRequest::default()
+    };
+    let expected = ["order_id", "lines[0].line", "lines[0].quantity", "lines[0].disposition", "document_id"];
+    assert_eq!(wrong_fields(&Request::ReturnOrder(bad)), expected);
+}
+
+#[test]
+fn the_remaining_kinds_name_their_wrong_fields() {
+    let create = v1::CreateSkuRequest { request_id: ID.to_owned(), sku: None };
+    assert_eq!(wrong_fields(&Request::CreateSku(create)), ["sku"]);
+    let sku = v1::Sku { display_name: "n".repeat(257), ..v1::Sku::default() };
+    let mask = prost_types::FieldMask { paths: vec!["revision".to_owned()] };
+    let update =
+        v1::UpdateSkuRequest { request_id: ID.to_owned(), sku: Some(sku.clone()), update_mask: Some(mask) };
+    assert_eq!(wrong_fields(&Request::UpdateSku(update)), ["update_mask.paths", "sku.sku_id"]);
+    let create = v1::CreateSkuRequest { request_id: ID.to_owned(), sku: Some(sku) };
+    assert_eq!(wrong_fields(&Request::CreateSku(create)), ["sku.sku_id", "sku.display_name"]);
+    assert_eq!(wrong_fields(&Request::DeleteSku(v1::DeleteSkuRequest::default())), ["request_id", "sku_id"]);
+    assert_eq!(
+        wrong_fields(&Request::CancelOrder(v1::CancelOrderRequest::default())),
+        ["request_id", "order_id"]
+    );
+    let receive = v1::ReceiveStockRequest { quantity: -1, ..v1::ReceiveStockRequest::default() };
+    let expected = ["request_id", "sku_id", "location_id", "quantity"];
+    assert_eq!(wrong_fields(&Request::ReceiveStock(receive)), expected);
+    let confirm = v1::ConfirmOrderRequest { payment_reference: "p p".to_owned(), ..Default::default() };
+    assert_eq!(
+        wrong_fields(&Request::ConfirmOrder(confirm)),
+        ["request_id", "order_id", "payment_reference"]
+    );
+}
+
+#[test]
+fn a_shipment_that_names_a_line_twice_is_refused() {
+    let lines = [2, 1, 2].map(|line| v1::LineQuantity { line, quantity: 1 });
+    let ship = v1::ShipOrderRequest {
+        request_id: ID.to_owned(),
+        order_id: "O".to_owned(),
+        lines: lines.to_vec(),
+        tracking_number: "t t".to_owned(),
+    };
+    assert_eq!(wrong_fields(&Request::ShipOrder(ship)), ["lines[2].line", "tracking_number"]);
+}
+
+#[test]
+fn an_order_has_1_to_2000_lines() {
+    let with = |count| Request::PlaceOrder(v1::PlaceOrderRequest { lines: vec![line(); count], ..place() });
+    assert_eq!(wrong_fields(&with(0)), ["lines"]);
+    assert!(request(&with(MAX_LINES)).is_ok());
+    assert_eq!(wrong_fields(&with(MAX_LINES + 1)), ["lines"]);
+}
+
+#[test]
+fn an_absent_hold_is_the_same_command_as_the_default_spelled_out() {
+    let absent = request(&Request::PlaceOrder(place())).expect("valid");
+    let hold_duration = Some(prost_types::Duration { seconds: 900, nanos: 0 });
+    let spelled_out = request(&Request::PlaceOrder(v1::PlaceOrderRequest { hold_duration, ..place() }));
+    assert_eq!(spelled_out, Ok(absent.clone()));
+    let Command::PlaceOrder(command) = absent.command else { panic!("an order") };
+    assert_eq!(command.hold_us, DEFAULT_HOLD_US);
+}
+
+#[test]
+fn only_the_hyphenated_form_of_a_version_7_uuid_is_a_request_id() {
+    let with = |id: &str| {
+        Request::CancelOrder(v1::CancelOrderRequest { request_id: id.to_owned(), order_id: "O".to_owned() })
+    };
+    assert!(request(&with(ID)).is_ok());
+    let others = [
+        "01900000000070008000000000000001",
+        "01900000-0000-4000-8000-000000000001",
+        "{01900000-0000-7000-8000-000000000001}",
+        "",
+    ];
+    for other in others {
+        assert_eq!(wrong_fields(&with(other)), ["request_id"], "{other:?}");
+    }
+}
+
+#[test]
+fn what_command_check_refuses_is_refused_before() {
+    let valid = request(&Request::PlaceOrder(place())).expect("valid");
+    assert_eq!(valid.command.check(), Ok(()));
+}
+
+#[test]
+fn a_mutation_names_its_timeout_beside_its_other_fields() {
+    let empty =
+        v1::Mutation { timeout: Some(prost_types::Duration { seconds: 61, nanos: 0 }), request: None };
+    assert_eq!(fields(&mutation(&empty).expect_err("wrong")), ["timeout", "request"]);
+    let negative = Some(prost_types::Duration { seconds: -1, nanos: 0 });
+    let bad = v1::PlaceOrderRequest { order_id: String::new(), ..place() };
+    let both = v1::Mutation { timeout: negative, request: Some(Request::PlaceOrder(bad)) };
+    assert_eq!(fields(&mutation(&both).expect_err("wrong")), ["timeout", "order_id"]);
+    let without = v1::Mutation { timeout: None, request: Some(Request::PlaceOrder(place())) };
+    assert_eq!(mutation(&without).map(|(_, timeout)| timeout), Ok(limits::DEFAULT_DEADLINE));
+}
