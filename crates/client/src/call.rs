@@ -1,0 +1,91 @@
+//! Calls of their own: reads, and what settles the fate of a request. Retried on any node until they are answered.
+
+use std::future::Future;
+
+use tokio::time::{Instant, timeout_at};
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use crate::Shared;
+use crate::error::{Error, Refusal};
+use crate::failover::{self, Advice};
+use crate::limits;
+
+/// Makes a call that can be repeated without harm, with retries until its deadline.
+pub(crate) async fn repeat<Asked, Answer, Call, Answered>(
+    shared: &Shared,
+    request: &Asked,
+    call: Call,
+) -> Result<Answer, Error>
+where
+    Asked: Clone,
+    Call: Fn(Channel, Request<Asked>) -> Answered,
+    Answered: Future<Output = Result<Response<Answer>, Status>>,
+{
+    let deadline = Instant::now() + shared.config.timeout;
+    let mut last = None;
+    for attempt in 1.. {
+        let address = shared.failover.pick();
+        let now = Instant::now();
+        if now >= deadline {
+            break;
+        }
+        let attempt_end = deadline.min(now + limits::READ_ATTEMPT);
+        let mut asked = Request::new(request.clone());
+        asked.set_timeout(attempt_end - now);
+        let channel = shared.channels.to(&address)?;
+        let refusal = match timeout_at(attempt_end, call(channel, asked)).await {
+            Ok(Ok(answer)) => return Ok(answer.into_inner()),
+            Ok(Err(status)) => Refusal::of_call(&status),
+            Err(_) => {
+                Refusal::of_call(&Status::deadline_exceeded(format!("{address} did not answer in time")))
+            }
+        };
+        let advice = failover::advice(&refusal);
+        if advice == Advice::Final {
+            return Err(Error::Rejected(Box::new(refusal)));
+        }
+        if refusal.reason.is_empty() {
+            shared.lost(&address);
+        } else if advice == Advice::ElsewhereSoon {
+            shared.redirected(&address, &refusal);
+        }
+        // A broken connection says nothing about the other nodes: the first retry goes there at once.
+        let at_once = refusal.reason.is_empty() && attempt == 1;
+        last = Some(refusal);
+        if !at_once {
+            let pause = failover::pause(&shared.env.random, attempt, advice == Advice::Later);
+            if timeout_at(deadline, tokio::time::sleep(pause)).await.is_err() {
+                break;
+            }
+        }
+    }
+    Err(shared.out_of_time(last.as_ref()))
+}
+
+impl Shared {
+    /// A node did not answer as it should: others come first, and the members are looked at anew.
+    pub(crate) fn lost(&self, address: &str) {
+        self.failover.suspect(address);
+        self.wake_refresh.notify_one();
+    }
+
+    /// A node has no leader to offer.
+    pub(crate) fn redirected(&self, address: &str, refusal: &Refusal) {
+        self.failover.redirected(address, refusal);
+        if refusal.reason == "SHUTTING_DOWN" {
+            self.failover.suspect(address);
+        }
+        self.wake_refresh.notify_one();
+    }
+
+    /// The error of a call that had no effect and whose time is over.
+    pub(crate) fn out_of_time(&self, last: Option<&Refusal>) -> Error {
+        let cause = last.map_or_else(|| "the time was over".to_owned(), |refusal| refusal.message.clone());
+        match last.map(|refusal| refusal.reason.as_str()) {
+            Some("NO_LEADER" | "NOT_LEADER") => Error::NoLeader { cause },
+            Some("OVERLOADED") => Error::Overloaded { cause },
+            _ => Error::Unavailable { addresses: self.failover.addresses().join(", "), cause },
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a client is told at its start.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::limits;
+
+/// Settings of a [`Client`](crate::Client).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Nodes to ask first, as `host:port`. One that lives is enough: it names the others.
+    pub addresses: Vec<String>,
+    /// How long a call may take, its retries included.
+    pub timeout: Duration,
+    /// How many mutations may be in flight; further calls wait. At most [`limits::MAX_IN_FLIGHT`].
+    pub max_in_flight: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { addresses: Vec::new(), timeout: Duration::from_secs(10), max_in_flight: limits::MAX_IN_FLIGHT }
+    }
+}
+
+impl Config {
+    /// The usual settings for these addresses.
+    pub fn new(addresses: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { addresses: addresses.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// Checks all fields and brings the addresses into one form.
+    pub(crate) fn checked(mut self) -> Result<Self, Error> {
+        if self.addresses.is_empty() {
+            return Err(Error::Invalid("no address given: name at least one node as host:port".to_owned()));
+        }
+        if self.addresses.len() > limits::MAX_ADDRESSES {
+            return Err(Error::Invalid(format!("more than {} addresses", limits::MAX_ADDRESSES)));
+        }
+        for address in &mut self.addresses {
+            let bare = address.trim();
+            let bare = bare.strip_prefix("http://").unwrap_or(bare).trim_end_matches('/');
+            let port = bare.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
+            if port.and_then(|port| port.parse::<u16>().ok()).is_none() {
+                return Err(Error::Invalid(format!("`{address}` is no address: write host:port")));
+            }
+            *address = bare.to_owned();
+        }
+        if self.timeout.is_zero() {
+            return Err(Error::Invalid("the timeout must be longer than nothing".to_owned()));
+        }
+        if !(1..=limits::MAX_IN_FLIGHT).contains(&self.max_in_flight) {
+            return Err(Error::Invalid(format!("in flight must be 1 to {}", limits::MAX_IN_FLIGHT)));
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_come_into_one_form() {
+        let config = Config::new(["http://127.0.0.1:7001/", " shop-1:7001"]).checked().unwrap();
+        assert_eq!(config.addresses, ["127.0.0.1:7001", "shop-1:7001"]);
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for bad in ["", "host", ":7001", "host:port", "host:70010"] {
+            assert!(matches!(Config::new([bad]).checked(), Err(Error::Invalid(_))), "{bad}");
+        }
+        assert!(matches!(Config::default().checked(), Err(Error::Invalid(_))));
+    }
+}

@@ -1,0 +1,92 @@
+//! The Rust client of Stockade.
+//!
+//! A [`Client`] needs one address of a living node. It discovers the others, prefers the leader, and follows it when it
+//! changes: calls in flight during a failover show no error, they are sent again under the same request id until they
+//! are decided or their deadline is over. Concurrent mutations share one `Submit` stream, which costs a node some thirty
+//! times less than a call each.
+//!
+//! This crate deliberately knows nothing of Raft, storage or the rules of orders and stock.
+//!
+//! Invariants:
+//! - A mutation is sent under one request id, however often it is sent.
+//! - A write whose fate is not known is reported as [`Error::OutcomeUnknown`], never as failed.
+//!
+//! Start reading at `submit.rs` (the way of a mutation), then `failover.rs` (where a client finds the new leader).
+
+mod call;
+mod channels;
+mod config;
+mod error;
+mod failover;
+pub mod limits;
+mod members;
+mod mutations;
+mod reads;
+mod stream;
+mod submit;
+
+pub use config::Config;
+pub use error::{Error, Refusal};
+
+use std::sync::Arc;
+
+use stockade_env::Env;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::channels::Channels;
+use crate::failover::Failover;
+use crate::submit::Pipeline;
+
+/// What a call comes to.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A client of a cluster. Cheap to clone; clones share connections and the pipeline. Its tasks end when the last
+/// clone is gone.
+#[derive(Debug, Clone)]
+pub struct Client(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) env: Env,
+    pub(crate) config: Config,
+    pub(crate) channels: Channels,
+    pub(crate) failover: Failover,
+    pub(crate) pipeline: Pipeline,
+    /// Asks for a look at the members now.
+    pub(crate) wake_refresh: Arc<Notify>,
+}
+
+impl Client {
+    /// Finds the members from the first address that answers. Errors: `Invalid`, `Unavailable` where none answers
+    /// within the timeout.
+    pub async fn connect(env: &Env, config: Config) -> Result<Self> {
+        let config = config.checked()?;
+        let shared = Arc::new(Shared {
+            env: env.clone(),
+            channels: Channels::default(),
+            failover: Failover::new(config.addresses.clone()),
+            pipeline: Pipeline::new(config.max_in_flight),
+            wake_refresh: Arc::new(Notify::new()),
+            config,
+        });
+        members::discover(&shared, Instant::now() + shared.config.timeout).await?;
+        env.tasks.spawn("client members", members::keep_fresh(Arc::downgrade(&shared)));
+        Ok(Self(shared))
+    }
+
+    /// A new request id, for callers that want to repeat a mutation beyond its deadline.
+    pub fn new_request_id(&self) -> String {
+        self.0.env.random.request_id(&self.0.env.clock).to_string()
+    }
+
+    /// The addresses that are known, those given at the start included.
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.failover.addresses()
+    }
+
+    /// The leader's address, where it is known.
+    pub fn leader(&self) -> Option<String> {
+        self.0.failover.leader()
+    }
+}

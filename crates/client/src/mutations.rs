@@ -1,0 +1,62 @@
+//! The mutations, one method each. An empty request id is filled in; all go through the pipeline.
+
+use stockade_proto::v1::mutation::Request;
+use stockade_proto::v1::mutation_result::Response;
+use stockade_proto::v1::{
+    AdjustStockRequest, AdjustStockResponse, CancelOrderRequest, CancelOrderResponse, ConfirmOrderRequest,
+    ConfirmOrderResponse, CreateSkuRequest, CreateSkuResponse, DeleteSkuRequest, DeleteSkuResponse,
+    PlaceOrderRequest, PlaceOrderResponse, ReceiveStockRequest, ReceiveStockResponse, ReturnOrderRequest,
+    ReturnOrderResponse, ShipOrderRequest, ShipOrderResponse, UpdateSkuRequest, UpdateSkuResponse,
+};
+
+use crate::error::Error;
+use crate::{Client, Result, submit};
+
+macro_rules! mutations {
+    ($($(#[$doc:meta])* $method:ident: $variant:ident($request:ty) -> $response:ty;)*) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                ///
+                /// Errors: `Rejected`; `OutcomeUnknown`, `NoLeader`, `Overloaded` or `Unavailable` when the time is over.
+                pub async fn $method(&self, mut request: $request) -> Result<$response> {
+                    if request.request_id.is_empty() {
+                        request.request_id = self.new_request_id();
+                    }
+                    let request_id = request.request_id.clone();
+                    match submit::mutate(&self.0, request_id, Request::$variant(request)).await? {
+                        Response::$variant(response) => Ok(response),
+                        other => Err(mismatch(stringify!($method), &other)),
+                    }
+                }
+            )*
+        }
+    };
+}
+
+fn mismatch(method: &str, answer: &Response) -> Error {
+    Error::Transport(format!("the answer to {method} is of another kind: {answer:?}"))
+}
+
+mutations! {
+    /// Creates a SKU.
+    create_sku: CreateSku(CreateSkuRequest) -> CreateSkuResponse;
+    /// Changes a SKU.
+    update_sku: UpdateSku(UpdateSkuRequest) -> UpdateSkuResponse;
+    /// Deletes a SKU without stock.
+    delete_sku: DeleteSku(DeleteSkuRequest) -> DeleteSkuResponse;
+    /// Books goods in.
+    receive_stock: ReceiveStock(ReceiveStockRequest) -> ReceiveStockResponse;
+    /// Corrects a bucket by a delta.
+    adjust_stock: AdjustStock(AdjustStockRequest) -> AdjustStockResponse;
+    /// Takes an order and holds its units.
+    place_order: PlaceOrder(PlaceOrderRequest) -> PlaceOrderResponse;
+    /// Payment was taken.
+    confirm_order: ConfirmOrder(ConfirmOrderRequest) -> ConfirmOrderResponse;
+    /// Units leave.
+    ship_order: ShipOrder(ShipOrderRequest) -> ShipOrderResponse;
+    /// Gives back what is not shipped.
+    cancel_order: CancelOrder(CancelOrderRequest) -> CancelOrderResponse;
+    /// Shipped units come back.
+    return_order: ReturnOrder(ReturnOrderRequest) -> ReturnOrderResponse;
+}

@@ -1,0 +1,127 @@
+//! The reads, and the calls about requests and nodes.
+
+use std::time::Duration;
+
+use stockade_proto::v1::catalog_service_client::CatalogServiceClient;
+use stockade_proto::v1::maintenance_service_client::MaintenanceServiceClient;
+use stockade_proto::v1::order_service_client::OrderServiceClient;
+use stockade_proto::v1::stock_service_client::StockServiceClient;
+use stockade_proto::v1::transaction_service_client::TransactionServiceClient;
+use stockade_proto::v1::{
+    AbandonRequestRequest, AbandonRequestResponse, ExportLogRequest, ExportLogResponse, GetOrderRequest,
+    GetOrderResponse, GetOutcomeRequest, GetOutcomeResponse, GetSkuRequest, GetSkuResponse,
+    GetStatusResponse, GetStockRequest, GetStockResponse, ListOrdersRequest, ListOrdersResponse,
+    ListSkusRequest, ListSkusResponse, ListStockRequest, ListStockResponse, StateHashRequest,
+    StateHashResponse,
+};
+use tokio::time::{Instant, timeout};
+use tonic::{Status, Streaming};
+
+use crate::error::{Error, Refusal};
+use crate::failover::{self, Advice};
+use crate::{Client, Result, call, limits, members};
+
+macro_rules! reads {
+    ($($(#[$doc:meta])* $method:ident: $client:ident($request:ty) -> $response:ty;)*) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                ///
+                /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over.
+                pub async fn $method(&self, request: $request) -> Result<$response> {
+                    call::repeat(&self.0, &request, |channel, request| async move {
+                        let client = $client::new(channel);
+                        client.max_decoding_message_size(limits::MAX_ANSWER_BYTES).$method(request).await
+                    })
+                    .await
+                }
+            )*
+        }
+    };
+}
+
+reads! {
+    /// Returns a SKU.
+    get_sku: CatalogServiceClient(GetSkuRequest) -> GetSkuResponse;
+    /// A page of SKUs.
+    list_skus: CatalogServiceClient(ListSkusRequest) -> ListSkusResponse;
+    /// The stock of a SKU at a location.
+    get_stock: StockServiceClient(GetStockRequest) -> GetStockResponse;
+    /// A page of stock.
+    list_stock: StockServiceClient(ListStockRequest) -> ListStockResponse;
+    /// Returns an order.
+    get_order: OrderServiceClient(GetOrderRequest) -> GetOrderResponse;
+    /// A page of orders.
+    list_orders: OrderServiceClient(ListOrdersRequest) -> ListOrdersResponse;
+    /// What became of a request.
+    get_outcome: TransactionServiceClient(GetOutcomeRequest) -> GetOutcomeResponse;
+    /// Makes sure that a request that was not seen never takes effect.
+    abandon_request: TransactionServiceClient(AbandonRequestRequest) -> AbandonRequestResponse;
+}
+
+impl Client {
+    /// What every node says of itself, from any node that answers.
+    pub async fn cluster_status(&self) -> Result<GetStatusResponse> {
+        let deadline = Instant::now() + self.0.config.timeout;
+        for attempt in 1.. {
+            let address = self.0.failover.pick();
+            let status = match members::status_from(&self.0, &address).await {
+                Ok(status) => {
+                    members::take(&self.0, &status);
+                    return Ok(status);
+                }
+                Err(status) => Refusal::of_call(&status),
+            };
+            if failover::advice(&status) == Advice::Final {
+                return Err(Error::Rejected(Box::new(status)));
+            }
+            self.0.lost(&address);
+            let pause = failover::pause(&self.0.env.random, attempt, false);
+            if Instant::now() + pause >= deadline {
+                return Err(self.0.out_of_time(Some(&status)));
+            }
+            tokio::time::sleep(pause).await;
+        }
+        unreachable!("the loop has no end of its own")
+    }
+
+    /// What every node says of itself, asked of this node; no retry.
+    pub async fn cluster_status_of(&self, address: &str) -> Result<GetStatusResponse> {
+        members::status_from(&self.0, address).await.map_err(|status| refused(&status))
+    }
+
+    /// The state hash of the node at `address`; no retry. `full` reads every row and may take as long as that does.
+    pub async fn state_hash_of(&self, address: &str, full: bool) -> Result<StateHashResponse> {
+        let client = MaintenanceServiceClient::new(self.0.channels.to(address)?);
+        let mut client = client.max_decoding_message_size(limits::MAX_ANSWER_BYTES);
+        let asked = client.state_hash(StateHashRequest { full });
+        let limit = if full { Duration::MAX } else { self.0.config.timeout };
+        let answer = timeout(limit, asked).await.unwrap_or_else(|_| Err(too_late(address)));
+        answer.map(tonic::Response::into_inner).map_err(|status| refused(&status))
+    }
+
+    /// The committed entries of the log of the node at `address`, oldest first; no retry.
+    pub async fn export_log(
+        &self,
+        address: &str,
+        request: ExportLogRequest,
+    ) -> Result<Streaming<ExportLogResponse>> {
+        let client = MaintenanceServiceClient::new(self.0.channels.to(address)?);
+        let mut client = client.max_decoding_message_size(limits::MAX_ANSWER_BYTES);
+        let asked = client.export_log(request);
+        let answer = timeout(self.0.config.timeout, asked).await.unwrap_or_else(|_| Err(too_late(address)));
+        answer.map(tonic::Response::into_inner).map_err(|status| refused(&status))
+    }
+}
+
+fn too_late(address: &str) -> Status {
+    Status::deadline_exceeded(format!("{address} did not answer in time"))
+}
+
+fn refused(status: &Status) -> Error {
+    let refusal = Refusal::of_call(status);
+    if refusal.reason.is_empty() {
+        return Error::Transport(format!("{:?}: {}", refusal.code, refusal.message));
+    }
+    Error::Rejected(Box::new(refusal))
+}

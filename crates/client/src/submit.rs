@@ -1,0 +1,199 @@
+//! Mutations: many calls share one stream to one node, and each is retried under its request id until it is decided.
+
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stockade_proto::v1::mutation::Request;
+use stockade_proto::v1::mutation_result::Response;
+use stockade_proto::v1::{Fate, Mutation, MutationResult};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use crate::Shared;
+use crate::error::{Error, Refusal};
+use crate::failover::{self, Advice};
+use crate::limits;
+use crate::stream::{Answer, Job, Stream};
+
+/// The way of all mutations of a client.
+///
+/// Invariants:
+/// - All calls go over the one current stream. An older one lives on only until its calls are answered.
+/// - A call repeats under the same request id, so it takes effect at most once however often it is sent.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    current: Mutex<Option<Arc<Stream>>>,
+    in_flight: Semaphore,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    /// The node answered.
+    Answered(Box<MutationResult>),
+    /// Nothing was handed to the network.
+    NotSent,
+    /// The stream broke, the node fell silent or the time was over: it may have arrived.
+    Lost(&'static str),
+}
+
+/// What is known of a call so far.
+#[derive(Default)]
+struct Trail {
+    /// Some copy of it may take effect.
+    unknown: bool,
+    /// The last refusal.
+    last: Option<Box<Refusal>>,
+    /// The last thing that happened.
+    cause: String,
+}
+
+impl Pipeline {
+    pub(crate) fn new(max_in_flight: usize) -> Self {
+        Self { current: Mutex::new(None), in_flight: Semaphore::new(max_in_flight) }
+    }
+
+    /// The stream to use now: the current one, unless it is broken or the leader is known to be elsewhere.
+    fn stream(&self, shared: &Shared) -> Result<Arc<Stream>, Error> {
+        let mut current = self.current.lock();
+        if let Some(stream) = current.as_ref().filter(|stream| !stream.is_broken()) {
+            let elsewhere = shared.failover.leader().filter(|leader| *leader != stream.address);
+            if elsewhere.is_none() {
+                return Ok(Arc::clone(stream));
+            }
+        }
+        let address = shared.failover.pick();
+        let (stream, work) = Stream::new(address.clone(), shared.channels.to(&address)?);
+        shared.env.tasks.spawn("client submit", work);
+        let stream = Arc::new(stream);
+        *current = Some(Arc::clone(&stream));
+        Ok(stream)
+    }
+
+    /// Calls go elsewhere from now on, unless they already do.
+    fn leave(&self, stream: &Arc<Stream>) {
+        let mut current = self.current.lock();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, stream)) {
+            *current = None;
+        }
+    }
+}
+
+/// Sends a mutation until it is decided or its time is over.
+pub(crate) async fn mutate(shared: &Shared, request_id: String, request: Request) -> Result<Response, Error> {
+    let deadline = Instant::now() + shared.config.timeout;
+    let permit = timeout_at(deadline, shared.pipeline.in_flight.acquire()).await;
+    let Ok(permit) = permit else {
+        return Err(shared.out_of_time(None));
+    };
+    let _permit = permit.expect("the semaphore is never closed");
+    let mut trail = Trail::default();
+    for attempt in 1.. {
+        let now = Instant::now();
+        if now >= deadline {
+            break;
+        }
+        let stream = shared.pipeline.stream(shared)?;
+        let copy = mutation(request.clone(), deadline - now);
+        let outcome = match attempt_on(&stream, &request_id, copy, deadline).await {
+            Attempt::Answered(result) => match judge(*result, &mut trail) {
+                Ok(decided) => return decided,
+                Err(refusal) => Some(refusal),
+            },
+            Attempt::NotSent => None,
+            Attempt::Lost(cause) => {
+                trail.unknown = true;
+                cause.clone_into(&mut trail.cause);
+                None
+            }
+        };
+        let advice = outcome.as_deref().map_or(Advice::ElsewhereSoon, failover::advice);
+        let at_once = outcome.is_none() && attempt <= 2;
+        match outcome {
+            Some(refusal) => {
+                if advice == Advice::ElsewhereSoon {
+                    shared.redirected(&stream.address, &refusal);
+                    shared.pipeline.leave(&stream);
+                }
+                trail.last = Some(refusal);
+            }
+            None if Instant::now() < deadline => {
+                shared.pipeline.leave(&stream);
+                shared.lost(&stream.address);
+            }
+            None => {}
+        }
+        // A broken connection says nothing about the other nodes: the first retries go there at once.
+        if !at_once {
+            let pause = failover::pause(&shared.env.random, attempt, advice == Advice::Later);
+            if timeout_at(deadline, tokio::time::sleep(pause)).await.is_err() {
+                break;
+            }
+        }
+    }
+    if trail.unknown {
+        return Err(Error::OutcomeUnknown { request_id, cause: trail.cause });
+    }
+    Err(shared.out_of_time(trail.last.as_deref()))
+}
+
+fn mutation(request: Request, left: Duration) -> Mutation {
+    let (shortest, longest) = limits::SERVER_TIMEOUT;
+    let left = left.clamp(shortest, longest);
+    let timeout = prost_types::Duration::try_from(left).expect("a minute fits");
+    Mutation { timeout: Some(timeout), request: Some(request) }
+}
+
+async fn attempt_on(
+    stream: &Arc<Stream>,
+    request_id: &str,
+    mutation: Mutation,
+    deadline: Instant,
+) -> Attempt {
+    let (answer, mut answered) = oneshot::channel();
+    if !stream.send(Job { request_id: request_id.to_owned(), mutation, answer }) {
+        return Attempt::NotSent;
+    }
+    let mut patience_ends = Instant::now() + limits::MAX_SILENCE;
+    loop {
+        match timeout_at(patience_ends.min(deadline), &mut answered).await {
+            Ok(Ok(Answer::Result(result))) => return Attempt::Answered(result),
+            Ok(Ok(Answer::NotSent)) => return Attempt::NotSent,
+            Ok(Err(_)) => return Attempt::Lost("the connection broke before the answer"),
+            Err(_) if Instant::now() >= deadline => return Attempt::Lost("no answer within the deadline"),
+            Err(_) => {
+                // Others being answered shows that the node lives and is busy: this one's turn will come.
+                let next = stream.last_heard() + limits::MAX_SILENCE;
+                if next <= Instant::now() {
+                    stream.give_up();
+                    return Attempt::Lost("the node fell silent");
+                }
+                patience_ends = next;
+            }
+        }
+    }
+}
+
+/// `Ok` where the call is decided, `Err` with the refusal where it must be tried again.
+fn judge(result: MutationResult, trail: &mut Trail) -> Result<Result<Response, Error>, Box<Refusal>> {
+    let fate = result.fate();
+    if let Some(response) = result.response {
+        return Ok(Ok(response));
+    }
+    let Some(status) = &result.status else {
+        let text = format!("node answered request {} with neither response nor status", result.request_id);
+        return Ok(Err(Error::Transport(text)));
+    };
+    let refusal = Box::new(Refusal::in_band(status, result.header));
+    trail.cause.clone_from(&refusal.message);
+    trail.unknown |= fate == Fate::Unknown || refusal.reason == "OUTCOME_UNKNOWN";
+    if failover::advice(&refusal) != Advice::Final {
+        return Err(refusal);
+    }
+    // The record of an earlier copy may be gone already: then this no says nothing about that copy.
+    if trail.unknown && refusal.reason == "REQUEST_ID_EXPIRED" {
+        let (request_id, cause) = (result.request_id, refusal.message.clone());
+        return Ok(Err(Error::OutcomeUnknown { request_id, cause }));
+    }
+    Ok(Err(Error::Rejected(refusal)))
+}
