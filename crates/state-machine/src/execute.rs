@@ -59,7 +59,12 @@ impl Run<'_> {
             return Reply { outcome, revision: self.revision, position, time: now, replayed: false };
         };
         match self.state.request_status(origin) {
-            RequestStatus::Decided(record) | RequestStatus::Abandoned(record) => return replay(request, record),
+            RequestStatus::Decided(record) | RequestStatus::Abandoned(record) => {
+                return match refuse_replay(request, &record) {
+                    Some(rejection) => decided_here(Outcome::Rejected(rejection), now),
+                    None => replay(record),
+                };
+            }
             RequestStatus::Expired { horizon_ms } => {
                 return decided_here(Outcome::Rejected(Rejection::RequestIdExpired { horizon_ms }), now);
             }
@@ -175,14 +180,18 @@ impl Run<'_> {
     }
 }
 
-/// The kept outcome, unless the request asks something else under the same id.
-fn replay(request: &Request, record: RequestRecord) -> Reply {
-    let RequestRecord { content, outcome, revision, position, time } = record;
-    let abandons = request.command == Command::AbandonRequest;
-    let outcome = match outcome {
-        Outcome::RequestAbandoned if !abandons => Outcome::Rejected(Rejection::RequestAbandoned),
-        _ if !abandons && content != request.content => Outcome::Rejected(Rejection::RequestIdReused),
-        outcome => outcome,
-    };
+/// Why the kept outcome is not this request's.
+fn refuse_replay(request: &Request, record: &RequestRecord) -> Option<Rejection> {
+    if request.command == Command::AbandonRequest {
+        return None;
+    }
+    if record.outcome == Outcome::RequestAbandoned {
+        return Some(Rejection::RequestAbandoned);
+    }
+    (record.content != request.content).then_some(Rejection::RequestIdReused)
+}
+
+fn replay(record: RequestRecord) -> Reply {
+    let RequestRecord { content: _, outcome, revision, position, time } = record;
     Reply { outcome, revision, position, time, replayed: true }
 }

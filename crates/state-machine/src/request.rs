@@ -9,7 +9,7 @@ use crate::time::LogTime;
 /// What is kept of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestRecord {
-    /// Of what it asked; two requests with one id must agree on it. Zero in a tombstone.
+    /// Of what it asked; two requests with one id must agree on it, unless one of them gives the other up.
     pub content: ContentHash,
     /// What became of it; [`Outcome::RequestAbandoned`] in a tombstone.
     pub outcome: Outcome,

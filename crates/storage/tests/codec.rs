@@ -370,7 +370,7 @@ fn check_round_trip<T: Durable + PartialEq + Debug>(value: &T, cut: prop::sample
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn every_durable_value_comes_back_as_it_was(

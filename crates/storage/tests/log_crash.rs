@@ -222,6 +222,30 @@ async fn a_crash_of_the_process_alone_makes_what_was_read_durable() {
 }
 
 #[tokio::test]
+async fn a_segment_whose_name_was_not_synced_when_the_process_ended_is_kept_once_it_is_used() {
+    for stop in 1..40 {
+        let files = MemoryFiles::default();
+        let log = open(&files, 600);
+        append_range(&log, 1, 0..3).await;
+        files.stop_after(stop);
+        for index in 3..20 {
+            if append(&log, vec![entry(1, index, 30)]).await.is_err() {
+                break;
+            }
+        }
+        // The process ends, the machine goes on.
+        files.heal();
+        drop(log);
+        let reopened = open(&files, 600);
+        let next = reopened.last_index() + 1;
+        append_range(&reopened, 2, next..next + 1).await;
+        let held = Held::of(&reopened).await;
+        files.power_cut();
+        assert_eq!(Held::of(&open(&files, 600)).await, held, "the disk stopped at operation {stop}");
+    }
+}
+
+#[tokio::test]
 async fn a_record_of_a_newer_format_is_refused_as_such() {
     let files = MemoryFiles::default();
     let log = open(&files, 4_096);

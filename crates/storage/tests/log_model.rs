@@ -19,7 +19,7 @@ enum Step {
     Reopen,
     PowerCut,
     TornPowerCut { seed: u64 },
-    StopAt { operations: u64, seed: u64 },
+    StopAt { operations: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -33,7 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Reopen),
         1 => Just(Step::PowerCut),
         2 => any::<u64>().prop_map(|seed| Step::TornPowerCut { seed }),
-        2 => (1..12_u64, any::<u64>()).prop_map(|(operations, seed)| Step::StopAt { operations, seed }),
+        2 => (1..12_u64).prop_map(|operations| Step::StopAt { operations }),
     ]
 }
 
@@ -77,7 +77,7 @@ async fn live(steps: Vec<Step>, segment_bytes: u64) {
             }
         }
         match step {
-            Step::StopAt { operations, .. } => {
+            Step::StopAt { operations } => {
                 // The failure comes with one of the steps that follow; then the power goes.
                 files.stop_after(*operations);
                 continue;

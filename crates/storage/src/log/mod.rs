@@ -2,7 +2,7 @@
 //!
 //! Votes, entries, truncations, purges and committed marks stand as records in one ordered log, a chain of segment files.
 //! One thread writes it: what has gathered while it synced is written and synced together, then everybody is told. The
-//! format is described to the byte in docs/internals/data_format.md.
+//! format is described to the byte in `docs/internals/data_format.md`.
 //!
 //! Where to look: [`store`] is what openraft sees, [`worker`] the thread, [`writer`] its writing end; [`vote`] is where a
 //! vote is persisted; [`recovery`] finds the log after a crash; [`record`] and [`segment`] know the bytes, [`frozen`] and

@@ -1,4 +1,4 @@
-//! A record: how anything stands in a segment. Byte by byte in docs/internals/data_format.md.
+//! A record: how anything stands in a segment. Byte by byte in `docs/internals/data_format.md`.
 
 use std::fmt;
 

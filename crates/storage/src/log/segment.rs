@@ -58,6 +58,9 @@ pub(crate) struct SegmentReader {
     window_start: u64,
 }
 
+/// A record, or why there is none.
+pub(crate) type Found = Result<(Header, Bytes), NoRecord>;
+
 /// Where and why a scan found no more records.
 #[derive(Debug)]
 pub(crate) struct ScanEnd {
@@ -112,7 +115,7 @@ impl SegmentReader {
         &mut self,
         offset: u64,
         stamp: Option<Stamp>,
-    ) -> Result<Result<(Header, Bytes), NoRecord>, Error> {
+    ) -> Result<Found, Error> {
         let header_bytes = self.bytes_at(offset, HEADER_BYTES)?.to_vec();
         let header = match record::decode_header(&header_bytes, stamp) {
             Ok(header) => header,
