@@ -188,11 +188,19 @@ async fn a_power_cut_at_any_operation_of_the_disk_loses_nothing_acknowledged() {
                     }
                 }
             }
-            if seed == 0 { files.power_cut() } else { files.power_cut_torn(seed) }
+            if seed == 0 {
+                files.power_cut()
+            } else {
+                files.power_cut_torn(seed)
+            }
             // Recovery itself may be cut short as well.
             files.stop_after(seed);
             drop(try_open(&files, segment_bytes));
-            if seed % 2 == 0 { files.power_cut() } else { files.power_cut_torn(seed + stop) }
+            if seed % 2 == 0 {
+                files.power_cut()
+            } else {
+                files.power_cut_torn(seed + stop)
+            }
 
             let what = format!("stopped at {stop}, seed {seed}");
             let log = open(&files, segment_bytes);

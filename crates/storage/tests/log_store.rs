@@ -6,15 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use log_common::{
-    DIR, Held, Operation, Vote, append, append_range, entry, env, id, open, options, try_open,
-};
+use log_common::{DIR, Held, Operation, Vote, append, append_range, entry, env, id, open, options, try_open};
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
 use openraft::{BasicNode, Entry, EntryPayload, Membership, RaftLogReader};
-use stockade_storage::{LogStore, TypeConfig};
 use stockade_storage::file::{DiskFiles, File, Files, MemoryFiles};
 use stockade_storage::log::LogOptions;
+use stockade_storage::{LogStore, TypeConfig};
 
 async fn indexes(log: &LogStore, range: std::ops::Range<u64>) -> Vec<u64> {
     let entries = log.clone().try_get_log_entries(range).await.unwrap();
@@ -34,10 +32,8 @@ async fn what_was_appended_truncated_and_purged_is_the_same_after_reopening() {
     let files = MemoryFiles::default();
     let log = open(&files, 4_096);
     let nodes = [(1, BasicNode::new("a:1")), (2, BasicNode::new("b:2"))];
-    let membership = Membership::new(
-        vec![[1, 2].into(), [1].into()],
-        std::collections::BTreeMap::from(nodes),
-    );
+    let membership =
+        Membership::new(vec![[1, 2].into(), [1].into()], std::collections::BTreeMap::from(nodes));
     let membership = EntryPayload::Membership(membership.unwrap());
     append(&log, vec![Entry { log_id: id(1, 0), payload: membership }]).await.unwrap();
     append(&log, vec![Entry { log_id: id(1, 1), payload: EntryPayload::Blank }]).await.unwrap();
@@ -55,7 +51,10 @@ async fn what_was_appended_truncated_and_purged_is_the_same_after_reopening() {
     assert_eq!(log.log_bytes_since(12), 2 * (25 + 20));
 
     let held = Held::of(&log).await;
-    assert_eq!((held.vote, held.committed, held.purged), (Some(Vote::new(4, 2)), Some(id(1, 9)), Some(id(1, 5))));
+    assert_eq!(
+        (held.vote, held.committed, held.purged),
+        (Some(Vote::new(4, 2)), Some(id(1, 9)), Some(id(1, 5)))
+    );
     log.shutdown().await;
     let reopened = open(&files, 4_096);
     assert_eq!(Held::of(&reopened).await, held);

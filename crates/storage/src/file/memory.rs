@@ -83,7 +83,10 @@ impl MemoryFiles {
         let mut state = seed.wrapping_mul(2).wrapping_add(1);
         self.0.lock().cut(|sector| {
             // A multiplicative generator (Knuth's MMIX constants) is plenty to choose sectors by.
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407).wrapping_add(sector);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407)
+                .wrapping_add(sector);
             state >> 63 == 1
         });
     }

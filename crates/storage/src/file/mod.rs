@@ -24,7 +24,7 @@ pub trait Files: fmt::Debug + Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Makes a directory and those above it; no error where it exists.
+    /// Makes a directory and those above it, safe from a power cut when it returns; no error where it exists.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Removes a directory and all in it; no error where there is none.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
@@ -57,7 +57,8 @@ pub trait File: fmt::Debug + Send + Sync {
     }
     /// Cuts or grows (with zeros) to a length.
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Drops what of the file is in the page cache, so that the next read comes from the disk. A hint.
+    /// Drops what of the file is in the page cache, so that the next read comes from the disk. A hint; what was not synced
+    /// stays. After a sync that failed, only this shows what the disk has.
     fn drop_cache(&self) -> io::Result<()>;
 }
 
@@ -66,7 +67,10 @@ pub fn read_whole(files: &dyn Files, path: &Path, limit: u64) -> io::Result<Vec<
     let file = files.open(path)?;
     let len = file.len()?;
     if len > limit {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{len} bytes, at most {limit} expected")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{len} bytes, at most {limit} expected"),
+        ));
     }
     let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
     let read = file.read_at(0, &mut bytes)?;

@@ -144,7 +144,9 @@ pub(crate) fn decode_entry(body: &Bytes) -> Result<Entry, String> {
             let stored: MembershipV1 = decode(&carried)?;
             let nodes: BTreeMap<u64, BasicNode> =
                 stored.nodes.into_iter().map(|(id, address)| (id, BasicNode::new(address))).collect();
-            EntryPayload::Membership(Membership::new(stored.configs, nodes).map_err(|error| error.to_string())?)
+            EntryPayload::Membership(
+                Membership::new(stored.configs, nodes).map_err(|error| error.to_string())?,
+            )
         }
         kind => return Err(format!("an entry of unknown kind {kind}")),
     };

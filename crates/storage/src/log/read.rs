@@ -42,7 +42,7 @@ struct Span {
 impl LogReader {
     /// The entries of a range that the log has, in order; when `limit` bytes are reached, no more than those so far.
     async fn read(&self, start: u64, end: u64, limit: Option<u64>) -> io::Result<Vec<Entry>> {
-        let (pieces, on_disk) = pick(&self.0.state.lock(), start, end, limit);
+        let (pieces, on_disk) = pick(&self.0.state.lock(), start, end, limit)?;
         if on_disk && self.0.threaded {
             let shared = Arc::clone(&self.0);
             // The disk may be slow, and the async threads have elections to hold.
@@ -54,7 +54,7 @@ impl LogReader {
 }
 
 /// What is wanted, as it is at this moment; true where some of it has to be read from the disk.
-fn pick(state: &State, start: u64, end: u64, limit: Option<u64>) -> (Vec<Piece>, bool) {
+fn pick(state: &State, start: u64, end: u64, limit: Option<u64>) -> io::Result<(Vec<Piece>, bool)> {
     let mut pieces = Vec::new();
     let mut on_disk = false;
     let mut bytes = 0;
@@ -67,13 +67,13 @@ fn pick(state: &State, start: u64, end: u64, limit: Option<u64>) -> (Vec<Piece>,
             pieces.push(Piece::Memory(entry.clone()));
         } else {
             on_disk = true;
-            pick_from_disk(state, slot, &mut pieces);
+            pick_from_disk(state, slot, &mut pieces)?;
         }
     }
-    (pieces, on_disk)
+    Ok((pieces, on_disk))
 }
 
-fn pick_from_disk(state: &State, slot: &Slot, pieces: &mut Vec<Piece>) {
+fn pick_from_disk(state: &State, slot: &Slot, pieces: &mut Vec<Piece>) -> io::Result<()> {
     let location = slot.location.expect("what is not in memory has been written");
     let frame_end = location.offset + slot.bytes + FRAME_BYTES as u64;
     if let Some(Piece::Disk(span)) = pieces.last_mut()
@@ -84,9 +84,14 @@ fn pick_from_disk(state: &State, slot: &Slot, pieces: &mut Vec<Piece>) {
     {
         span.end = frame_end;
         span.wanted.push((slot.log_id, location.offset));
-        return;
+        return Ok(());
     }
-    let file = state.files.get(&location.segment).expect("a segment stays while an entry is in it");
+    let file = state.files.get(&location.segment).ok_or_else(|| {
+        io::Error::other(format!(
+            "{} stands in a segment that is gone, though it was not purged",
+            slot.log_id
+        ))
+    })?;
     pieces.push(Piece::Disk(Span {
         file: Arc::clone(file),
         segment: location.segment,
@@ -94,6 +99,7 @@ fn pick_from_disk(state: &State, slot: &Slot, pieces: &mut Vec<Piece>) {
         end: frame_end,
         wanted: vec![(slot.log_id, location.offset)],
     }));
+    Ok(())
 }
 
 fn fetch(shared: &Shared, pieces: Vec<Piece>) -> io::Result<Vec<Entry>> {
@@ -110,7 +116,8 @@ fn fetch(shared: &Shared, pieces: Vec<Piece>) -> io::Result<Vec<Entry>> {
 fn fetch_span(shared: &Shared, span: &Span, entries: &mut Vec<Entry>) -> io::Result<()> {
     let path = segment::path(&shared.dir, span.segment);
     let mut buffer = vec![0; usize::try_from(span.end - span.start).map_err(io::Error::other)?];
-    let read = span.file.read_at(span.start, &mut buffer).map_err(|source| Error::io(&path, source).into_io())?;
+    let read =
+        span.file.read_at(span.start, &mut buffer).map_err(|source| Error::io(&path, source).into_io())?;
     buffer.truncate(read);
     let buffer = Bytes::from(buffer);
     for (log_id, offset) in &span.wanted {

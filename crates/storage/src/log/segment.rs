@@ -111,11 +111,7 @@ impl SegmentReader {
     }
 
     /// The record at an offset.
-    pub(crate) fn record(
-        &mut self,
-        offset: u64,
-        stamp: Option<Stamp>,
-    ) -> Result<Found, Error> {
+    pub(crate) fn record(&mut self, offset: u64, stamp: Option<Stamp>) -> Result<Found, Error> {
         let header_bytes = self.bytes_at(offset, HEADER_BYTES)?.to_vec();
         let header = match record::decode_header(&header_bytes, stamp) {
             Ok(header) => header,

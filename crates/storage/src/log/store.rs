@@ -205,7 +205,8 @@ impl LogStore {
         let mut last = state.last();
         for entry in entries {
             if last.is_some_and(|last| last.index + 1 != entry.log_id.index) {
-                let message = format!("entry {} doesn't follow {last:?}: the log must have no holes", entry.log_id);
+                let message =
+                    format!("entry {} doesn't follow {last:?}: the log must have no holes", entry.log_id);
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
             }
             last = Some(entry.log_id);

@@ -217,10 +217,8 @@ impl Writer {
             other => other.map_err(io)?,
         }
         spare.written += chunk;
-        if chunk == left {
-            // Without this the first sync of a record in it would wait for all these zeros.
-            spare.file.sync().map_err(io)?;
-        }
+        // Without this the first sync of a record in the segment would wait for all its zeros.
+        spare.file.sync().map_err(io)?;
         Ok(true)
     }
 

@@ -1,0 +1,57 @@
+//! What every command that calls a cluster has in common.
+
+use std::time::Duration;
+
+use stockade_client::{Client, Config};
+use stockade_env::Env;
+
+/// Which cluster to call.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ClusterArgs {
+    /// One or more nodes of the cluster; one that lives is enough.
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDR[,ADDR]",
+        env = "STOCKADE_CLUSTER",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:7001"
+    )]
+    pub(crate) cluster: Vec<String>,
+    /// How long a call may take, retries included, in milliseconds.
+    #[arg(
+        long,
+        global = true,
+        value_name = "MS",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    pub(crate) timeout_ms: u64,
+}
+
+impl ClusterArgs {
+    pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
+        let timeout = Duration::from_millis(self.timeout_ms);
+        let config = Config { timeout, ..Config::new(self.cluster.iter().cloned()) };
+        Ok(Client::connect(&Env::real(), config).await?)
+    }
+}
+
+/// Which request this is.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct RequestArgs {
+    /// UUIDv7 of the request. The same id with the same content never takes effect twice; made up where absent.
+    #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
+    pub(crate) request_id: String,
+}
+
+/// Which page of a list.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PageArgs {
+    /// Rows on a page.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=1_000))]
+    pub(crate) page_size: i32,
+    /// Go on where the last page ended.
+    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
+    pub(crate) page_token: String,
+}

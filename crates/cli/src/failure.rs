@@ -1,0 +1,139 @@
+//! How a command that failed ends: its exit code and what to do next.
+
+use std::fmt::Write as _;
+
+use stockade_client::Error as ClientError;
+use stockade_server::{Exit, RunError, StartError};
+
+/// An end with a code of its own.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// Ends with this code and message.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The exit code of an error.
+pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
+    for cause in error.chain() {
+        if let Some(failure) = cause.downcast_ref::<Failure>() {
+            return failure.exit;
+        }
+        if let Some(error) = cause.downcast_ref::<StartError>() {
+            return error.exit();
+        }
+        if let Some(error) = cause.downcast_ref::<RunError>() {
+            return error.exit();
+        }
+        if let Some(error) = cause.downcast_ref::<ClientError>() {
+            return of_client(error);
+        }
+    }
+    Exit::Error
+}
+
+fn of_client(error: &ClientError) -> Exit {
+    match error {
+        ClientError::Invalid(_) => Exit::Usage,
+        ClientError::Rejected(_) => Exit::Refused,
+        ClientError::OutcomeUnknown { .. }
+        | ClientError::NoLeader { .. }
+        | ClientError::Overloaded { .. }
+        | ClientError::Unavailable { .. } => Exit::Unavailable,
+        ClientError::Transport(_) => Exit::Error,
+    }
+}
+
+/// What standard error gets: what happened, each field that is wrong, and what to do next where that is known.
+pub(crate) fn describe(error: &anyhow::Error) -> String {
+    let mut text = String::from("error: ");
+    for (depth, cause) in error.chain().enumerate() {
+        let cause = cause.to_string();
+        // Some errors quote their cause; it need not stand there twice.
+        if depth == 0 {
+            text.push_str(&cause);
+        } else if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text.push('\n');
+    let client = error.chain().find_map(|cause| cause.downcast_ref::<ClientError>());
+    let refusal = client.and_then(ClientError::refusal);
+    let fields = refusal.and_then(|refusal| refusal.details.bad_request());
+    for field in fields.iter().flat_map(|fields| &fields.field_violations) {
+        writeln!(text, "  {}: {}", field.field, field.description).expect("a String takes everything");
+    }
+    if let Some(advice) = advice(error) {
+        writeln!(text, "  next: {advice}").expect("a String takes everything");
+    }
+    text
+}
+
+/// What to do about it, where that is known.
+fn advice(error: &anyhow::Error) -> Option<&'static str> {
+    let client = error.chain().find_map(|cause| cause.downcast_ref::<ClientError>())?;
+    match client {
+        ClientError::OutcomeUnknown { .. } => {
+            Some("run the command again with the same --request-id: it can't take effect twice")
+        }
+        ClientError::NoLeader { .. } => {
+            Some("see `stockade cluster status`; more than half of the nodes must be up")
+        }
+        ClientError::Overloaded { .. } => Some("try again in a moment; nothing was applied"),
+        ClientError::Unavailable { .. } => Some(
+            "is a node running there? name one with --cluster HOST:PORT, or start one with `stockade start`",
+        ),
+        ClientError::Rejected(refusal) => match refusal.reason.as_str() {
+            "INSUFFICIENT_STOCK" => {
+                Some("see `stockade stock list`; book goods in with `stockade stock receive`")
+            }
+            "REQUEST_ID_REUSED" => Some("leave --request-id out, or repeat the command exactly as it was"),
+            _ => None,
+        },
+        ClientError::Invalid(_) | ClientError::Transport(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_found_under_added_context() {
+        let error = anyhow::Error::new(Failure::new(Exit::ProofFailed, "lost")).context("the demo");
+        assert_eq!(exit_of(&error), Exit::ProofFailed);
+        assert_eq!(exit_of(&anyhow::anyhow!("anything")), Exit::Error);
+    }
+
+    #[test]
+    fn a_cause_that_the_message_quotes_is_not_repeated() {
+        let cause = std::io::Error::other("no space");
+        let error = anyhow::Error::new(cause).context("wal: no space").context("the node stopped");
+        assert_eq!(describe(&error), "error: the node stopped: wal: no space\n");
+    }
+
+    #[test]
+    fn an_unknown_fate_is_no_refusal_and_says_how_to_go_on() {
+        let error = anyhow::Error::new(ClientError::OutcomeUnknown {
+            request_id: "r".to_owned(),
+            cause: "time".to_owned(),
+        });
+        assert_eq!(exit_of(&error), Exit::Unavailable);
+        assert!(advice(&error).unwrap().contains("--request-id"));
+    }
+}

@@ -1,0 +1,122 @@
+//! The one binary, `stockade`: a node, the commands that call a cluster, the demo and the import.
+//!
+//! Results go to standard output (with `--output json` one object, on the last line), progress and errors to standard
+//! error. Exit codes are `stockade_server::Exit`; `docs/reference/cli.md` lists them.
+
+#[cfg(test)]
+mod cli_page;
+mod cluster;
+mod connect;
+mod demo;
+mod failure;
+mod import;
+mod import_command;
+mod local_cluster;
+mod order;
+mod output;
+mod print;
+mod sku;
+mod start;
+mod stock;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use stockade_server::Exit;
+use tracing_subscriber::EnvFilter;
+
+use crate::output::Output;
+
+/// What the runtime may take to wind up after a command.
+const WIND_UP: Duration = Duration::from_millis(200);
+
+/// An order and inventory database: three or five nodes, one replicated log.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "stockade",
+    version,
+    propagate_version = true,
+    after_help = "Example: stockade demo --kills 3"
+)]
+pub(crate) struct Cli {
+    /// How results are printed: a table for people, one JSON object on the last line for programs.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table, env = "STOCKADE_OUTPUT")]
+    output: Output,
+    /// What is logged to standard error, as `tracing` filters are written: `info`, or `stockade_consensus=debug`.
+    #[arg(long, global = true, value_name = "FILTER", env = "STOCKADE_LOG", default_value = "")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Start a node.
+    #[command(after_help = "Example: stockade start --node-id 1 --data-dir ./node-1")]
+    Start(Box<start::StartArgs>),
+    /// Watch three nodes take orders and outlive their leader; proves at the end that nothing was lost.
+    #[command(after_help = "Example: stockade demo --nodes 3 --kills 3 --seconds 30")]
+    Demo(demo::Args),
+    /// Import orders from elsewhere.
+    #[command(after_help = "Example: stockade import online-retail orders.csv.gz --cluster 127.0.0.1:7001")]
+    Import(import::Args),
+    /// SKUs: what the shop sells.
+    #[command(after_help = "Example: stockade sku create mug --name 'Blue mug'")]
+    Sku(sku::SkuArgs),
+    /// Stock: how much there is of what, where.
+    #[command(after_help = "Example: stockade stock receive mug 100")]
+    Stock(stock::StockArgs),
+    /// Orders, from the checkout to the return.
+    #[command(after_help = "Example: stockade order place --id o1 --line mug:2")]
+    Order(order::OrderArgs),
+    /// The nodes.
+    #[command(after_help = "Example: stockade cluster status --cluster 127.0.0.1:7001")]
+    Cluster(cluster::NodesArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    init_log(&cli);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: starting threads: {error}");
+            return ExitCode::from(Exit::Error.code());
+        }
+    };
+    let result = runtime.block_on(run(cli));
+    runtime.shutdown_timeout(WIND_UP);
+    match result {
+        Ok(()) => ExitCode::from(Exit::Ok.code()),
+        Err(error) => {
+            eprint!("{}", failure::describe(&error));
+            ExitCode::from(failure::exit_of(&error).code())
+        }
+    }
+}
+
+/// A node logs what happens to it; other commands only what needs a person.
+fn init_log(cli: &Cli) {
+    let usual =
+        if matches!(cli.command, Command::Start(_)) { "info,openraft=warn,sled=warn" } else { "error" };
+    let wanted = if cli.log.is_empty() { usual } else { cli.log.as_str() };
+    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|error| {
+        eprintln!("warning: --log {wanted}: {error}; logging at `{usual}`");
+        EnvFilter::new(usual)
+    });
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let output = cli.output;
+    match cli.command {
+        Command::Start(args) => start::run(*args, output).await,
+        Command::Demo(args) => demo::run(args, output).await,
+        Command::Import(args) => import_command::run(&args, output).await,
+        Command::Sku(args) => sku::run(args, output).await,
+        Command::Stock(args) => stock::run(args, output).await,
+        Command::Order(args) => order::run(args, output).await,
+        Command::Cluster(args) => cluster::run(args, output).await,
+    }
+}

@@ -1,0 +1,209 @@
+//! `stockade start`: one node.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde_json::json;
+use stockade_server::{Addresses, Config, DEFAULT_KEPT_LOG_ENTRIES, EngineKind, Server, Timings};
+use tokio::net::unix::pipe;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::output::Output;
+
+/// Flags of `start`. Sizes in bytes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StartArgs {
+    /// This node's id: 1 or higher, never used twice in the life of a cluster.
+    #[arg(long, value_name = "ID", env = "STOCKADE_NODE_ID", value_parser = clap::value_parser!(u64).range(1..))]
+    node_id: u64,
+    /// Name of the cluster, the same on all nodes.
+    #[arg(long, value_name = "NAME", env = "STOCKADE_CLUSTER_NAME", default_value = "stockade")]
+    cluster_name: String,
+    /// Directory that holds everything the node has; made where it is missing.
+    #[arg(long, value_name = "DIR", env = "STOCKADE_DATA_DIR")]
+    data_dir: PathBuf,
+    /// Where callers connect. Port 0 lets the system choose.
+    #[arg(long, value_name = "IP:PORT", env = "STOCKADE_LISTEN_CLIENT", default_value = "127.0.0.1:7001")]
+    listen_client: SocketAddr,
+    /// Where the other nodes connect.
+    #[arg(long, value_name = "IP:PORT", env = "STOCKADE_LISTEN_PEER", default_value = "127.0.0.1:7101")]
+    listen_peer: SocketAddr,
+    /// Where /metrics, /livez and /readyz are served.
+    #[arg(long, value_name = "IP:PORT", env = "STOCKADE_LISTEN_HTTP", default_value = "127.0.0.1:7201")]
+    listen_http: SocketAddr,
+    /// Where callers reach this node, if not at --listen-client.
+    #[arg(long, value_name = "HOST:PORT", env = "STOCKADE_ADVERTISE_CLIENT")]
+    advertise_client: Option<String>,
+    /// Where the other nodes reach this one, if not at --listen-peer.
+    #[arg(long, value_name = "HOST:PORT", env = "STOCKADE_ADVERTISE_PEER")]
+    advertise_peer: Option<String>,
+    /// Every node's id and peer address, this one included: 1=host:port,2=host:port,3=host:port. Read where the data
+    /// directory is new; without it the node is a cluster of one.
+    #[arg(long, value_name = "ID=HOST:PORT,...", env = "STOCKADE_PEERS", value_delimiter = ',', value_parser = peer)]
+    peers: Vec<(u64, String)>,
+    /// Reach this peer there, whatever the others say (a proxy for example). May be given several times.
+    #[arg(
+        long,
+        value_name = "ID=HOST:PORT",
+        env = "STOCKADE_PEER_OVERRIDE",
+        value_delimiter = ',',
+        value_parser = peer
+    )]
+    peer_override: Vec<(u64, String)>,
+    /// Between the leader's heartbeats.
+    #[arg(long, value_name = "MS", env = "STOCKADE_HEARTBEAT_MS", default_value_t = Timings::default().heartbeat_ms)]
+    heartbeat_ms: u64,
+    /// Shortest silence after which a follower asks for votes.
+    #[arg(long, value_name = "MS", env = "STOCKADE_ELECTION_TIMEOUT_MIN_MS", default_value_t = Timings::default().election_min_ms)]
+    election_timeout_min_ms: u64,
+    /// Longest silence after which a follower asks for votes.
+    #[arg(long, value_name = "MS", env = "STOCKADE_ELECTION_TIMEOUT_MAX_MS", default_value_t = Timings::default().election_max_ms)]
+    election_timeout_max_ms: u64,
+    /// Log since the last snapshot that makes the next one due, if the last one was not larger.
+    #[arg(long, value_name = "BYTES", env = "STOCKADE_SNAPSHOT_LOG_BYTES", default_value_t = 256 << 20)]
+    snapshot_log_bytes: u64,
+    /// Log entries that stay below a snapshot, so that a follower a little behind needs no snapshot.
+    #[arg(long, value_name = "N", env = "STOCKADE_KEPT_LOG_ENTRIES", default_value_t = DEFAULT_KEPT_LOG_ENTRIES)]
+    kept_log_entries: u64,
+    /// Size of a log segment.
+    #[arg(long, value_name = "BYTES", env = "STOCKADE_SEGMENT_BYTES", default_value_t = 64 << 20)]
+    segment_bytes: u64,
+    /// Rows that may wait in memory to be written.
+    #[arg(long, value_name = "BYTES", env = "STOCKADE_OVERLAY_BYTES", default_value_t = 256 << 20)]
+    overlay_bytes: usize,
+    /// Commands in flight at the leader; beyond it callers are told OVERLOADED.
+    #[arg(long, value_name = "BYTES", env = "STOCKADE_MAX_IN_FLIGHT_BYTES", default_value_t = 64 << 20)]
+    max_in_flight_bytes: usize,
+    /// Listen beyond loopback without TLS. For networks that are trusted.
+    #[arg(long, env = "STOCKADE_INSECURE")]
+    insecure: bool,
+    /// Stop when standard input closes, unless `detach` was written to it: children die with their parent.
+    #[arg(long, hide = true)]
+    exit_with_stdin: bool,
+}
+
+fn peer(text: &str) -> Result<(u64, String), String> {
+    let (id, address) = text.split_once('=').ok_or("write ID=HOST:PORT")?;
+    let id = id.trim().parse::<u64>().map_err(|_| format!("`{id}` is no node id"))?;
+    let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
+    if port.and_then(|port| port.parse::<u16>().ok()).is_none() {
+        return Err(format!("`{address}` is no address: write HOST:PORT"));
+    }
+    Ok((id, address.to_owned()))
+}
+
+fn by_id(pairs: &[(u64, String)], flag: &str) -> anyhow::Result<BTreeMap<u64, String>> {
+    let map: BTreeMap<u64, String> = pairs.iter().cloned().collect();
+    if map.len() != pairs.len() {
+        let message = format!("{flag} names a node twice; give each id once");
+        return Err(stockade_server::StartError::Config(message).into());
+    }
+    Ok(map)
+}
+
+impl StartArgs {
+    fn config(self) -> anyhow::Result<Config> {
+        Ok(Config {
+            peers: by_id(&self.peers, "--peers")?,
+            peer_overrides: by_id(&self.peer_override, "--peer-override")?,
+            node_id: self.node_id,
+            cluster_name: self.cluster_name,
+            data_dir: self.data_dir,
+            listen_client: self.listen_client,
+            listen_peer: self.listen_peer,
+            listen_http: self.listen_http,
+            advertise_client: self.advertise_client,
+            advertise_peer: self.advertise_peer,
+            timings: Timings {
+                heartbeat_ms: self.heartbeat_ms,
+                election_min_ms: self.election_timeout_min_ms,
+                election_max_ms: self.election_timeout_max_ms,
+            },
+            snapshot_log_bytes: self.snapshot_log_bytes,
+            kept_log_entries: self.kept_log_entries,
+            segment_bytes: self.segment_bytes,
+            overlay_bytes: self.overlay_bytes,
+            max_in_flight_bytes: self.max_in_flight_bytes,
+            engine: EngineKind::Sled,
+            insecure: self.insecure,
+        })
+    }
+}
+
+/// Runs a node until it is told to stop.
+pub(crate) async fn run(args: StartArgs, output: Output) -> anyhow::Result<()> {
+    let with_stdin = args.exit_with_stdin;
+    let shutdown = shutdown(with_stdin)?;
+    let server = Server::start(args.config()?).await?;
+    announce(server.addresses(), output);
+    server.run_until(shutdown).await?;
+    Ok(())
+}
+
+fn announce(addresses: Addresses, output: Output) {
+    let Addresses { client, peer, http } = addresses;
+    let object = json!({
+        "event": "listening",
+        "client": client.to_string(),
+        "peer": peer.to_string(),
+        "http": http.to_string(),
+    });
+    output.print(&object, || format!("listening: callers {client}, peers {peer}, http {http}"));
+}
+
+/// Completes at SIGTERM, SIGINT or, where asked for, the end of standard input. Handlers are in place from the call on.
+fn shutdown(with_stdin: bool) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stdin = if with_stdin { Some(pipe::OpenOptions::new().open_receiver("/dev/stdin")?) } else { None };
+    Ok(async move {
+        let parent_gone = async {
+            match stdin {
+                Some(stdin) => until_closed(&stdin).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = parent_gone => {}
+        }
+    })
+}
+
+/// Completes when the pipe closes; never, once something was written to it.
+async fn until_closed(stdin: &pipe::Receiver) {
+    let mut buffer = [0; 16];
+    loop {
+        if stdin.readable().await.is_err() {
+            return;
+        }
+        match stdin.try_read(&mut buffer) {
+            Ok(0) => return,
+            Ok(_) => return std::future::pending().await,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_an_id_and_an_address() {
+        assert_eq!(peer("2=shop-2:7101"), Ok((2, "shop-2:7101".to_owned())));
+        assert_eq!(peer("2=[::1]:7101"), Ok((2, "[::1]:7101".to_owned())));
+        for bad in ["", "2", "x=a:1", "2=a", "2=:1", "2=a:b"] {
+            assert!(peer(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_peer_named_twice_is_refused() {
+        let twice = [(1, "a:1".to_owned()), (1, "b:1".to_owned())];
+        assert!(by_id(&twice, "--peers").unwrap_err().to_string().contains("--peers"));
+    }
+}

@@ -1,0 +1,264 @@
+//! A node, put together and taken apart.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use stockade_consensus::Node;
+use stockade_env::Env;
+use stockade_gateway::{Gateway, GatewayLimits};
+use stockade_storage::file::DiskFiles;
+use stockade_storage::{Identity, LogStore, Options};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use crate::config::{Config, cluster_id};
+use crate::error::{RunError, StartError};
+use crate::grpc;
+use crate::http::{self, Probe};
+use crate::limits;
+use crate::listen::{Patience, Port};
+use crate::metrics::{Sample, resident_bytes};
+use crate::raft_runtime::RaftRuntime;
+
+/// Where a node listens, with the ports that the system chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// For callers.
+    pub client: SocketAddr,
+    /// For the other nodes.
+    pub peer: SocketAddr,
+    /// For metrics and probes.
+    pub http: SocketAddr,
+}
+
+/// A running node.
+///
+/// Invariants:
+/// - Dropped without [`Server::run_until`], its tasks may go on: whoever starts one, runs it.
+#[derive(Debug)]
+pub struct Server {
+    env: Env,
+    node: Node,
+    /// For its statistics.
+    log: LogStore,
+    overlay_bytes: usize,
+    gateway: Gateway,
+    raft: RaftRuntime,
+    addresses: Addresses,
+    draining: Arc<AtomicBool>,
+    /// True tells the client and HTTP ports to close.
+    closing: watch::Sender<bool>,
+    /// Ends when both have closed.
+    open_ports: mpsc::Receiver<()>,
+}
+
+struct Ports {
+    client: Port,
+    peer: Port,
+    http: Port,
+}
+
+impl Ports {
+    async fn bind(config: &Config) -> Result<Self, StartError> {
+        let silent = Patience::FirstByte(limits::FIRST_BYTE_TIMEOUT);
+        let short = Patience::Whole(limits::HTTP_CONNECTION_LIFETIME);
+        Ok(Self {
+            client: Port::bind("callers", config.listen_client, limits::MAX_CLIENT_CONNECTIONS, silent)
+                .await?,
+            peer: Port::bind("peers", config.listen_peer, limits::MAX_PEER_CONNECTIONS, silent).await?,
+            http: Port::bind("HTTP", config.listen_http, limits::MAX_HTTP_CONNECTIONS, short).await?,
+        })
+    }
+
+    fn addresses(&self) -> Addresses {
+        Addresses { client: self.client.address(), peer: self.peer.address(), http: self.http.address() }
+    }
+}
+
+impl Server {
+    /// Starts a node on the current runtime, which becomes the gateway's; Raft gets one of its own.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        config.check()?;
+        let ports = Ports::bind(&config).await?;
+        let addresses = ports.addresses();
+        let env = Env::real();
+        let raft = RaftRuntime::start()?;
+        let (node, log) = start_node(&env, &raft, &config, addresses).await?;
+        let gateway = Gateway::new(env.clone(), node.clone(), GatewayLimits::default());
+        let (closing, _) = watch::channel(false);
+        let (open, open_ports) = mpsc::channel(1);
+        let draining = Arc::new(AtomicBool::new(false));
+        let overlay_bytes = config.overlay_bytes;
+        let server =
+            Self { env, node, log, overlay_bytes, gateway, raft, addresses, draining, closing, open_ports };
+        server.serve(ports, &open);
+        // The peers can be reached only now, so a vote can be won only now.
+        let node = server.node.clone();
+        let begin = async move { node.initialize().await };
+        server.raft.run(&server.env.tasks, "initialize", begin).await??;
+        tracing::info!(?addresses, node_id = config.node_id, cluster = config.cluster_name, "listening");
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Runs until `shutdown` completes, then drains and stops; or until a part fails, then stops at once.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        let failure = tokio::select! {
+            failure = self.env.tasks.failed() => Some(failure),
+            () = shutdown => None,
+        };
+        match &failure {
+            Some(failure) => tracing::error!(%failure, "the node can't go on and stops"),
+            None => self.drain().await,
+        }
+        if timeout(limits::STOP_TIMEOUT, self.node.stop()).await.is_err() {
+            tracing::warn!("the log did not come to rest in time");
+        }
+        if failure.is_none() {
+            self.close_state().await;
+        }
+        self.env.tasks.stop(limits::TASK_GRACE).await;
+        self.raft.stop().await;
+        failure.map_or(Ok(()), |failure| Err(RunError(failure)))
+    }
+
+    /// Without this the next start would rebuild the applied state from snapshot and log, which takes longer.
+    async fn close_state(&self) {
+        match timeout(limits::STOP_TIMEOUT, self.node.state().stop()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the applied state was not left in order"),
+            Err(_) => tracing::warn!("the applied state was not written in time"),
+        }
+        if timeout(limits::STOP_TIMEOUT, self.log.shutdown()).await.is_err() {
+            tracing::warn!("the log's thread did not end in time");
+        }
+    }
+
+    /// Sends callers elsewhere, hands over the lead, lets open calls finish.
+    async fn drain(&mut self) {
+        tracing::info!("draining");
+        self.draining.store(true, Ordering::Relaxed);
+        self.gateway.start_draining();
+        if timeout(limits::RESIGN_TIMEOUT, self.node.resign(limits::RESIGN_TIMEOUT)).await.is_err() {
+            tracing::warn!("nobody took the lead over in time; the others will elect one");
+        }
+        self.closing.send_replace(true);
+        // Nothing is ever sent: it ends when both ports have dropped their ends.
+        if timeout(limits::DRAIN_TIMEOUT, self.open_ports.recv()).await.is_err() {
+            tracing::info!("some calls were still open and are cut off");
+        }
+    }
+
+    fn serve(&self, ports: Ports, open: &mpsc::Sender<()>) {
+        let tasks = &self.env.tasks;
+        let (stop, alive) = (self.closed(), open.clone());
+        let (routes, report) = (self.gateway.public_routes(), tasks.clone());
+        tasks.spawn("client port", async move {
+            if let Err(error) = grpc::serve_clients(ports.client, routes, stop).await {
+                report.fail("the client port", &error.to_string());
+            }
+            drop(alive);
+        });
+        let (stop, alive, probe, report) = (self.closed(), open.clone(), self.probe(), tasks.clone());
+        tasks.spawn("http port", async move {
+            if let Err(error) = http::serve(ports.http, probe, stop).await {
+                report.fail("the HTTP port", &error.to_string());
+            }
+            drop(alive);
+        });
+        // Peers are served to the end: a draining leader still has to hand over.
+        let (routes, report) = (self.gateway.peer_routes(self.node.peer_routes()), tasks.clone());
+        let stopping = tasks.clone();
+        self.raft.spawn(tasks, "peer port", async move {
+            let stop = async move { stopping.stopping().await };
+            if let Err(error) = grpc::serve_peers(ports.peer, routes, stop).await {
+                report.fail("the peer port", &error.to_string());
+            }
+        });
+    }
+
+    fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut closing = self.closing.subscribe();
+        async move {
+            // An error means that the server is gone, which is as good a reason.
+            let _ = closing.wait_for(|closing| *closing).await;
+        }
+    }
+
+    fn probe(&self) -> Probe {
+        let (node, log, draining) = (self.node.clone(), self.log.clone(), Arc::clone(&self.draining));
+        let bytes = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        let backlog_limit = bytes(self.overlay_bytes);
+        Arc::new(move || {
+            let (in_flight, limit) = node.in_flight_bytes();
+            Sample {
+                cluster_id: node.cluster_id().to_owned(),
+                status: node.status(),
+                ready: node.is_ready(),
+                draining: draining.load(Ordering::Relaxed),
+                resident_bytes: resident_bytes(),
+                log: log.stats(),
+                in_flight: (bytes(in_flight), bytes(limit)),
+                backlog: (node.state().backlog_bytes(), backlog_limit),
+                congested: node.state().is_congested(),
+                request_records: bytes(node.state().request_count()),
+            }
+        })
+    }
+}
+
+/// Opens the data directory and joins Raft, on Raft's own runtime.
+async fn start_node(
+    env: &Env,
+    raft: &RaftRuntime,
+    config: &Config,
+    addresses: Addresses,
+) -> Result<(Node, LogStore), StartError> {
+    let options = storage_options(config);
+    let consensus = consensus_config(config, addresses);
+    let inner = env.clone();
+    let start = async move {
+        let storage = stockade_storage::open(Arc::new(DiskFiles), &inner, options).await?;
+        let log = storage.log.clone();
+        Ok::<_, StartError>((Node::start(&inner, storage, consensus).await?, log))
+    };
+    raft.run(&env.tasks, "raft", start).await?
+}
+
+fn storage_options(config: &Config) -> Options {
+    let identity = Identity { cluster_id: cluster_id(&config.cluster_name), node_id: config.node_id };
+    Options {
+        engine: config.engine,
+        segment_bytes: config.segment_bytes,
+        overlay_bytes: config.overlay_bytes,
+        snapshot_log_bytes: config.snapshot_log_bytes,
+        ..Options::new(config.data_dir.clone(), identity)
+    }
+}
+
+fn consensus_config(config: &Config, addresses: Addresses) -> stockade_consensus::Config {
+    let own_peer = config.advertise_peer.clone().unwrap_or_else(|| addresses.peer.to_string());
+    let peers = if config.peers.is_empty() {
+        BTreeMap::from([(config.node_id, own_peer)])
+    } else {
+        config.peers.clone()
+    };
+    stockade_consensus::Config {
+        peers,
+        peer_overrides: config.peer_overrides.clone(),
+        advertise_client: config.advertise_client.clone().unwrap_or_else(|| addresses.client.to_string()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        heartbeat: config.timings.heartbeat(),
+        election_timeout: config.timings.election(),
+        max_in_flight_bytes: config.max_in_flight_bytes,
+        kept_log_entries: config.kept_log_entries,
+        data_dir: Some(config.data_dir.clone()),
+    }
+}

@@ -1,0 +1,208 @@
+//! Three real nodes: any of them takes orders, a dead leader loses nothing, an import runs once.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use stockade_client::{Client, Error};
+use stockade_proto::v1::{
+    CreateSkuRequest, GetOrderRequest, GetStockRequest, NewOrderLine, OrderState, PlaceOrderRequest,
+    ReceiveStockRequest, Sku,
+};
+use stockade_tests::{Cluster, binary};
+
+async fn stock(client: &Client, sku: &str, quantity: i64) -> anyhow::Result<()> {
+    let named = Sku { sku_id: sku.to_owned(), ..Sku::default() };
+    client.create_sku(CreateSkuRequest { sku: Some(named), ..CreateSkuRequest::default() }).await?;
+    let (sku_id, location_id) = (sku.to_owned(), "main".to_owned());
+    let receipt = ReceiveStockRequest { sku_id, location_id, quantity, ..ReceiveStockRequest::default() };
+    client.receive_stock(receipt).await?;
+    Ok(())
+}
+
+fn order(id: &str, sku: &str, quantity: i64) -> PlaceOrderRequest {
+    PlaceOrderRequest {
+        order_id: id.to_owned(),
+        currency_code: "EUR".to_owned(),
+        lines: vec![NewOrderLine { sku_id: sku.to_owned(), quantity, ..NewOrderLine::default() }],
+        ..PlaceOrderRequest::default()
+    }
+}
+
+async fn available(client: &Client, sku: &str) -> anyhow::Result<(i64, i64)> {
+    let (sku_id, location_id) = (sku.to_owned(), "main".to_owned());
+    let stock = client.get_stock(GetStockRequest { sku_id, location_id }).await?.stock.context("stock")?;
+    Ok((stock.available, stock.reserved))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_placed_at_any_node_is_read_at_every_node_at_once() -> anyhow::Result<()> {
+    let cluster = Cluster::start(3).await?;
+    stock(&cluster.client().await?, "mug", 10).await?;
+    for node in &cluster.nodes {
+        let id = format!("o{}", node.id);
+        cluster.client_of(node.id).await?.place_order(order(&id, "mug", 1)).await?;
+        for reader in &cluster.nodes {
+            let channel = tonic::transport::Endpoint::new(format!("http://{}", reader.client))?.connect().await?;
+            let mut orders = stockade_proto::v1::order_service_client::OrderServiceClient::new(channel);
+            let read = orders.get_order(GetOrderRequest { order_id: id.clone() }).await?.into_inner();
+            let header = read.header.context("a header")?;
+            ensure!(header.node_id == reader.id, "the node that was asked answers");
+            ensure!(header.served_revision >= header.revision);
+            let read = read.order.context("an order")?;
+            ensure!(read.state() == OrderState::PendingPayment);
+        }
+    }
+    let client = cluster.client().await?;
+    ensure!(available(&client, "mug").await? == (7, 3));
+    let refused = client.place_order(order("o9", "mug", 8)).await;
+    ensure!(matches!(&refused, Err(error) if error.reason() == "INSUFFICIENT_STOCK"), "{refused:?}");
+    cluster.expect_equal_states().await
+}
+
+/// Buys single units until told to stop; gives the orders that were acknowledged and refused.
+async fn buy(client: Client, name: u32, stop: Arc<AtomicBool>) -> anyhow::Result<(Vec<String>, u64)> {
+    let (mut acknowledged, mut refused) = (Vec::new(), 0);
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let id = format!("b{name}-{number}");
+        match client.place_order(order(&id, "hot", 1)).await {
+            Ok(_) => acknowledged.push(id),
+            Err(Error::Rejected(refusal)) if refusal.reason == "INSUFFICIENT_STOCK" => refused += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((acknowledged, refused))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_leader_loses_nothing_and_callers_see_no_error() -> anyhow::Result<()> {
+    const UNITS: i64 = 2_000;
+    let mut cluster = Cluster::start(3).await?;
+    let client = cluster.client().await?;
+    stock(&client, "hot", UNITS).await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let buyers: Vec<_> =
+        (0..8).map(|name| tokio::spawn(buy(client.clone(), name, Arc::clone(&stop)))).collect();
+    for _ in 0..2 {
+        let leader = cluster.wait_until_led().await?;
+        cluster.kill(leader)?;
+        let next = cluster.wait_until_led().await?;
+        ensure!(next != leader);
+        cluster.launch(leader)?;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut acknowledged = Vec::new();
+    for buyer in buyers {
+        acknowledged.extend(buyer.await??.0);
+    }
+    let sold = i64::try_from(acknowledged.len())?;
+    ensure!(sold > 0 && sold <= UNITS, "{sold} of {UNITS} sold");
+    let (available, reserved) = available(&client, "hot").await?;
+    ensure!(reserved >= sold && available + reserved == UNITS, "{available} + {reserved}, {sold} acknowledged");
+    for id in acknowledged {
+        client.get_order(GetOrderRequest { order_id: id }).await?;
+    }
+    cluster.expect_equal_states().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_was_away_for_long_is_brought_up_by_a_snapshot() -> anyhow::Result<()> {
+    let mut cluster =
+        Cluster::start_with(3, &["--snapshot-log-bytes", "65536", "--segment-bytes", "65536"]).await?;
+    let client = cluster.client().await?;
+    stock(&client, "mug", 1_000_000).await?;
+    let leader = cluster.wait_until_led().await?;
+    let away = cluster.nodes.iter().map(|node| node.id).find(|id| *id != leader).context("a follower")?;
+    cluster.kill(away)?;
+    let mut purged = 0;
+    for round in 0..200 {
+        let orders = (0..100).map(|number| client.place_order(order(&format!("r{round}-{number}"), "mug", 1)));
+        let orders: Vec<_> = orders.collect();
+        for placed in orders {
+            placed.await?;
+        }
+        let status = client.cluster_status().await?;
+        purged = status.nodes.iter().map(|node| node.purged_index).max().unwrap_or(0);
+        if purged > 0 && round > 2 {
+            break;
+        }
+    }
+    ensure!(purged > 0, "the log was never purged");
+    cluster.launch(away)?;
+    cluster.wait_until_led().await?;
+    cluster.expect_equal_states().await
+}
+
+fn run_json(arguments: &[&str]) -> anyhow::Result<Value> {
+    let output = Command::new(binary()).args(arguments).args(["--output", "json"]).output()?;
+    let stdout = String::from_utf8(output.stdout)?;
+    let context = || format!("{arguments:?} printed {stdout}, {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), context());
+    serde_json::from_str(stdout.lines().last().with_context(context)?).with_context(context)
+}
+
+#[test]
+fn the_demo_proves_that_nothing_is_lost() -> anyhow::Result<()> {
+    let report = run_json(&["demo", "--kills", "1", "--seconds", "5"])?;
+    ensure!(report["acked"].as_u64() > Some(0), "{report}");
+    for (key, expected) in [("lost", 0), ("oversold", 0), ("kills", 1)] {
+        ensure!(report[key] == expected, "{key} in {report}");
+    }
+    ensure!(report["state_hash_equal"] == true && report["failover_ms"]["max"].as_f64().is_some(), "{report}");
+    Ok(())
+}
+
+const RETAIL: &str = "\
+InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
+536365,85123A,WHITE HANGING HEART,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom
+536365,71053,WHITE METAL LANTERN,6,2010-12-01 08:26:00,3.39,17850.0,United Kingdom
+536366,85123a,WHITE HANGING HEART,2,2010-12-01 08:28:00,2.55,17850.0,United Kingdom
+536366,POST,POSTAGE,1,2010-12-01 08:28:00,18.00,17850.0,United Kingdom
+C536379,85123A,WHITE HANGING HEART,-3,2010-12-01 09:41:00,2.55,17850.0,United Kingdom
+536589,71053,damaged,-1,2010-12-01 16:50:00,0.0,,United Kingdom
+536590,71053,WHITE METAL LANTERN,many,2010-12-01 16:51:00,3.39,,United Kingdom
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_takes_effect_once_however_often_it_runs() -> anyhow::Result<()> {
+    let cluster = Cluster::start(3).await?;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("retail.csv");
+    std::fs::write(&file, RETAIL)?;
+    let addresses = cluster.addresses().join(",");
+    let file = file.to_str().context("a path of text")?;
+    let import = || run_json(&["import", "online-retail", file, "--cluster", &addresses]);
+    let first = tokio::task::block_in_place(import)?;
+    ensure!(first["lines"] == 8 - 1 && first["orders"] == 2 && first["returns"] == 1, "{first}");
+    ensure!(first["adjustments"] == 1 && first["new_effects"].as_u64() > Some(0), "{first}");
+    let classes: BTreeMap<_, _> = first.as_object().context("an object")?.iter().collect();
+    let sum: u64 = classes.iter().filter(|(key, _)| key.starts_with("lines_") && !key.contains("per"))
+        .filter_map(|(_, count)| count.as_u64()).sum();
+    ensure!(sum == 7, "the classes of lines sum to {sum}: {first}");
+    let second = tokio::task::block_in_place(import)?;
+    ensure!(second["new_effects"] == 0, "{second}");
+    let client = cluster.client().await?;
+    ensure!(available(&client, "85123A").await?.1 == 0, "all is shipped");
+    cluster.expect_equal_states().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_beyond_its_limit_is_refused_and_the_connection_lives() -> anyhow::Result<()> {
+    use stockade_proto::v1::order_service_client::OrderServiceClient;
+    let cluster = Cluster::start(1).await?;
+    let endpoint = tonic::transport::Endpoint::new(format!("http://{}", cluster.nodes[0].client))?;
+    let mut orders = OrderServiceClient::new(endpoint.connect().await?);
+    let mut huge = order("o1", "mug", 1);
+    huge.customer_id = "c".repeat(8 << 20);
+    let refused = orders.place_order(huge).await.expect_err("too large");
+    ensure!(refused.code() != tonic::Code::Unknown, "{refused:?}");
+    let missing = orders.get_order(GetOrderRequest { order_id: "none".to_owned() }).await;
+    ensure!(missing.expect_err("no such order").code() == tonic::Code::NotFound);
+    Ok(())
+}

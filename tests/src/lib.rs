@@ -1,0 +1,247 @@
+//! Clusters of real node processes, for tests: each node is the `stockade` binary with its own directory and ports.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use stockade_client::{Client, Config};
+use stockade_env::Env;
+use tempfile::TempDir;
+
+/// How long a test waits for anything before it fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The binary, built as the tests are. Building it here makes a test of this package work by itself.
+///
+/// # Panics
+///
+/// Where it can't be built.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo)
+            .args(["build", "--quiet", "--package", "stockade-cli", "--bin", "stockade"])
+            .args(["--message-format", "json-render-diagnostics"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo runs");
+        assert!(built.status.success(), "the binary builds");
+        let messages = String::from_utf8_lossy(&built.stdout).into_owned();
+        let executable = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let executable = executable.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
+        executable.expect("cargo names the binary it built")
+    })
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// A node's place and process.
+#[derive(Debug)]
+pub struct Node {
+    /// From 1.
+    pub id: u64,
+    /// Where callers reach it.
+    pub client: String,
+    /// Where its HTTP endpoints are.
+    pub http: String,
+    /// Its data directory.
+    pub dir: PathBuf,
+    ports: [u16; 3],
+    process: Option<(Child, ChildStdin)>,
+}
+
+/// Nodes of one cluster, stopped and removed when this is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    /// In the order of their ids.
+    pub nodes: Vec<Node>,
+    extra: Vec<String>,
+    dir: TempDir,
+}
+
+impl Cluster {
+    /// Starts `count` nodes and waits until one leads and all follow it.
+    pub async fn start(count: u64) -> anyhow::Result<Self> {
+        Self::start_with(count, &[]).await
+    }
+
+    /// The same with further flags for every node.
+    pub async fn start_with(count: u64, extra: &[&str]) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let mut nodes = Vec::new();
+        for id in 1..=count {
+            let ports = [free_port()?, free_port()?, free_port()?];
+            nodes.push(Node {
+                id,
+                client: format!("127.0.0.1:{}", ports[0]),
+                http: format!("127.0.0.1:{}", ports[2]),
+                dir: dir.path().join(format!("node-{id}")),
+                ports,
+                process: None,
+            });
+        }
+        let extra = extra.iter().map(|&flag| flag.to_owned()).collect();
+        let mut cluster = Self { nodes, extra, dir };
+        for id in 1..=count {
+            cluster.launch(id)?;
+        }
+        cluster.wait_until_led().await?;
+        Ok(cluster)
+    }
+
+    /// Starts a node's process; returns when it listens.
+    pub fn launch(&mut self, id: u64) -> anyhow::Result<()> {
+        let peers: Vec<_> = self.nodes.iter().map(|node| format!("{}=127.0.0.1:{}", node.id, node.ports[1])).collect();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join(format!("node-{id}.log")))?;
+        let extra = self.extra.clone();
+        let node = self.node_mut(id);
+        let [client, peer, http] = node.ports;
+        let mut process = Command::new(binary())
+            .args(["start", "--output", "json", "--exit-with-stdin"])
+            .args(["--node-id", &id.to_string(), "--peers", &peers.join(",")])
+            .args(["--listen-client", &format!("127.0.0.1:{client}")])
+            .args(["--listen-peer", &format!("127.0.0.1:{peer}")])
+            .args(["--listen-http", &format!("127.0.0.1:{http}")])
+            .arg("--data-dir")
+            .arg(&node.dir)
+            .args(extra)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()?;
+        let stdin = process.stdin.take().context("stdin was piped")?;
+        let stdout = process.stdout.take().context("stdout was piped")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        if !line.contains("listening") {
+            let status = process.wait()?;
+            bail!("node {id} did not start ({status}): {}", self.log_of(id));
+        }
+        self.node_mut(id).process = Some((process, stdin));
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self, id: u64) -> anyhow::Result<()> {
+        let (mut process, _stdin) = self.node_mut(id).process.take().context("the node runs")?;
+        process.kill()?;
+        process.wait()?;
+        Ok(())
+    }
+
+    /// Asks a node to stop and waits for it.
+    pub fn stop(&mut self, id: u64) -> anyhow::Result<ExitStatus> {
+        let (mut process, stdin) = self.node_mut(id).process.take().context("the node runs")?;
+        drop(stdin);
+        Ok(process.wait()?)
+    }
+
+    /// Waits until every node that runs names the same leader; gives its id.
+    pub async fn wait_until_led(&self) -> anyhow::Result<u64> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(leader) = self.leader().await {
+                return Ok(leader);
+            }
+            if Instant::now() > deadline {
+                let logs: Vec<_> = self.nodes.iter().map(|node| self.log_of(node.id)).collect();
+                bail!("no leader within {PATIENCE:?}: {}", logs.join("\n--\n"));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The leader that every running node names.
+    async fn leader(&self) -> anyhow::Result<u64> {
+        let client = self.client().await?;
+        let mut leaders = Vec::new();
+        for node in self.nodes.iter().filter(|node| node.process.is_some()) {
+            let status = client.cluster_status_of(&node.client).await?;
+            let own = status.nodes.iter().find(|status| status.node_id == node.id);
+            leaders.push(own.context("a node knows itself")?.leader_id);
+        }
+        leaders.dedup();
+        match leaders[..] {
+            [leader] if leader != 0 => Ok(leader),
+            _ => bail!("the nodes follow {leaders:?}"),
+        }
+    }
+
+    /// A client that knows every node.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::connect(&Env::real(), Config::new(self.addresses())).await?)
+    }
+
+    /// A client that is told of one node only.
+    pub async fn client_of(&self, id: u64) -> anyhow::Result<Client> {
+        Ok(Client::connect(&Env::real(), Config::new([self.node(id).client.clone()])).await?)
+    }
+
+    /// Where callers reach the nodes.
+    pub fn addresses(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.client.clone()).collect()
+    }
+
+    /// A node.
+    ///
+    /// # Panics
+    ///
+    /// Where there is none of this id.
+    pub fn node(&self, id: u64) -> &Node {
+        self.nodes.iter().find(|node| node.id == id).expect("a node of the cluster")
+    }
+
+    fn node_mut(&mut self, id: u64) -> &mut Node {
+        self.nodes.iter_mut().find(|node| node.id == id).expect("a node of the cluster")
+    }
+
+    /// What a node has logged.
+    pub fn log_of(&self, id: u64) -> String {
+        std::fs::read_to_string(self.dir.path().join(format!("node-{id}.log"))).unwrap_or_default()
+    }
+
+    /// Waits until all nodes have applied the same entries, and fails where their hashes then differ.
+    pub async fn expect_equal_states(&self) -> anyhow::Result<()> {
+        let client = self.client().await?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut hashes = Vec::new();
+            for node in &self.nodes {
+                let hash = client.state_hash_of(&node.client, true).await?;
+                hashes.push((hash.applied_index, hash.chain_hash, hash.state_hash));
+            }
+            if hashes.windows(2).all(|pair| pair[0].0 == pair[1].0) {
+                let equal = hashes.windows(2).all(|pair| pair[0] == pair[1]);
+                anyhow::ensure!(equal, "the states differ: {hashes:?}");
+                return Ok(());
+            }
+            anyhow::ensure!(Instant::now() < deadline, "the nodes don't reach the same index: {hashes:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in &mut self.nodes {
+            if let Some((mut process, _stdin)) = node.process.take() {
+                // It may have ended by itself.
+                let _ = process.kill();
+                let _ = process.wait();
+            }
+        }
+    }
+}
