@@ -33,7 +33,7 @@ trap stop EXIT
 peers=1=127.0.0.1:7101,2=127.0.0.1:7102,3=127.0.0.1:7103
 for id in 1 2 3; do
     # In the background a shell script's children ignore SIGINT; the trap above ends them.
-    "$STOCKADE" start --node-id "$id" --cluster three-nodes --peers "$peers" --data-dir "$directory/node-$id" \
+    "$STOCKADE" start --node-id "$id" --cluster-name three-nodes --peers "$peers" --data-dir "$directory/node-$id" \
         --listen-client "127.0.0.1:700$id" --listen-peer "127.0.0.1:710$id" --listen-http "127.0.0.1:720$id" \
         >>"$directory/node-$id.log" 2>&1 &
     pids="$pids $!"

@@ -46,7 +46,8 @@ async fn an_order_placed_at_any_node_is_read_at_every_node_at_once() -> anyhow::
         let id = format!("o{}", node.id);
         cluster.client_of(node.id).await?.place_order(order(&id, "mug", 1)).await?;
         for reader in &cluster.nodes {
-            let channel = tonic::transport::Endpoint::new(format!("http://{}", reader.client))?.connect().await?;
+            let channel =
+                tonic::transport::Endpoint::new(format!("http://{}", reader.client))?.connect().await?;
             let mut orders = stockade_proto::v1::order_service_client::OrderServiceClient::new(channel);
             let read = orders.get_order(GetOrderRequest { order_id: id.clone() }).await?.into_inner();
             let header = read.header.context("a header")?;
@@ -104,7 +105,10 @@ async fn a_killed_leader_loses_nothing_and_callers_see_no_error() -> anyhow::Res
     let sold = i64::try_from(acknowledged.len())?;
     ensure!(sold > 0 && sold <= UNITS, "{sold} of {UNITS} sold");
     let (available, reserved) = available(&client, "hot").await?;
-    ensure!(reserved >= sold && available + reserved == UNITS, "{available} + {reserved}, {sold} acknowledged");
+    ensure!(
+        reserved >= sold && available + reserved == UNITS,
+        "{available} + {reserved}, {sold} acknowledged"
+    );
     for id in acknowledged {
         client.get_order(GetOrderRequest { order_id: id }).await?;
     }
@@ -122,7 +126,8 @@ async fn a_follower_that_was_away_for_long_is_brought_up_by_a_snapshot() -> anyh
     cluster.kill(away)?;
     let mut purged = 0;
     for round in 0..200 {
-        let orders = (0..100).map(|number| client.place_order(order(&format!("r{round}-{number}"), "mug", 1)));
+        let orders =
+            (0..100).map(|number| client.place_order(order(&format!("r{round}-{number}"), "mug", 1)));
         let orders: Vec<_> = orders.collect();
         for placed in orders {
             placed.await?;
@@ -154,7 +159,10 @@ fn the_demo_proves_that_nothing_is_lost() -> anyhow::Result<()> {
     for (key, expected) in [("lost", 0), ("oversold", 0), ("kills", 1)] {
         ensure!(report[key] == expected, "{key} in {report}");
     }
-    ensure!(report["state_hash_equal"] == true && report["failover_ms"]["max"].as_f64().is_some(), "{report}");
+    ensure!(
+        report["state_hash_equal"] == true && report["failover_ms"]["max"].as_f64().is_some(),
+        "{report}"
+    );
     Ok(())
 }
 
@@ -182,8 +190,11 @@ async fn an_import_takes_effect_once_however_often_it_runs() -> anyhow::Result<(
     ensure!(first["lines"] == 8 - 1 && first["orders"] == 2 && first["returns"] == 1, "{first}");
     ensure!(first["adjustments"] == 1 && first["new_effects"].as_u64() > Some(0), "{first}");
     let classes: BTreeMap<_, _> = first.as_object().context("an object")?.iter().collect();
-    let sum: u64 = classes.iter().filter(|(key, _)| key.starts_with("lines_") && !key.contains("per"))
-        .filter_map(|(_, count)| count.as_u64()).sum();
+    let sum: u64 = classes
+        .iter()
+        .filter(|(key, _)| key.starts_with("lines_") && !key.contains("per"))
+        .filter_map(|(_, count)| count.as_u64())
+        .sum();
     ensure!(sum == 7, "the classes of lines sum to {sum}: {first}");
     let second = tokio::task::block_in_place(import)?;
     ensure!(second["new_effects"] == 0, "{second}");

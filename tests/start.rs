@@ -1,4 +1,5 @@
 //! What keeps a node from starting, and with which exit code.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::net::TcpListener;
 use std::path::Path;

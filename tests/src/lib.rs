@@ -35,7 +35,8 @@ pub fn binary() -> &'static Path {
         assert!(built.status.success(), "the binary builds");
         let messages = String::from_utf8_lossy(&built.stdout).into_owned();
         let executable = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let executable = executable.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
+        let executable =
+            executable.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
         executable.expect("cargo names the binary it built")
     })
 }
@@ -101,7 +102,8 @@ impl Cluster {
 
     /// Starts a node's process; returns when it listens.
     pub fn launch(&mut self, id: u64) -> anyhow::Result<()> {
-        let peers: Vec<_> = self.nodes.iter().map(|node| format!("{}=127.0.0.1:{}", node.id, node.ports[1])).collect();
+        let peers: Vec<_> =
+            self.nodes.iter().map(|node| format!("{}=127.0.0.1:{}", node.id, node.ports[1])).collect();
         let log = std::fs::File::options()
             .create(true)
             .append(true)

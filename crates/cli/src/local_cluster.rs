@@ -161,7 +161,7 @@ fn plan(count: u64, path: &Path, options: &Options) -> anyhow::Result<Vec<LocalN
         let mut arguments = vec!["start".to_owned(), "--exit-with-stdin".to_owned()];
         let flags = [
             ("--node-id", id.to_string()),
-            ("--cluster", "local".to_owned()),
+            ("--cluster-name", "local".to_owned()),
             ("--data-dir", data.display().to_string()),
             ("--listen-client", trio[0].to_string()),
             ("--listen-peer", trio[1].to_string()),

@@ -1,4 +1,5 @@
 //! Three nodes over loopback.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! One node, from its start to its stop, with real ports and a real disk.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

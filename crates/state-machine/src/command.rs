@@ -282,7 +282,10 @@ impl Command {
             Self::AdjustStock(command) => {
                 let range = -limits::MAX_STOCK_CHANGE..=limits::MAX_STOCK_CHANGE;
                 ensure(command.delta != 0 && range.contains(&command.delta), "delta out of range")?;
-                ensure(!matches!(command.bucket, Bucket::Reserved | Bucket::Committed), "bucket belongs to orders")?;
+                ensure(
+                    !matches!(command.bucket, Bucket::Reserved | Bucket::Committed),
+                    "bucket belongs to orders",
+                )?;
                 ensure(!command.reason.is_system(), "reason is the system's")?;
                 check_reference(&command.reference)
             }

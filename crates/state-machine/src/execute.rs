@@ -34,7 +34,8 @@ impl State {
     pub fn execute(&mut self, revision: Revision, entry: &Entry) -> Applied {
         self.advance_clock(entry.time);
         let mut run = Run { state: self, revision, ledger_position: 0, changes: Vec::new() };
-        let replies = (0_u32..).zip(&entry.requests).map(|(position, request)| run.execute(position, request));
+        let replies =
+            (0_u32..).zip(&entry.requests).map(|(position, request)| run.execute(position, request));
         let replies = replies.collect();
         let mut changes = run.changes;
         changes.push(Change::Clock(self.clock()));
@@ -52,7 +53,8 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn execute(&mut self, position: u32, request: &Request) -> Reply {
-        let decided_here = |outcome, time| Reply { outcome, revision: self.revision, position, time, replayed: false };
+        let decided_here =
+            |outcome, time| Reply { outcome, revision: self.revision, position, time, replayed: false };
         let now = self.state.clock().now;
         let Some(origin) = &request.origin else {
             let outcome = self.decide(None, request);
@@ -86,7 +88,8 @@ impl Run<'_> {
     /// Refusals are recorded like successes: else a late copy could take effect after its caller was told no.
     fn record(&mut self, origin: &Origin, position: u32, request: &Request, outcome: Outcome) {
         let time = self.state.clock().now;
-        let record = RequestRecord { content: request.content, outcome, revision: self.revision, position, time };
+        let record =
+            RequestRecord { content: request.content, outcome, revision: self.revision, position, time };
         self.take_in(vec![Change::Request(origin.clone(), Some(record))]);
         for _ in 0..limits::REQUEST_TRIM_BATCH {
             let Some(old) = self.state.pop_old_request() else { break };

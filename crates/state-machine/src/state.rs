@@ -9,8 +9,8 @@ use crate::document::Document;
 use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
 use crate::limits;
 use crate::order::{Order, OrderState};
-use crate::request::{RequestRecord, RequestStatus};
 use crate::outcome::Outcome;
+use crate::request::{RequestRecord, RequestStatus};
 use crate::sku::Sku;
 use crate::stock::{Stock, StockKey};
 use crate::time::LogTime;
@@ -177,7 +177,9 @@ impl State {
         }
         match self.requests.get(origin) {
             None => RequestStatus::NotSeen,
-            Some(record) if record.outcome == Outcome::RequestAbandoned => RequestStatus::Abandoned(record.clone()),
+            Some(record) if record.outcome == Outcome::RequestAbandoned => {
+                RequestStatus::Abandoned(record.clone())
+            }
             Some(record) => RequestStatus::Decided(record.clone()),
         }
     }

@@ -13,6 +13,8 @@ use stockade_storage::engine::{Engine, RowWrite, SledEngine};
 
 /// Orders of three lines that one window of a second holds.
 const WINDOW_ORDERS: u64 = 10_000;
+/// The same, as an iterator steps.
+const WINDOW_STEP: usize = 10_000;
 const SKUS: u64 = 10_000;
 const CUSTOMERS: u64 = 30_000;
 const BATCH_ROWS: usize = 200;
@@ -40,7 +42,7 @@ fn put(window: &mut Window, kind: u8, name: &[u8], len: usize) {
     key.extend_from_slice(name);
     // Values that don't compress and differ.
     let seed = name.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
-    let value: Vec<u8> = (0..len as u64 / 8 + 1).flat_map(|n| mix(seed.wrapping_add(n)).to_le_bytes()).collect();
+    let value: Vec<u8> = (0..=len as u64 / 8).flat_map(|n| mix(seed.wrapping_add(n)).to_le_bytes()).collect();
     window.insert(key, Some(Bytes::from(value).slice(..len)));
 }
 
@@ -79,7 +81,7 @@ fn ledger_pages(window: &mut Window, first: u64) {
 
 fn index_rows(window: &mut Window, first: u64) {
     for order in first..first + WINDOW_ORDERS {
-        let (customer, id) = (mix(order ^ 77) % CUSTOMERS, mix(order));
+        let (customer, id) = (mix(order.wrapping_add(77)) % CUSTOMERS, mix(order));
         put(window, b'c', format!("customer-{customer:06}\0order-{id:016x}").as_bytes(), 0);
     }
 }
@@ -102,9 +104,11 @@ fn measure(name: &str, orders: u64, fill: &[fn(&mut Window, u64)]) {
     let dir = tempfile::tempdir().expect("a directory for the measurement");
     let engine = SledEngine::open(dir.path(), 256 << 20).expect("sled opens");
     let (mut rows, mut seconds) = (0_usize, 0.0);
-    for first in (0..orders).step_by(WINDOW_ORDERS as usize) {
+    for first in (0..orders).step_by(WINDOW_STEP) {
         let mut window = Window::new();
-        fill.iter().for_each(|fill| fill(&mut window, first));
+        for fill in fill {
+            fill(&mut window, first);
+        }
         let batch: Vec<RowWrite> = window.into_iter().collect();
         rows += batch.len();
         let start = Instant::now();
@@ -135,8 +139,11 @@ fn walk(dir: &std::path::Path) -> u64 {
 }
 
 fn main() {
-    let orders = std::env::args().nth(1).map_or(200_000, |orders| orders.parse().expect("a number of orders"));
-    println!("{orders} orders of three lines, placed, confirmed and shipped within a window of {WINDOW_ORDERS}");
+    let orders =
+        std::env::args().nth(1).map_or(200_000, |orders| orders.parse().expect("a number of orders"));
+    println!(
+        "{orders} orders of three lines, placed, confirmed and shipped within a window of {WINDOW_ORDERS}"
+    );
     measure("orders and stock alone", orders, &[orders_and_stock]);
     measure("and a row a movement and request", orders, &[orders_and_stock, ledger_rows]);
     measure("and pages of movements and requests", orders, &[orders_and_stock, ledger_pages]);

@@ -61,12 +61,18 @@ impl StateMachine {
         let mut named = Named::default();
         for request in &entry.requests {
             if let Some(id) = request.command.order() {
-                let fetched = memory.state.order(id).is_none().then(|| stored_order(engine.as_ref(), id));
-                named.orders.push((id.clone(), fetched.transpose()?));
+                let fetched = match memory.state.order(id) {
+                    Some(_) => Fetched::InMemory,
+                    None => Fetched::Stored(stored_order(engine.as_ref(), id)?),
+                };
+                named.orders.push((id.clone(), fetched));
             }
             if let Some(id) = request.command.document() {
-                let fetched = memory.state.document(id).is_none().then(|| stored_document(engine.as_ref(), id));
-                named.documents.push((id.clone(), fetched.transpose()?));
+                let fetched = match memory.state.document(id) {
+                    Some(_) => Fetched::InMemory,
+                    None => Fetched::Stored(stored_document(engine.as_ref(), id)?),
+                };
+                named.documents.push((id.clone(), fetched));
             }
         }
         Ok(named)
@@ -111,40 +117,44 @@ impl StateMachine {
 }
 
 /// The orders and documents that an entry names.
-///
-/// The inner option is what the engine has; the outer is `None` where the thing was in memory when it was looked for.
 #[derive(Default)]
 struct Named {
-    orders: Vec<(OrderId, Option<Option<Arc<Order>>>)>,
-    documents: Vec<(DocumentId, Option<Option<Document>>)>,
+    orders: Vec<(OrderId, Fetched<Arc<Order>>)>,
+    documents: Vec<(DocumentId, Fetched<Document>)>,
+}
+
+/// Where something was when it was looked for.
+enum Fetched<T> {
+    InMemory,
+    /// What the engine had of it.
+    Stored(Option<T>),
+}
+
+impl<T> Fetched<T> {
+    /// What was fetched. What was in memory and no longer is was evicted since: then the engine has it, as it is now.
+    fn or_read(&mut self, read: impl FnOnce() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+        match self {
+            Self::InMemory => read(),
+            Self::Stored(stored) => Ok(stored.take()),
+        }
+    }
 }
 
 impl Named {
-    /// Brings into memory what is not there. The writer may have evicted something since it was looked for: then the
-    /// engine has it, as it is now.
+    /// Brings into memory what is not there.
     fn load_into(&mut self, memory: &mut Memory) -> Result<(), Error> {
         let engine = Arc::clone(&memory.engine);
         for (id, fetched) in &mut self.orders {
-            if memory.state.order(id).is_some() {
-                continue;
-            }
-            let order = match fetched.take() {
-                Some(order) => order,
-                None => stored_order(engine.as_ref(), id)?,
-            };
-            if let Some(order) = order {
+            if memory.state.order(id).is_none()
+                && let Some(order) = fetched.or_read(|| stored_order(engine.as_ref(), id))?
+            {
                 memory.state.absorb(&Change::Order(id.clone(), order));
             }
         }
         for (id, fetched) in &mut self.documents {
-            if memory.state.document(id).is_some() {
-                continue;
-            }
-            let document = match fetched.take() {
-                Some(document) => document,
-                None => stored_document(engine.as_ref(), id)?,
-            };
-            if let Some(document) = document {
+            if memory.state.document(id).is_none()
+                && let Some(document) = fetched.or_read(|| stored_document(engine.as_ref(), id))?
+            {
                 memory.state.absorb(&Change::Document(id.clone(), document));
             }
         }
@@ -187,15 +197,21 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             match entry.payload {
                 EntryPayload::Blank => {
                     self.pass(log_id, None);
-                    responder.into_iter().for_each(|responder| responder.send(EntryReplies::default()));
+                    if let Some(responder) = responder {
+                        responder.send(EntryReplies::default());
+                    }
                 }
                 EntryPayload::Membership(membership) => {
                     self.pass(log_id, Some(StoredMembership::new(Some(log_id), membership)));
-                    responder.into_iter().for_each(|responder| responder.send(EntryReplies::default()));
+                    if let Some(responder) = responder {
+                        responder.send(EntryReplies::default());
+                    }
                 }
                 EntryPayload::Normal(proposal) => {
                     let (replies, changes) = self.execute(log_id, &proposal).map_err(Error::into_io)?;
-                    responder.into_iter().for_each(|responder| responder.send(replies.clone()));
+                    if let Some(responder) = responder {
+                        responder.send(replies.clone());
+                    }
                     let bytes = self.take_in(log_id, &changes);
                     if bytes >= crate::limits::WINDOW_BYTES {
                         self.shared.filled.notify_one();
@@ -227,7 +243,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         answer(installed).await
     }
 
-    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>, io::Error> {
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>, io::Error> {
         Ok(self.snapshots.current().map(|snapshot| Snapshot { meta: snapshot.meta(), snapshot }))
     }
 }
@@ -249,7 +267,10 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     }
 }
 
-pub(crate) async fn ask(writer: &mpsc::Sender<WriterCommand>, command: WriterCommand) -> Result<(), io::Error> {
+pub(crate) async fn ask(
+    writer: &mpsc::Sender<WriterCommand>,
+    command: WriterCommand,
+) -> Result<(), io::Error> {
     writer.send(command).await.map_err(|_| io::Error::other("the engine's writer has stopped"))
 }
 

@@ -20,6 +20,9 @@ const CLEAN: &str = "clean";
 /// sled's directory of large values.
 const SLED_BLOBS: &str = "blobs";
 
+/// An engine, and what a scan of it found.
+pub(crate) type Opened = (Arc<dyn Engine>, Loaded);
+
 /// The engine's place on disk.
 #[derive(Debug, Clone)]
 pub(crate) struct EngineDir {
@@ -32,7 +35,7 @@ pub(crate) struct EngineDir {
 
 impl EngineDir {
     /// Opens the engine if it can be trusted and is whole; `None`, with the reason logged, where it has to be rebuilt.
-    pub(crate) fn open_trusted(&self) -> Result<Option<(Arc<dyn Engine>, Loaded)>, Error> {
+    pub(crate) fn open_trusted(&self) -> Result<Option<Opened>, Error> {
         let Some(generation) = self.read(CURRENT)? else { return Ok(None) };
         self.remove_others(&generation)?;
         let trust = self.read(TRUST)?.unwrap_or_default();
@@ -51,7 +54,7 @@ impl EngineDir {
         }
     }
 
-    fn open_generation(&self, generation: &str) -> Result<(Arc<dyn Engine>, Loaded), Error> {
+    fn open_generation(&self, generation: &str) -> Result<Opened, Error> {
         // Opening it writes to it: from here on it is trusted in this boot of the machine only.
         self.note_running()?;
         let engine = engine::open(self.kind, &self.dir.join(generation), self.cache_bytes)?;
@@ -68,7 +71,7 @@ impl EngineDir {
     }
 
     /// Makes a new generation from a snapshot, or from nothing, and puts it in force.
-    pub(crate) fn rebuild(&self, snapshot: Option<&SnapshotFile>) -> Result<(Arc<dyn Engine>, Loaded), Error> {
+    pub(crate) fn rebuild(&self, snapshot: Option<&SnapshotFile>) -> Result<Opened, Error> {
         self.files.create_dir(&self.dir).map_err(|source| Error::io(&self.dir, source))?;
         let old = self.read(CURRENT)?;
         let number = old.as_deref().and_then(|name| name.parse::<u64>().ok()).unwrap_or(0) + 1;
@@ -79,7 +82,11 @@ impl EngineDir {
         redo::remove(self.files.as_ref(), &self.redo_path)?;
         let engine = engine::open(self.kind, &dir, self.cache_bytes)?;
         if let Some(snapshot) = snapshot {
-            tracing::info!(index = snapshot.position().index(), bytes = snapshot.len(), "rebuilding from a snapshot");
+            tracing::info!(
+                index = snapshot.position().index(),
+                bytes = snapshot.len(),
+                "rebuilding from a snapshot"
+            );
             snapshot.pour_into(engine.as_ref())?;
         }
         let loaded = memory::load(engine.as_ref())?;

@@ -64,7 +64,9 @@ impl Error {
     /// As openraft wants it.
     pub(crate) fn into_io(self) -> io::Error {
         match self {
-            Self::Io { file, source } => io::Error::new(source.kind(), format!("{}: {source}", file.display())),
+            Self::Io { file, source } => {
+                io::Error::new(source.kind(), format!("{}: {source}", file.display()))
+            }
             other => io::Error::other(other),
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::applier::StateMachine;
 use crate::engine::Engine;
-use crate::engine_dir::EngineDir;
+use crate::engine_dir::{EngineDir, Opened};
 use crate::file::Files;
 use crate::identity::{self, Identity};
 use crate::log::{LogOptions, LogStore};
@@ -145,7 +145,7 @@ fn recover(
     log: &LogStore,
     snapshot: Option<&SnapshotFile>,
     kind: EngineKind,
-) -> Result<(Arc<dyn Engine>, Loaded), Error> {
+) -> Result<Opened, Error> {
     let purged = log.purged_index();
     let last = log.last_index();
     let snapshot_index = snapshot.map_or(0, |snapshot| snapshot.position().index());
@@ -165,7 +165,13 @@ fn recover(
         if index >= snapshot_index && of_this_log {
             return Ok((engine, loaded));
         }
-        tracing::warn!(index, snapshot_index, purged, last, "the applied state does not fit the log: it is rebuilt");
+        tracing::warn!(
+            index,
+            snapshot_index,
+            purged,
+            last,
+            "the applied state does not fit the log: it is rebuilt"
+        );
     }
     if purged > snapshot_index {
         let what = format!("the log begins after {purged}, the newest snapshot is of {snapshot_index}");

@@ -17,7 +17,8 @@ const REMOVED: u32 = u32::MAX;
 
 /// Writes the file.
 pub(crate) fn write(files: &dyn Files, path: &Path, rows: &[RowWrite]) -> Result<(), Error> {
-    let size: usize = rows.iter().map(|(key, value)| 8 + key.len() + value.as_ref().map_or(0, Bytes::len)).sum();
+    let size: usize =
+        rows.iter().map(|(key, value)| 8 + key.len() + value.as_ref().map_or(0, Bytes::len)).sum();
     let mut bytes = Vec::with_capacity(20 + size);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&u64::try_from(rows.len()).expect("lengths fit 64 bits").to_le_bytes());

@@ -184,7 +184,9 @@ mod tests {
         let mut rows = BTreeMap::new();
         put(engine, key, value, &mut rows).unwrap();
         let rows: Vec<RowWrite> = rows.into_iter().collect();
-        rows.iter().for_each(|row| digest.follow(engine, row).unwrap());
+        for row in &rows {
+            digest.follow(engine, row).unwrap();
+        }
         engine.write(&rows).unwrap();
     }
 

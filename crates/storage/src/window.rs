@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
+use stockade_state_machine::Origin;
 use stockade_state_machine::change::Change;
 use stockade_state_machine::ids::{DocumentId, OrderId, Principal, RequestId};
-use stockade_state_machine::Origin;
 
 use crate::applied_row::{LogId, Position};
-use crate::codec::{Durable, DecodeError};
+use crate::codec::{DecodeError, Durable};
 use crate::keys;
 use crate::pages::Item;
 
@@ -60,7 +60,9 @@ impl Window {
     fn take_in_one(&mut self, change: &Change, hash: &mut Sha256) {
         match change {
             Change::Sku(id, sku) => self.put(keys::sku(id), sku.as_ref().map(Durable::encode), hash),
-            Change::Stock(key, stock) => self.put(keys::stock(key), stock.as_ref().map(Durable::encode), hash),
+            Change::Stock(key, stock) => {
+                self.put(keys::stock(key), stock.as_ref().map(Durable::encode), hash);
+            }
             Change::Order(id, order) => {
                 self.put(keys::order(id), Some(order.as_ref().encode()), hash);
                 self.orders.push(id.clone());
@@ -70,11 +72,8 @@ impl Window {
                 self.documents.push(id.clone());
             }
             Change::Ledger(entry) => {
-                let item = Item {
-                    revision: entry.revision.get(),
-                    position: entry.position,
-                    bytes: entry.encode(),
-                };
+                let item =
+                    Item { revision: entry.revision.get(), position: entry.position, bytes: entry.encode() };
                 feed(hash, b"ledger", &item.bytes);
                 self.bytes += item.bytes.len() + ROW_OVERHEAD_BYTES;
                 self.ledger.push(item);

@@ -156,7 +156,9 @@ impl Writer {
         let index = index.min(self.log.last_index());
         let mut durable = self.log.watch_durable();
         let reached = durable.wait_for(|durable| *durable >= index).await;
-        reached.map(drop).map_err(|_| Error::Engine(format!("the log ended before entry {index} was durable")))
+        reached
+            .map(drop)
+            .map_err(|_| Error::Engine(format!("the log ended before entry {index} was durable")))
     }
 
     fn write_rows(&mut self, window: &Window) -> Result<(), Error> {
@@ -166,7 +168,12 @@ impl Writer {
             rows::put(engine.as_ref(), key, value.as_deref(), &mut physical)?;
         }
         for (revision, position, page) in pages::pack(&window.ledger) {
-            rows::put(engine.as_ref(), &keys::page(keys::LEDGER, revision, position), Some(&page), &mut physical)?;
+            rows::put(
+                engine.as_ref(),
+                &keys::page(keys::LEDGER, revision, position),
+                Some(&page),
+                &mut physical,
+            )?;
         }
         self.put_request_pages(window, &mut physical)?;
         let mut batch: Vec<RowWrite> = physical.into_iter().collect();

@@ -1,4 +1,5 @@
 //! The applied state through crashes, snapshots and rebuilds.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
@@ -155,13 +156,14 @@ async fn a_received_snapshot_takes_the_place_of_the_state() {
         receiver.write(&chunk).unwrap();
     }
     assert_eq!(offset, snapshot.len());
-    let received = receiver.finish().unwrap();
-    let meta = received.meta();
-    target.storage.state_machine.install_snapshot(&meta, received).await.unwrap();
+    let arrived = receiver.finish().unwrap();
+    let meta = arrived.meta();
+    target.storage.state_machine.install_snapshot(&meta, arrived).await.unwrap();
     assert_eq!(target.hashes().await, hashes);
     assert!(target.storage.state.read(|view| view.sku(&common::sku("stale")).is_none()));
     assert_eq!(state_of(&target, "o00000"), Some(OrderState::Shipped));
-    let current: Option<Snapshot<_, _, _, _>> = target.storage.state_machine.get_current_snapshot().await.unwrap();
+    let current: Option<Snapshot<_, _, _, _>> =
+        target.storage.state_machine.get_current_snapshot().await.unwrap();
     assert_eq!(current.unwrap().meta, meta);
 }
 
@@ -176,7 +178,11 @@ async fn a_damaged_snapshot_is_refused_at_every_byte() {
         damaged[position] ^= 1 << (position % 8);
         let mut receiver = node.storage.snapshots.begin().unwrap();
         receiver.write(&damaged).unwrap();
-        assert!(receiver.finish().is_err(), "a flipped bit in byte {position} of {} goes unseen", bytes.len());
+        assert!(
+            receiver.finish().is_err(),
+            "a flipped bit in byte {position} of {} goes unseen",
+            bytes.len()
+        );
     }
     for len in 0..bytes.len() {
         let mut receiver = node.storage.snapshots.begin().unwrap();
@@ -198,7 +204,8 @@ async fn a_damaged_snapshot_on_disk_stops_the_start_and_names_the_file() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
     std::fs::write(&path, bytes).unwrap();
-    let opened = Node::try_open(Node::options(dir.path()), std::sync::Arc::new(stockade_storage::file::DiskFiles));
+    let opened =
+        Node::try_open(Node::options(dir.path()), std::sync::Arc::new(stockade_storage::file::DiskFiles));
     match opened.await {
         Err(Error::Corrupt { file, .. }) => assert_eq!(file, path),
         other => panic!("opened a damaged snapshot: {:?}", other.err()),

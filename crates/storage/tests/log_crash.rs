@@ -1,4 +1,5 @@
 //! The log after crashes and damage: nothing acknowledged is missing, and damage is never taken for a shorter log.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod log_common;
 
@@ -12,6 +13,9 @@ use openraft::storage::RaftLogStorage;
 use stockade_storage::Error;
 use stockade_storage::file::{Files, MemoryFiles};
 
+/// Bytes of an idle marker.
+const IDLE_MARKER: usize = 48;
+
 #[tokio::test]
 async fn a_batch_torn_at_any_length_leaves_what_was_acknowledged() {
     let files = MemoryFiles::default();
@@ -23,7 +27,6 @@ async fn a_batch_torn_at_any_length_leaves_what_was_acknowledged() {
     append_range(&log, 1, 3..8).await;
     let with_batch = Held::of(&log).await;
     let after = content(&files, &first_segment());
-    const IDLE_MARKER: usize = 48;
     for len in before.len()..=after.len() - IDLE_MARKER {
         let expected = if len == after.len() - IDLE_MARKER { &with_batch } else { &acknowledged };
         // The rest of the file: not there, zeros, or what an earlier use left behind.
@@ -189,17 +192,17 @@ async fn a_power_cut_at_any_operation_of_the_disk_loses_nothing_acknowledged() {
                 }
             }
             if seed == 0 {
-                files.power_cut()
+                files.power_cut();
             } else {
-                files.power_cut_torn(seed)
+                files.power_cut_torn(seed);
             }
             // Recovery itself may be cut short as well.
             files.stop_after(seed);
             drop(try_open(&files, segment_bytes));
             if seed % 2 == 0 {
-                files.power_cut()
+                files.power_cut();
             } else {
-                files.power_cut_torn(seed + stop)
+                files.power_cut_torn(seed + stop);
             }
 
             let what = format!("stopped at {stop}, seed {seed}");

@@ -1,4 +1,5 @@
 //! The file layer: the real one and the one in memory behave alike, and the one in memory forgets as a disk does.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! Random lives of a log, with power cuts, against a model.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod log_common;
 
@@ -70,11 +71,11 @@ async fn live(steps: Vec<Step>, segment_bytes: u64) {
     for (at, step) in steps.iter().enumerate() {
         let term = at as u64 + 1;
         let what = format!("step {at}: {step:?}");
-        if let Some(operation) = operation(step, witness.now(), term) {
-            if witness.perform(&log, &operation).await {
-                assert_eq!(&Held::of(&log).await, witness.now(), "{what}");
-                continue;
-            }
+        if let Some(operation) = operation(step, witness.now(), term)
+            && witness.perform(&log, &operation).await
+        {
+            assert_eq!(&Held::of(&log).await, witness.now(), "{what}");
+            continue;
         }
         match step {
             Step::StopAt { operations } => {

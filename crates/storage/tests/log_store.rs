@@ -1,4 +1,5 @@
 //! The log as openraft uses it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod log_common;
 

@@ -1,4 +1,5 @@
 //! openraft's own suite of what it expects from a log and a state machine.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,11 +33,8 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, Guard> for Builder {
         } else {
             (Arc::new(MemoryFiles::default()), EngineKind::Memory)
         };
-        let options = Options {
-            engine,
-            segment_bytes: 1 << 20,
-            ..Options::new(dir.path().join("node"), identity)
-        };
+        let options =
+            Options { engine, segment_bytes: 1 << 20, ..Options::new(dir.path().join("node"), identity) };
         let storage = stockade_storage::open(files, &env, options).await.unwrap();
         Ok((Guard { _dir: dir, _lock: storage.lock }, storage.log, storage.state_machine))
     }

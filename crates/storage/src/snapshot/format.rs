@@ -122,8 +122,7 @@ pub(crate) fn read(
         hash.update(&block);
         let mut rest = block.as_slice();
         while !rest.is_empty() {
-            let (key, value, after) =
-                split_row(rest).ok_or_else(|| reader.corrupt("a row is cut short"))?;
+            let (key, value, after) = split_row(rest).ok_or_else(|| reader.corrupt("a row is cut short"))?;
             if !keys::is_applied(key) {
                 found.add(key, value);
             }
@@ -161,10 +160,8 @@ impl Reader<'_> {
 
     fn take(&mut self, len: usize) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; len];
-        let read = self
-            .file
-            .read_at(self.offset, &mut bytes)
-            .map_err(|source| Error::io(self.path, source))?;
+        let read =
+            self.file.read_at(self.offset, &mut bytes).map_err(|source| Error::io(self.path, source))?;
         if read != len {
             return Err(self.corrupt("the file ends too early"));
         }
@@ -201,7 +198,8 @@ impl Reader<'_> {
         }
         let rest = self.take(8)?;
         let (packed_len, crc) = (u32_at(&rest, 0), u32_at(&rest, 4));
-        let bounded = |len: u32| usize::try_from(len).ok().filter(|len| *len <= limits::MAX_SNAPSHOT_BLOCK_BYTES);
+        let bounded =
+            |len: u32| usize::try_from(len).ok().filter(|len| *len <= limits::MAX_SNAPSHOT_BLOCK_BYTES);
         let (Some(raw_len), Some(packed_len)) = (bounded(raw_len), bounded(packed_len)) else {
             return Err(self.corrupt("a block's length is out of range"));
         };

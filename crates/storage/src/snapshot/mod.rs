@@ -161,7 +161,10 @@ impl SnapshotStore {
         file.drop_cache().map_err(|source| Error::io(&path, source))?;
         let verified = SnapshotFile::verify(self.0.files.as_ref(), &path)?;
         if verified.position() != position {
-            return Err(Error::Engine(format!("the engine is at {:?}, not at {position:?}", verified.position())));
+            return Err(Error::Engine(format!(
+                "the engine is at {:?}, not at {position:?}",
+                verified.position()
+            )));
         }
         self.publish(SnapshotFile { unpublished: Some(unpublished), ..verified })
     }

@@ -41,7 +41,9 @@ impl Node {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         loop {
             match Self::try_open(Self::options(dir), Arc::new(DiskFiles)).await {
-                Err(Error::InUse(_)) if tokio::time::Instant::now() < deadline => tokio::task::yield_now().await,
+                Err(Error::InUse(_)) if tokio::time::Instant::now() < deadline => {
+                    tokio::task::yield_now().await;
+                }
                 opened => return opened.unwrap(),
             }
         }
@@ -192,4 +194,3 @@ pub(crate) async fn open_shop(dir: &Path) -> Node {
     node.run(vec![create("a"), create("b"), receive("a", 1_000, "r1"), receive("b", 1_000, "r2")]).await;
     node
 }
-
