@@ -151,11 +151,13 @@ impl Cluster {
         Ok(process.wait()?)
     }
 
-    /// Waits until every node that runs names the same leader; gives its id.
+    /// Waits until every node that runs names the same leader, one that runs; gives its id.
     pub async fn wait_until_led(&self) -> anyhow::Result<u64> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Ok(leader) = self.leader().await {
+            if let Ok(leader) = self.leader().await
+                && self.node(leader).process.is_some()
+            {
                 return Ok(leader);
             }
             if Instant::now() > deadline {

@@ -225,3 +225,31 @@ async fn a_directory_of_another_node_or_in_use_is_refused() {
     let other = Node::try_open(options, files()).await;
     assert!(matches!(other.err(), Some(Error::Identity { .. })));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_of_before_does_not_reach_an_installed_snapshot() {
+    let (source_dir, target_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut source = open_shop(source_dir.path()).await;
+    trade(&mut source, 0, 60).await;
+    let snapshot = source.snapshot().await;
+    let hashes = source.hashes().await;
+    for round in 0..20 {
+        let mut target = Node::open(&target_dir.path().join(round.to_string())).await;
+        target.run(vec![create("stale"), create("a"), receive("a", 7, "r1")]).await;
+        // What asks for the writer at the same time must not bring the old window into the new engine.
+        let state = target.storage.state.clone();
+        let asking = tokio::spawn(async move { state.hash(true).await });
+        let meta = snapshot.meta();
+        let copied = receive_copy(&target, &snapshot);
+        target.storage.state_machine.install_snapshot(&meta, copied).await.unwrap();
+        asking.await.unwrap().unwrap();
+        assert_eq!(target.hashes().await, hashes, "round {round}");
+    }
+}
+
+fn receive_copy(target: &Node, snapshot: &stockade_storage::SnapshotFile) -> stockade_storage::SnapshotFile {
+    let mut receiver = target.storage.snapshots.begin().unwrap();
+    let whole = snapshot.read_chunk(0, usize::try_from(snapshot.len()).unwrap()).unwrap();
+    receiver.write(&whole).unwrap();
+    receiver.finish().unwrap()
+}

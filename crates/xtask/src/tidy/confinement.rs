@@ -99,6 +99,7 @@ const RULES: &[Rule] = &[
         allowed: &[
             ("crates/storage/src/file/disk.rs", "the one way to the disk"),
             ("crates/server/src/config.rs", "reads the node's configuration before there is a node"),
+            ("crates/server/src/metrics.rs", "reads what the kernel says of the process under /proc"),
             CONSOLE,
             TOOLING,
             BUILD,
