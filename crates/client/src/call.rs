@@ -11,10 +11,12 @@ use crate::error::{Error, Refusal};
 use crate::failover::{self, Advice};
 use crate::limits;
 
-/// Makes a call that can be repeated without harm, with retries until its deadline.
+/// Makes a call that can be repeated without harm, with retries until its deadline. One that settles the fate of a
+/// request names it: then not to know what became of the call is an outcome of its own.
 pub(crate) async fn repeat<Asked, Answer, Call, Answered>(
     shared: &Shared,
     request: &Asked,
+    settles: Option<&str>,
     call: Call,
 ) -> Result<Answer, Error>
 where
@@ -23,7 +25,12 @@ where
     Answered: Future<Output = Result<Response<Answer>, Status>>,
 {
     let deadline = Instant::now() + shared.config.timeout;
+    let Ok(permit) = timeout_at(deadline, shared.reads.acquire()).await else {
+        return Err(shared.out_of_time(None));
+    };
+    let _permit = permit.expect("the semaphore is never closed");
     let mut last = None;
+    let mut unknown = false;
     for attempt in 1.. {
         let address = shared.failover.pick();
         let now = Instant::now();
@@ -45,6 +52,7 @@ where
         if advice == Advice::Final {
             return Err(Error::Rejected(Box::new(refusal)));
         }
+        unknown |= refusal.reason.is_empty() || advice == Advice::SameAgain;
         if refusal.reason.is_empty() {
             shared.lost(&address);
         } else if advice == Advice::ElsewhereSoon {
@@ -60,7 +68,13 @@ where
             }
         }
     }
-    Err(shared.out_of_time(last.as_ref()))
+    match settles.filter(|_| unknown) {
+        Some(request_id) => {
+            let cause = last.map_or_else(String::new, |refusal| refusal.message);
+            Err(Error::OutcomeUnknown { request_id: request_id.to_owned(), cause })
+        }
+        None => Err(shared.out_of_time(last.as_ref())),
+    }
 }
 
 impl Shared {

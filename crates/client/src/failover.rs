@@ -132,10 +132,16 @@ pub(crate) fn advice(refusal: &Refusal) -> Advice {
     match refusal.reason.as_str() {
         "NO_LEADER" | "NOT_LEADER" | "SHUTTING_DOWN" => Advice::ElsewhereSoon,
         "OVERLOADED" => Advice::Later,
-        "OUTCOME_UNKNOWN" => Advice::SameAgain,
+        // Of that copy: there may be time for another, and an older one may have taken effect.
+        "OUTCOME_UNKNOWN" | "DEADLINE_EXCEEDED" => Advice::SameAgain,
         // Without a reason it comes from the transport, not from Stockade.
         "" => match refusal.code {
-            tonic::Code::Unavailable | tonic::Code::Cancelled | tonic::Code::Unknown => Advice::ElsewhereSoon,
+            // What HTTP/2 ends a connection or a stream with becomes one of these.
+            tonic::Code::Unavailable
+            | tonic::Code::Cancelled
+            | tonic::Code::Unknown
+            | tonic::Code::Internal
+            | tonic::Code::ResourceExhausted => Advice::ElsewhereSoon,
             tonic::Code::DeadlineExceeded => Advice::SameAgain,
             _ => Advice::Final,
         },

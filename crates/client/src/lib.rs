@@ -31,7 +31,7 @@ pub use error::{Error, Refusal};
 use std::sync::Arc;
 
 use stockade_env::Env;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::channels::Channels;
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) channels: Channels,
     pub(crate) failover: Failover,
     pub(crate) pipeline: Pipeline,
+    /// Room for reads in flight.
+    pub(crate) reads: Semaphore,
     /// Asks for a look at the members now.
     pub(crate) wake_refresh: Arc<Notify>,
 }
@@ -67,6 +69,7 @@ impl Client {
             channels: Channels::default(),
             failover: Failover::new(config.addresses.clone()),
             pipeline: Pipeline::new(config.max_in_flight),
+            reads: Semaphore::new(limits::MAX_READS),
             wake_refresh: Arc::new(Notify::new()),
             config,
         });

@@ -21,6 +21,8 @@ pub const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 pub const KEEPALIVE: Duration = Duration::from_secs(1);
 /// How long a node may be silent while it owes an answer; then another is asked.
 pub const MAX_SILENCE: Duration = Duration::from_secs(2);
+/// Reads in flight; further ones wait, their time for an attempt not running yet. A node takes a few hundred streams.
+pub const MAX_READS: usize = 128;
 /// How long one attempt to read may take; then another node is asked.
 pub const READ_ATTEMPT: Duration = Duration::from_secs(3);
 /// How long a `GetStatus` may take: a node waits a second for those that do not answer.

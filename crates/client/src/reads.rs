@@ -29,7 +29,7 @@ macro_rules! reads {
                 ///
                 /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over.
                 pub async fn $method(&self, request: $request) -> Result<$response> {
-                    call::repeat(&self.0, &request, |channel, request| async move {
+                    call::repeat(&self.0, &request, None, |channel, request| async move {
                         let client = $client::new(channel);
                         client.max_decoding_message_size(limits::MAX_ANSWER_BYTES).$method(request).await
                     })
@@ -55,11 +55,21 @@ reads! {
     list_orders: OrderServiceClient(ListOrdersRequest) -> ListOrdersResponse;
     /// What became of a request.
     get_outcome: TransactionServiceClient(GetOutcomeRequest) -> GetOutcomeResponse;
-    /// Makes sure that a request that was not seen never takes effect.
-    abandon_request: TransactionServiceClient(AbandonRequestRequest) -> AbandonRequestResponse;
 }
 
 impl Client {
+    /// Makes sure that a request that was not seen never takes effect.
+    ///
+    /// Errors: `Rejected`; `OutcomeUnknown` where the time is over and it may have been abandoned or may yet be; `NoLeader`,
+    /// `Overloaded` or `Unavailable` when the time is over and nothing was sent.
+    pub async fn abandon_request(&self, request: AbandonRequestRequest) -> Result<AbandonRequestResponse> {
+        let request_id = request.request_id.clone();
+        call::repeat(&self.0, &request, Some(&request_id), |channel, request| async move {
+            TransactionServiceClient::new(channel).abandon_request(request).await
+        })
+        .await
+    }
+
     /// What every node says of itself, from any node that answers.
     pub async fn cluster_status(&self) -> Result<GetStatusResponse> {
         let deadline = Instant::now() + self.0.config.timeout;

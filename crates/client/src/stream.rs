@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use prost::Message;
 use stockade_proto::v1::transaction_service_client::TransactionServiceClient;
@@ -30,6 +31,8 @@ pub(crate) enum Answer {
 pub(crate) struct Job {
     pub(crate) request_id: String,
     pub(crate) mutation: Mutation,
+    /// When its caller stops waiting; the node is told how much of the time is left when it is sent.
+    pub(crate) deadline: Instant,
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
@@ -93,7 +96,7 @@ impl Stream {
 
     /// When the node was last heard on this stream, or when it was begun.
     pub(crate) fn last_heard(&self) -> Instant {
-        self.health.started + std::time::Duration::from_millis(self.health.heard_ms.load(Ordering::Relaxed))
+        self.health.started + Duration::from_millis(self.health.heard_ms.load(Ordering::Relaxed))
     }
 }
 
@@ -175,13 +178,20 @@ impl Worker {
             }
             let job = self.waiting.pop_front().expect("it stands in front");
             // Its caller may have given up by now.
-            if job.answer.is_closed() {
+            let left = job.deadline.saturating_duration_since(Instant::now());
+            if job.answer.is_closed() || left.is_zero() {
+                drop(job.answer.send(Answer::NotSent));
+                continue;
+            }
+            // The answer to the older copy must not be taken for this one's: it goes over another stream.
+            if self.in_flight.contains_key(&job.request_id) {
+                self.health.broken.store(true, Ordering::Release);
+                drop(job.answer.send(Answer::NotSent));
                 continue;
             }
             bytes += size;
-            // A copy of a call that the same caller sent before has nobody waiting any more.
             self.in_flight.insert(job.request_id, job.answer);
-            mutations.push(job.mutation);
+            mutations.push(Mutation { timeout: Some(server_timeout(left)), ..job.mutation });
         }
         SubmitRequest { mutations }
     }
@@ -195,4 +205,10 @@ impl Worker {
             }
         }
     }
+}
+
+/// What the node is told of the time that is left.
+fn server_timeout(left: Duration) -> prost_types::Duration {
+    let (shortest, longest) = limits::SERVER_TIMEOUT;
+    prost_types::Duration::try_from(left.clamp(shortest, longest)).expect("a minute fits")
 }

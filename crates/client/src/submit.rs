@@ -2,7 +2,6 @@
 
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::Duration;
 
 use stockade_proto::v1::mutation::Request;
 use stockade_proto::v1::mutation_result::Response;
@@ -94,7 +93,7 @@ pub(crate) async fn mutate(shared: &Shared, request_id: String, request: Request
             break;
         }
         let stream = shared.pipeline.stream(shared)?;
-        let copy = mutation(request.clone(), deadline - now);
+        let copy = Mutation { timeout: None, request: Some(request.clone()) };
         let outcome = match attempt_on(&stream, &request_id, copy, deadline).await {
             Attempt::Answered(result) => match judge(*result, &mut trail) {
                 Ok(decided) => return decided,
@@ -137,13 +136,6 @@ pub(crate) async fn mutate(shared: &Shared, request_id: String, request: Request
     Err(shared.out_of_time(trail.last.as_deref()))
 }
 
-fn mutation(request: Request, left: Duration) -> Mutation {
-    let (shortest, longest) = limits::SERVER_TIMEOUT;
-    let left = left.clamp(shortest, longest);
-    let timeout = prost_types::Duration::try_from(left).expect("a minute fits");
-    Mutation { timeout: Some(timeout), request: Some(request) }
-}
-
 async fn attempt_on(
     stream: &Arc<Stream>,
     request_id: &str,
@@ -151,7 +143,7 @@ async fn attempt_on(
     deadline: Instant,
 ) -> Attempt {
     let (answer, mut answered) = oneshot::channel();
-    if !stream.send(Job { request_id: request_id.to_owned(), mutation, answer }) {
+    if !stream.send(Job { request_id: request_id.to_owned(), mutation, deadline, answer }) {
         return Attempt::NotSent;
     }
     let mut patience_ends = Instant::now() + limits::MAX_SILENCE;
@@ -190,10 +182,16 @@ fn judge(result: MutationResult, trail: &mut Trail) -> Result<Result<Response, E
     if failover::advice(&refusal) != Advice::Final {
         return Err(refusal);
     }
-    // The record of an earlier copy may be gone already: then this no says nothing about that copy.
-    if trail.unknown && refusal.reason == "REQUEST_ID_EXPIRED" {
+    // A no that the log did not decide and record says nothing about an earlier copy.
+    if trail.unknown && !is_recorded(&refusal) {
         let (request_id, cause) = (result.request_id, refusal.message.clone());
         return Ok(Err(Error::OutcomeUnknown { request_id, cause }));
     }
     Ok(Err(Error::Rejected(refusal)))
+}
+
+/// True where the refusal stands in the log and is what every copy of the request is answered with.
+fn is_recorded(refusal: &Refusal) -> bool {
+    let decided_in_log = refusal.header.as_ref().is_some_and(|header| header.log_time.is_some());
+    decided_in_log && !matches!(refusal.reason.as_str(), "REQUEST_ID_EXPIRED" | "REQUEST_ID_IN_FUTURE")
 }

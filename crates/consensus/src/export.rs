@@ -62,6 +62,11 @@ impl Inner {
         }
         // The reader bounds the bytes of what it gives.
         let entries = log.get_log_reader().await.limited_get_log_entries(from, end).await?;
+        if entries.is_empty() {
+            // They were there a moment ago: they have been purged meanwhile.
+            let purged = log.get_log_state().await?.last_purged_log_id.map_or(0, |log_id| log_id.index());
+            return Err(ExportError::Purged { purged });
+        }
         entries.into_iter().map(exported).collect()
     }
 }

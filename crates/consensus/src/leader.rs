@@ -50,6 +50,11 @@ impl Inner {
 
     /// What a peer says of itself; `None` where it doesn't answer in time.
     pub(crate) async fn ask_status(&self, node_id: u64) -> Option<NodeStatus> {
+        self.ask(node_id).await.map(NodeStatus::from_wire)
+    }
+
+    /// The answer behind [`Inner::ask_status`].
+    pub(crate) async fn ask(&self, node_id: u64) -> Option<wire::StatusResponse> {
         let address = self.peer_address(node_id)?;
         let mut client = self.links.client(node_id, &address, Purpose::Query).ok()?;
         let request = wire::StatusRequest { envelope: Some(self.links.envelope(node_id)) };
@@ -57,7 +62,7 @@ impl Inner {
         if !answer.client_address.is_empty() {
             self.client_addresses.lock().insert(node_id, answer.client_address.clone());
         }
-        Some(NodeStatus::from_wire(answer))
+        Some(answer)
     }
 }
 
@@ -69,7 +74,10 @@ pub(crate) async fn follow(node: Arc<Inner>) {
         node.publish_leader();
         tokio::select! {
             changed = metrics.changed() => if changed.is_err() {
-                report_end(&node);
+                // Raft's own task is gone. Where it says no cause, it had no time to: it panicked.
+                if !report_end(&node) && !node.is_stopping() {
+                    node.env.tasks.fail("raft", "panicked");
+                }
                 return;
             },
             _ = health.tick() => if report_end(&node) { return },
@@ -134,5 +142,46 @@ pub(crate) async fn become_ready(node: Arc<Inner>) {
             return;
         }
         sleep(limits::READ_RETRY_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use stockade_env::Env;
+    use stockade_storage::file::MemoryFiles;
+    use stockade_storage::{EngineKind, Identity, Options};
+
+    use super::*;
+    use crate::config::{Config, DEFAULT_KEPT_LOG_ENTRIES};
+    use crate::{DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, Node};
+
+    #[tokio::test]
+    async fn a_panic_of_raft_becomes_the_nodes_failure() {
+        let env = Env::real();
+        let identity = Identity { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), node_id: 1 };
+        let options =
+            Options { engine: EngineKind::Memory, ..Options::new(PathBuf::from("/data"), identity) };
+        let storage = stockade_storage::open(Arc::new(MemoryFiles::default()), &env, options).await.unwrap();
+        let config = Config {
+            peers: BTreeMap::from([(1, "127.0.0.1:1".to_owned())]),
+            peer_overrides: BTreeMap::new(),
+            advertise_client: String::new(),
+            version: String::new(),
+            heartbeat: DEFAULT_HEARTBEAT,
+            election_timeout: DEFAULT_ELECTION_TIMEOUT,
+            max_in_flight_bytes: 1 << 20,
+            kept_log_entries: DEFAULT_KEPT_LOG_ENTRIES,
+            data_dir: None,
+        };
+        let node = Node::start(&env, storage, config).await.unwrap();
+        node.raft().external_request(|_| panic!("on purpose")).await.unwrap();
+        let failure = timeout(Duration::from_secs(10), env.tasks.failed()).await.unwrap();
+        assert_eq!(failure.what, "raft");
+        // The exit code is told by it.
+        assert!(failure.cause.contains("panicked"), "{failure}");
     }
 }

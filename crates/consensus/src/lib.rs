@@ -17,6 +17,7 @@ mod config;
 mod error;
 mod expiry;
 mod export;
+mod founding;
 mod leader;
 mod limits;
 mod node;

@@ -49,6 +49,11 @@ pub(crate) const SNAPSHOT_CHUNK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the receiver may take to verify and install what it has received. That it lives is the keepalive's matter.
 pub(crate) const SNAPSHOT_INSTALL_TIMEOUT: Duration = Duration::from_mins(10);
 
+/// Log index of the entry that makes a cluster.
+pub(crate) const FOUNDING_INDEX: u64 = 0;
+/// Log index of the entry that opens a cluster's first term: always blank.
+pub(crate) const FIRST_TERM_INDEX: u64 = FOUNDING_INDEX + 1;
+
 /// How long a node may take to tell its status.
 pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between looks at things that nothing tells of: peers' addresses, due holds, a log that wants a snapshot.

@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use openraft::BasicNode;
+use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
-use openraft::errors::{InitializeError, RaftError};
 use openraft::metrics::RaftMetrics;
 use openraft::{RaftLogReader, storage::RaftLogStorage};
 use parking_lot::Mutex;
@@ -59,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) client_addresses: Mutex<BTreeMap<u64, String>>,
     pub(crate) ready: AtomicBool,
     pub(crate) votes_from: Instant,
+    /// It had no vote on its disk when it was started: it is new, or was wiped.
+    pub(crate) pristine: bool,
     /// The lead is being handed over: no more proposals, so that the followers can catch up.
     resigning: AtomicBool,
     stopping: watch::Sender<bool>,
@@ -112,7 +113,23 @@ impl Inner {
         self.metrics(|metrics| metrics.membership_config.voter_ids().any(|voter| voter == node_id))
     }
 
-    /// The follower that has the whole log, where there is one.
+    /// True where another voter has answered lately: somebody could take the lead over.
+    fn hears_a_voter(&self) -> bool {
+        self.metrics(|metrics| self.heard_voters(metrics).next().is_some())
+    }
+
+    fn heard_voters<'a>(
+        &'a self,
+        metrics: &'a RaftMetrics<TypeConfig>,
+    ) -> impl Iterator<Item = u64> + use<'a> {
+        let others = metrics.membership_config.voter_ids().filter(|voter| *voter != metrics.id);
+        others.filter(|voter| {
+            let heard = metrics.heartbeat.as_ref().and_then(|heard| *heard.get(voter)?);
+            heard.is_some_and(|heard| heard.into_inner().elapsed() < self.config.lease_memory())
+        })
+    }
+
+    /// The follower that has the whole log and is there, where there is one.
     fn caught_up_follower(&self) -> Option<u64> {
         self.metrics(|metrics| {
             let last = metrics.last_log_index?;
@@ -121,7 +138,7 @@ impl Inner {
                 let matched = replication.get(node_id).and_then(Option::as_ref);
                 matched.is_some_and(|matched| matched.index() == last)
             };
-            metrics.membership_config.voter_ids().filter(|voter| *voter != metrics.id).find(caught_up)
+            self.heard_voters(metrics).find(caught_up)
         })
     }
 }
@@ -133,7 +150,7 @@ impl Node {
     /// it no longer knows the lease that it granted a leader before, and a vote given too early could make a second
     /// leader while the first still believes in that lease. A node that never persisted a vote is free at once: to
     /// acknowledge anything to a leader it would have had to persist that leader's vote first, so it granted no lease.
-    /// (A node whose data was wiped looks the same; that is why a node id is never used twice.)
+    /// (A node whose data was wiped looks the same; see `founding.rs` for what it may do.)
     pub async fn start(env: &Env, storage: Storage, config: Config) -> Result<Self, StartError> {
         let Storage { log, state_machine, state, snapshots, identity, lock } = storage;
         if !config.peers.contains_key(&identity.node_id) {
@@ -168,6 +185,7 @@ impl Node {
             client_addresses: Mutex::default(),
             ready: AtomicBool::new(false),
             votes_from: Instant::now() + quarantine,
+            pristine: vote.is_none(),
             resigning: AtomicBool::new(false),
             stopping: watch::Sender::new(false),
             _lock: lock,
@@ -184,6 +202,12 @@ impl Node {
         Ok(Self(inner))
     }
 
+    /// For tests of what happens when Raft itself fails.
+    #[cfg(test)]
+    pub(crate) fn raft(&self) -> &Raft {
+        &self.0.raft
+    }
+
     /// The gRPC service that peers call, to be mounted on the peer port.
     pub fn peer_routes(&self) -> tonic::service::Routes {
         let service = PeerServiceServer::new(PeerServer::new(Arc::clone(&self.0)))
@@ -194,26 +218,10 @@ impl Node {
 
     /// Makes the cluster from the configured peers where the log is empty; does nothing otherwise. Every node may call
     /// it: the log's first entry is the same whoever writes it. The lowest id goes first, so that they don't contend.
+    /// Where another node has a log already, this one joins it instead; where another was given different peers, that
+    /// is an error.
     pub async fn initialize(&self) -> Result<(), StartError> {
-        let node = &self.0;
-        let initialized = node.raft.is_initialized().await;
-        if initialized.map_err(|error| StartError::Raft(error.to_string()))? {
-            return Ok(());
-        }
-        if node.config.peers.keys().next() != Some(&node.identity.node_id) {
-            let mut leader = node.leader.subscribe();
-            let known = leader.wait_for(|leader| leader.node_id.is_some());
-            if timeout(node.config.election_timeout.1 * 5, known).await.is_ok() {
-                return Ok(());
-            }
-        }
-        let members: BTreeMap<u64, BasicNode> =
-            node.config.peers.iter().map(|(id, addr)| (*id, BasicNode { addr: addr.clone() })).collect();
-        match node.raft.initialize(members).await {
-            // Another was first.
-            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
-            Err(error) => Err(StartError::Raft(error.to_string())),
-        }
+        self.0.initialize().await
     }
 
     /// This node.
@@ -296,7 +304,8 @@ impl Node {
     }
 
     /// Hands the lead to a caught-up follower, if this node has it. A follower that lacks entries is never chosen: a
-    /// transfer that fails costs an election. So new proposals are refused meanwhile.
+    /// transfer that fails costs an election. So new proposals are refused meanwhile. Where no other voter is heard of,
+    /// there is nobody to wait for.
     pub async fn resign(&self, patience: Duration) {
         let node = &self.0;
         if !node.raft.is_leader() {
@@ -307,6 +316,10 @@ impl Node {
             let target = loop {
                 if let Some(target) = node.caught_up_follower() {
                     break target;
+                }
+                if !node.hears_a_voter() {
+                    tracing::info!("no other voter is there to take the lead over");
+                    return;
                 }
                 sleep(limits::RESIGN_POLL).await;
             };

@@ -92,6 +92,7 @@ impl NodeStatus {
             purged_index: self.purged_index,
             disk_used_bytes: self.disk_used_bytes,
             disk_free_bytes: self.disk_free_bytes,
+            members: Vec::new(),
         }
     }
 

@@ -41,6 +41,8 @@ pub(crate) const MAX_FORWARD_BYTES: usize = 256 << 10;
 pub(crate) const MAX_FORWARD_MESSAGE_BYTES: usize = 4 << 20;
 /// For the leader to accept a stream.
 pub(crate) const FORWARD_OPEN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How far the clocks of two nodes may be apart before commands from one to the other lose some of their time.
+pub(crate) const FORWARD_CLOCK_SKEW: Duration = Duration::from_secs(1);
 /// How often commands whose callers have gone are forgotten.
 pub(crate) const FORWARD_SWEEP: Duration = Duration::from_secs(1);
 

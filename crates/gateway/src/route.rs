@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use stockade_consensus::{Leader, Node, ProposeError};
 use stockade_env::Env;
 use stockade_state_machine::ids::{Principal, RequestId};
-use stockade_state_machine::{Command, Origin, Reply};
+use stockade_state_machine::{Command, Origin, Outcome, Rejection, Reply};
 use stockade_storage::codec;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -74,7 +74,7 @@ impl Router {
                 () = tokio::time::sleep_until(deadline + limits::PROPOSER_GRACE) => Err(ProposeError::Unknown),
             };
             match outcome {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => return attempts.settle(reply),
                 Err(error) => attempts.go_on_after(&error, deadline).await?,
             }
         }
@@ -142,6 +142,17 @@ impl Attempts {
         }
     }
 
+    /// A reply, unless it says less than it seems to. A refusal for an id from the future leaves no record, so a copy of
+    /// an earlier attempt that is still on its way may pass a moment later.
+    fn settle(&self, reply: Reply) -> Result<Reply, Failure> {
+        match reply.outcome {
+            Outcome::Rejected(Rejection::RequestIdInFuture { .. }) if self.proposed => {
+                Err(Failure::OutcomeUnknown { deadline_passed: false })
+            }
+            _ => Ok(reply),
+        }
+    }
+
     fn out_of_time(&self) -> Failure {
         if self.proposed {
             Failure::OutcomeUnknown { deadline_passed: true }
@@ -160,5 +171,36 @@ async fn another_leads(mut leader: watch::Receiver<Leader>, known: Leader) {
     if changed.await.is_err() {
         // The node is stopping: nobody will lead. The attempt itself ends with that.
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stockade_state_machine::{LogTime, Revision};
+
+    use super::*;
+
+    fn in_future() -> Reply {
+        Reply {
+            outcome: Outcome::Rejected(Rejection::RequestIdInFuture { now_ms: 1 }),
+            revision: Revision::new(7),
+            position: 0,
+            time: LogTime::from_micros(1_000),
+            replayed: false,
+        }
+    }
+
+    fn attempts(proposed: bool) -> Attempts {
+        let (_, leader) = watch::channel(Leader::default());
+        Attempts { leader, pause: limits::RETRY_PAUSE_MIN, proposed }
+    }
+
+    #[test]
+    fn a_refusal_without_a_record_settles_nothing_where_a_copy_may_be_on_its_way() {
+        assert_eq!(
+            attempts(true).settle(in_future()),
+            Err(Failure::OutcomeUnknown { deadline_passed: false })
+        );
+        assert_eq!(attempts(false).settle(in_future()), Ok(in_future()));
     }
 }

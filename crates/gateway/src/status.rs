@@ -61,6 +61,8 @@ impl Answering {
             position: decided.position,
             replayed: decided.replayed,
             log_time: Some(convert::timestamp(decided.time)),
+            // A forwarded write may have been decided where this node has yet to come.
+            served_revision: self.served.max(decided.revision).get(),
             ..self.read(decided.revision)
         }
     }

@@ -26,8 +26,11 @@ pub(crate) const PEER_WINDOW: u32 = 8 << 20;
 pub(crate) const MAX_PENDING_RESET_STREAMS: usize = 32;
 /// Streams that were reset for a caller's own errors; beyond it the connection is closed.
 pub(crate) const MAX_ERROR_RESET_STREAMS: usize = 256;
-/// How long a new connection may be silent.
-pub(crate) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a new connection may take for its part of the HTTP/2 handshake.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of that part: the preface (24) and the header of the settings frame (9), RFC 9113, sections 3.4 and 4.1. With
+/// them the connection is HTTP/2's, and its pings find out who is silent.
+pub(crate) const HANDSHAKE_BYTES: usize = 24 + 9;
 /// How long a connection of the HTTP port lives; scrapers connect again.
 pub(crate) const HTTP_CONNECTION_LIFETIME: Duration = Duration::from_mins(1);
 /// Between pings on a quiet connection of the client port.

@@ -30,8 +30,8 @@ pub(crate) struct Port {
 /// How long a connection may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Patience {
-    /// To its first byte; afterwards HTTP/2 pings watch over it.
-    FirstByte(Duration),
+    /// To the end of the caller's part of the HTTP/2 handshake; afterwards HTTP/2 pings watch over it.
+    Handshake(Duration),
     /// From begin to end.
     Whole(Duration),
 }
@@ -100,18 +100,19 @@ impl axum::serve::Listener for Port {
 pub(crate) struct Connection {
     stream: TcpStream,
     deadline: Option<Pin<Box<Sleep>>>,
-    until_first_byte: bool,
+    /// Bytes of the handshake that have not come yet; `None` where the deadline stands whatever comes.
+    handshake_left: Option<usize>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
     fn new(stream: TcpStream, permit: OwnedSemaphorePermit, patience: Patience) -> Self {
-        let (limit, until_first_byte) = match patience {
-            Patience::FirstByte(limit) => (limit, true),
-            Patience::Whole(limit) => (limit, false),
+        let (limit, handshake_left) = match patience {
+            Patience::Handshake(limit) => (limit, Some(limits::HANDSHAKE_BYTES)),
+            Patience::Whole(limit) => (limit, None),
         };
         let deadline = Some(Box::pin(tokio::time::sleep(limit)));
-        Self { stream, deadline, until_first_byte, _permit: permit }
+        Self { stream, deadline, handshake_left, _permit: permit }
     }
 }
 
@@ -123,8 +124,11 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let had = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if self.until_first_byte && buffer.filled().len() > had {
-            self.deadline = None;
+        if let Some(left) = &mut self.handshake_left {
+            *left = left.saturating_sub(buffer.filled().len().saturating_sub(had));
+            if *left == 0 {
+                self.deadline = None;
+            }
         }
         if polled.is_pending()
             && let Some(deadline) = &mut self.deadline
@@ -176,6 +180,8 @@ impl Connected for Connection {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     async fn port(connections: usize, patience: Patience) -> Port {
@@ -194,14 +200,35 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_connection_is_given_up() {
-        let port = port(1, Patience::FirstByte(Duration::from_millis(20))).await;
+        let port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
         let _caller = TcpStream::connect(port.address()).await.unwrap();
         let (mut connection, _) = port.next().await;
-        let mut bytes = [0; 8];
-        let mut buffer = ReadBuf::new(&mut bytes);
-        let read =
-            std::future::poll_fn(|context| Pin::new(&mut connection).poll_read(context, &mut buffer)).await;
+        let read = connection.read(&mut [0; 8]).await;
         assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_stops_within_its_handshake_is_given_up() {
+        let port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
+        let mut caller = TcpStream::connect(port.address()).await.unwrap();
+        let (mut connection, _) = port.next().await;
+        let mut bytes = [0; limits::HANDSHAKE_BYTES - 1];
+        caller.write_all(&bytes).await.unwrap();
+        connection.read_exact(&mut bytes).await.unwrap();
+        let read = connection.read(&mut bytes).await;
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_connection_after_its_handshake_may_be_silent() {
+        let port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
+        let mut caller = TcpStream::connect(port.address()).await.unwrap();
+        let (mut connection, _) = port.next().await;
+        let mut bytes = [0; limits::HANDSHAKE_BYTES];
+        caller.write_all(&bytes).await.unwrap();
+        connection.read_exact(&mut bytes).await.unwrap();
+        let silent = tokio::time::timeout(Duration::from_millis(100), connection.read(&mut bytes)).await;
+        assert!(silent.is_err(), "{silent:?}");
     }
 
     #[tokio::test]

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt as _;
 use stockade_consensus::Node;
-use stockade_env::Env;
+use stockade_env::{Env, Failure};
 use stockade_gateway::{Gateway, GatewayLimits};
 use stockade_storage::file::DiskFiles;
 use stockade_storage::{Identity, LogStore, Options};
@@ -63,7 +64,7 @@ struct Ports {
 
 impl Ports {
     async fn bind(config: &Config) -> Result<Self, StartError> {
-        let silent = Patience::FirstByte(limits::FIRST_BYTE_TIMEOUT);
+        let silent = Patience::Handshake(limits::HANDSHAKE_TIMEOUT);
         let short = Patience::Whole(limits::HTTP_CONNECTION_LIFETIME);
         Ok(Self {
             client: Port::bind("callers", config.listen_client, limits::MAX_CLIENT_CONNECTIONS, silent)
@@ -115,18 +116,38 @@ impl Server {
             () = shutdown => None,
         };
         match &failure {
-            Some(failure) => tracing::error!(%failure, "the node can't go on and stops"),
+            Some(failure) => {
+                tracing::error!(%failure, "the node can't go on and stops");
+                self.send_callers_elsewhere();
+            }
             None => self.drain().await,
         }
         if timeout(limits::STOP_TIMEOUT, self.node.stop()).await.is_err() {
             tracing::warn!("the log did not come to rest in time");
         }
+        // What fails on the way out counts too: the disk may refuse what is written last.
+        let failure = failure.or_else(|| self.failure_meanwhile());
         if failure.is_none() {
             self.close_state().await;
         }
         self.env.tasks.stop(limits::TASK_GRACE).await;
+        let failure = failure.or_else(|| self.failure_meanwhile());
         self.raft.stop().await;
         failure.map_or(Ok(()), |failure| Err(RunError(failure)))
+    }
+
+    /// Readiness and health say from now on that this node serves nobody.
+    fn send_callers_elsewhere(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.gateway.start_draining();
+    }
+
+    fn failure_meanwhile(&self) -> Option<Failure> {
+        let failure = self.env.tasks.failed().now_or_never();
+        if let Some(failure) = &failure {
+            tracing::error!(%failure, "a part failed while the node was stopping");
+        }
+        failure
     }
 
     /// Without this the next start would rebuild the applied state from snapshot and log, which takes longer.
@@ -144,8 +165,7 @@ impl Server {
     /// Sends callers elsewhere, hands over the lead, lets open calls finish.
     async fn drain(&mut self) {
         tracing::info!("draining");
-        self.draining.store(true, Ordering::Relaxed);
-        self.gateway.start_draining();
+        self.send_callers_elsewhere();
         if timeout(limits::RESIGN_TIMEOUT, self.node.resign(limits::RESIGN_TIMEOUT)).await.is_err() {
             tracing::warn!("nobody took the lead over in time; the others will elect one");
         }
@@ -260,5 +280,65 @@ fn consensus_config(config: &Config, addresses: Addresses) -> stockade_consensus
         max_in_flight_bytes: config.max_in_flight_bytes,
         kept_log_entries: config.kept_log_entries,
         data_dir: Some(config.data_dir.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Timings;
+    use crate::exit::Exit;
+    use stockade_storage::EngineKind;
+
+    fn config(dir: &std::path::Path) -> Config {
+        let any: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 0));
+        Config {
+            node_id: 1,
+            cluster_name: "test".to_owned(),
+            data_dir: dir.join("node"),
+            listen_client: any,
+            listen_peer: any,
+            listen_http: any,
+            advertise_client: None,
+            advertise_peer: None,
+            peers: BTreeMap::new(),
+            peer_overrides: BTreeMap::new(),
+            timings: Timings::default(),
+            snapshot_log_bytes: 1 << 20,
+            kept_log_entries: 1_000,
+            segment_bytes: 1 << 20,
+            overlay_bytes: 16 << 20,
+            max_in_flight_bytes: 1 << 20,
+            engine: EngineKind::Memory,
+            insecure: false,
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_failure_during_the_shutdown_is_told_as_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start(config(dir.path())).await.unwrap();
+        let tasks = server.env.tasks.clone();
+        // It comes with the shutdown itself, so what is looked at before the drain can't have it.
+        let shutdown = async move { tasks.fail("wal", "Input/output error (os error 5)") };
+        let error = server.run_until(shutdown).await.unwrap_err();
+        assert_eq!(error.exit(), Exit::StorageFailed);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_cluster_of_one_does_not_wait_for_a_successor() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server::start(config(dir.path())).await.unwrap();
+        let node = server.node.clone();
+        let ready = async {
+            while !node.is_ready() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        timeout(limits::STOP_TIMEOUT, ready).await.expect("it leads in time");
+        // The patience is endless; what is waited for is that it isn't used.
+        let resigned = timeout(limits::STOP_TIMEOUT, node.resign(std::time::Duration::MAX)).await;
+        assert!(resigned.is_ok(), "it waited for somebody who can't be");
+        server.run_until(std::future::ready(())).await.unwrap();
     }
 }

@@ -7,6 +7,7 @@ use futures_util::{Stream, StreamExt};
 use openraft::EntryPayload;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
+use stockade_env::Tasks;
 use stockade_state_machine::change::Change;
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{DocumentId, OrderId};
@@ -35,6 +36,20 @@ pub struct StateMachine {
     pub(crate) log: LogStore,
     /// Beyond it apply waits for the writer.
     pub(crate) overlay_bytes: u64,
+    /// Who hears of a panic.
+    pub(crate) tasks: Tasks,
+}
+
+/// Reports a panic that unwinds through apply. Openraft runs apply in a task of its own and looks after it only when
+/// the next entry is committed: until then the node would go on as if it were well.
+struct PanicGuard(Tasks);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail("apply", "panicked");
+        }
+    }
 }
 
 impl StateMachine {
@@ -191,6 +206,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + Send,
     {
+        let _guard = PanicGuard(self.tasks.clone());
         while let Some(entry) = entries.next().await {
             let (entry, responder) = entry?;
             let log_id = entry.log_id;
@@ -277,4 +293,35 @@ pub(crate) async fn ask(
 pub(crate) async fn answer<T>(reply: oneshot::Receiver<Result<T, Error>>) -> Result<T, io::Error> {
     let reply = reply.await.map_err(|_| io::Error::other("the engine's writer has stopped"))?;
     reply.map_err(Error::into_io)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use futures_util::stream;
+    use stockade_env::Env;
+
+    use super::*;
+    use crate::file::MemoryFiles;
+    use crate::{EngineKind, Identity, Options};
+
+    #[tokio::test]
+    async fn a_panic_in_apply_becomes_the_nodes_failure() {
+        let env = Env::real();
+        let identity = Identity { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), node_id: 1 };
+        let options =
+            Options { engine: EngineKind::Memory, ..Options::new(PathBuf::from("/data"), identity) };
+        let storage = crate::open(Arc::new(MemoryFiles::default()), &env, options).await.unwrap();
+        let mut state_machine = storage.state_machine;
+        // As openraft does it: in a task that nobody waits for.
+        let applying = tokio::task::spawn(async move {
+            let entries = stream::poll_fn(|_| panic!("on purpose"));
+            state_machine.apply(Box::pin(entries)).await
+        });
+        let failure = tokio::time::timeout(Duration::from_secs(10), env.tasks.failed()).await.unwrap();
+        assert_eq!((failure.what.as_str(), failure.cause.as_str()), ("apply", "panicked"));
+        assert!(applying.await.unwrap_err().is_panic());
+    }
 }

@@ -7,10 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, EngineKind};
 use crate::file::{Files, read_whole, write_whole};
 use crate::memory::{self, Loaded};
-use crate::open::EngineKind;
 use crate::snapshot::SnapshotFile;
 use crate::{Error, limits, redo};
 

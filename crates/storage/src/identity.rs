@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::codec;
 use crate::error::Error;
 use crate::file::{Files, read_whole, write_whole};
+use crate::layout::{ENGINE_DIR, IDENTITY_FILE, LOG_DIR, SNAPSHOT_DIR};
 use crate::limits;
-use crate::open::{ENGINE_DIR, LOG_DIR, SNAPSHOT_DIR};
 
-const FILE: &str = "IDENTITY";
 const MAGIC: &[u8; 8] = b"STKIDNT1";
 /// The format of everything in the directory.
 const FORMAT: u16 = 1;
@@ -32,7 +31,7 @@ impl std::fmt::Display for Identity {
 
 /// Checks that a directory is this identity's, or makes an empty one so.
 pub(crate) fn claim(files: &dyn Files, dir: &Path, identity: &Identity) -> Result<(), Error> {
-    let path = dir.join(FILE);
+    let path = dir.join(IDENTITY_FILE);
     let io = |source| Error::io(&path, source);
     if files.exists(&path).map_err(io)? {
         let found = decode(&path, &read_whole(files, &path, limits::MAX_IDENTITY_BYTES).map_err(io)?)?;
@@ -52,10 +51,14 @@ pub(crate) fn claim(files: &dyn Files, dir: &Path, identity: &Identity) -> Resul
 /// A voter that lost its log and votes must not come back under its old id: it could vote twice in a term.
 fn check_log(files: &dyn Files, dir: &Path) -> Result<(), Error> {
     let exists = |name: &str| files.exists(&dir.join(name)).map_err(|source| Error::io(dir, source));
-    if exists(LOG_DIR)? || !(exists(SNAPSHOT_DIR)? || exists(ENGINE_DIR)?) {
+    let log = dir.join(LOG_DIR);
+    let segments = files.list(&log).map_err(|source| Error::io(&log, source))?;
+    let has_log = segments.iter().any(|path| path.extension().is_some_and(|extension| extension == "wal"));
+    // The first segment is made before either of the others.
+    if has_log || !(exists(SNAPSHOT_DIR)? || exists(ENGINE_DIR)?) {
         return Ok(());
     }
-    Err(Error::corrupt(&dir.join(LOG_DIR), 0, "the log is missing, and there is state beside it"))
+    Err(Error::corrupt(&log, 0, "the log is missing, and there is state beside it"))
 }
 
 fn encode(identity: &Identity) -> Vec<u8> {

@@ -1,6 +1,5 @@
 //! Opening a node's data directory: whose it is, what is in it, and the way back to a whole state after a crash.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -9,7 +8,8 @@ use stockade_env::Env;
 use tokio::sync::mpsc;
 
 use crate::applier::StateMachine;
-use crate::engine::Engine;
+use crate::dir_lock::DirLock;
+use crate::engine::{Engine, EngineKind};
 use crate::engine_dir::{EngineDir, Opened};
 use crate::file::Files;
 use crate::identity::{self, Identity};
@@ -17,16 +17,7 @@ use crate::log::{LogOptions, LogStore};
 use crate::memory::{Loaded, Shared};
 use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::writer::{self, Writer};
-use crate::{Error, StateHandle, limits};
-
-const LOCK_FILE: &str = "LOCK";
-/// Holds the snapshots.
-pub(crate) const SNAPSHOT_DIR: &str = "snapshots";
-/// Holds the engine's generations.
-pub(crate) const ENGINE_DIR: &str = "engine";
-const REDO_FILE: &str = "redo";
-/// Holds the log.
-pub(crate) const LOG_DIR: &str = "wal";
+use crate::{Error, StateHandle, layout, limits};
 
 /// How a node keeps its data. Sizes in bytes.
 #[derive(Debug, Clone)]
@@ -65,15 +56,6 @@ impl Options {
     }
 }
 
-/// What keeps the rows of the applied state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EngineKind {
-    /// sled, under the data directory.
-    Sled,
-    /// Memory: rebuilt from snapshot and log at every start. For tests and simulation.
-    Memory,
-}
-
 /// A node's opened data.
 #[derive(Debug)]
 pub struct Storage {
@@ -91,36 +73,26 @@ pub struct Storage {
     pub lock: DirLock,
 }
 
-/// Keeps other processes out of the data directory until the last clone is dropped.
-#[derive(Clone)]
-pub struct DirLock(#[allow(dead_code, reason = "held for its drop")] Arc<dyn Send + Sync>);
-
-impl std::fmt::Debug for DirLock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("DirLock")
-    }
-}
-
 /// Opens a data directory, or makes one in an empty directory; recovers what a crash left behind.
 pub async fn open(files: Arc<dyn Files>, env: &Env, options: Options) -> Result<Storage, Error> {
     let dir = &options.dir;
     files.create_dir(dir).map_err(|source| Error::io(dir, source))?;
-    let lock = lock(files.as_ref(), &options)?;
+    let lock = DirLock::take(files.as_ref(), dir)?;
     identity::claim(files.as_ref(), dir, &options.identity)?;
     let log_options = LogOptions {
-        dir: dir.join(LOG_DIR),
+        dir: dir.join(layout::LOG_DIR),
         segment_bytes: options.segment_bytes,
         cache_bytes: options.log_cache_bytes,
     };
     let log = match options.engine {
-        EngineKind::Sled => LogStore::open(Arc::clone(&files), env, log_options)?,
+        EngineKind::Sled => LogStore::open_holding(Arc::clone(&files), env, log_options, lock.clone())?,
         EngineKind::Memory => LogStore::open_inline(Arc::clone(&files), env, log_options)?,
     };
-    let snapshots = SnapshotStore::open(Arc::clone(&files), dir.join(SNAPSHOT_DIR))?;
+    let snapshots = SnapshotStore::open(Arc::clone(&files), dir.join(layout::SNAPSHOT_DIR))?;
     let engine_dir = EngineDir {
         files: Arc::clone(&files),
-        dir: dir.join(ENGINE_DIR),
-        redo_path: dir.join(REDO_FILE),
+        dir: dir.join(layout::ENGINE_DIR),
+        redo_path: dir.join(layout::REDO_FILE),
         kind: options.engine,
         cache_bytes: options.sled_cache_bytes,
     };
@@ -128,15 +100,6 @@ pub async fn open(files: Arc<dyn Files>, env: &Env, options: Options) -> Result<
     files.sync_dir(dir).map_err(|source| Error::io(dir, source))?;
     let (engine, loaded) = recover(&engine_dir, &log, snapshots.current().as_ref(), options.engine)?;
     start(files, env, options, log, snapshots, engine_dir, engine, loaded, lock)
-}
-
-fn lock(files: &dyn Files, options: &Options) -> Result<DirLock, Error> {
-    let path = options.dir.join(LOCK_FILE);
-    match files.lock(&path) {
-        Ok(lock) => Ok(DirLock(Arc::from(lock))),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Error::InUse(options.dir.clone())),
-        Err(error) => Err(Error::io(&path, error)),
-    }
 }
 
 /// The applied state as the last run left it, or rebuilt from the newest snapshot; the log brings it up to date.
@@ -226,6 +189,7 @@ fn start(
         snapshots: snapshots.clone(),
         log: log.clone(),
         overlay_bytes,
+        tasks: env.tasks.clone(),
     };
     Ok(Storage { log, state_machine, state, snapshots, identity: options.identity, lock })
 }

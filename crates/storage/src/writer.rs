@@ -12,12 +12,12 @@ use stockade_state_machine::{Origin, Revision};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::applied_row::{self, Position};
+use crate::dir_lock::DirLock;
 use crate::engine::{ClosedEngine, Engine, RowWrite};
 use crate::engine_dir::EngineDir;
 use crate::file::Files;
 use crate::log::LogStore;
 use crate::memory::Shared;
-use crate::open::DirLock;
 use crate::rows::{self, Digest};
 use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::state_handle::StateHash;
@@ -155,10 +155,16 @@ impl Writer {
     async fn wait_durable(&mut self, index: u64) -> Result<(), Error> {
         let index = index.min(self.log.last_index());
         let mut durable = self.log.watch_durable();
-        let reached = durable.wait_for(|durable| *durable >= index).await;
-        reached
-            .map(drop)
-            .map_err(|_| Error::Engine(format!("the log ended before entry {index} was durable")))
+        tokio::select! {
+            biased;
+            reached = durable.wait_for(|durable| *durable >= index) => {
+                reached.expect("the sender lives in the log");
+                Ok(())
+            }
+            () = self.log.failed() => {
+                Err(Error::Engine(format!("the log failed before entry {index} was durable")))
+            }
+        }
     }
 
     fn write_rows(&mut self, window: &Window) -> Result<(), Error> {

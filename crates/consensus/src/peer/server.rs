@@ -151,6 +151,9 @@ impl PeerService for PeerServer {
         }
         let pre_vote = request.pre_vote;
         let request = convert::vote_request_from_wire(&request)?;
+        if !self.node.may_vote_for(request.last_log_id) {
+            return Err(Status::unavailable("this node started without data and has not caught up yet"));
+        }
         let answer = if pre_vote {
             self.node.raft.pre_vote(request).await
         } else {
@@ -219,6 +222,8 @@ impl PeerService for PeerServer {
         request: Request<wire::StatusRequest>,
     ) -> Result<Response<wire::StatusResponse>, Status> {
         self.check(request.into_inner().envelope.as_ref())?;
-        Ok(Response::new(self.node.status().to_wire()))
+        let members = self.node.members().into_iter();
+        let members = members.map(|(node_id, address)| wire::PeerNode { node_id, address }).collect();
+        Ok(Response::new(wire::StatusResponse { members, ..self.node.status().to_wire() }))
     }
 }

@@ -1,6 +1,7 @@
 //! Clusters of three in one process, over loopback, with disks in memory.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -77,6 +78,8 @@ impl Cluster {
         let nodes: Vec<Node> = cluster.members.values().map(|member| member.node.clone()).collect();
         futures_util::future::join_all(nodes.iter().map(|node| async { node.initialize().await.unwrap() }))
             .await;
+        // Before that new nodes elect nobody but the first leader.
+        until("all nodes are ready", async || nodes.iter().all(Node::is_ready).then_some(())).await;
         cluster
     }
 
@@ -130,6 +133,12 @@ impl Cluster {
     pub(crate) fn kill(&mut self, id: u64) {
         drop(self.members.remove(&id).unwrap());
         self.files[&id].power_cut();
+    }
+
+    /// What a node had is gone, as after a kill with its disk.
+    pub(crate) fn wipe(&mut self, id: u64) {
+        self.kill(id);
+        self.files.insert(id, MemoryFiles::default());
     }
 
     /// Who leads, in the eyes of all who run.

@@ -1,12 +1,13 @@
 //! At the leader: takes commands from other nodes' streams and proposes them.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use stockade_consensus::{Node, ProposeError};
-use stockade_env::Env;
+use stockade_env::{Clock, Env};
 use stockade_proto::internal::forward_service_server::ForwardService;
 use stockade_proto::internal::forwarded_reply::Result as Answer;
 use stockade_proto::internal::{Envelope, ForwardRequest, ForwardResponse, ForwardedCommand, ForwardedReply};
@@ -54,7 +55,13 @@ impl ForwardService for ForwardServer {
             inbound.message().await?.ok_or_else(|| Status::invalid_argument("the stream is empty"))?;
         self.check(first.envelope.as_ref())?;
         let (answers, receiver) = mpsc::channel(limits::STREAM_QUEUE);
-        let session = Session { node: self.node.clone(), running: FuturesUnordered::new(), answers };
+        let session = Session {
+            clock: self.env.clock.clone(),
+            node: self.node.clone(),
+            running: FuturesUnordered::new(),
+            answered: VecDeque::new(),
+            answers,
+        };
         let tasks = self.env.tasks.clone();
         self.env.tasks.spawn("forwarded commands", async move {
             tokio::select! {
@@ -68,9 +75,16 @@ impl ForwardService for ForwardServer {
 }
 
 /// One stream.
+///
+/// Invariants:
+/// - It never waits for room to answer without reading and running commands meanwhile: the other side may be waiting for
+///   just that.
 struct Session {
+    clock: Clock,
     node: Node,
     running: FuturesUnordered<BoxFuture<'static, ForwardedReply>>,
+    /// Replies that wait for room on the stream.
+    answered: VecDeque<ForwardedReply>,
     answers: mpsc::Sender<Result<ForwardResponse, Status>>,
 }
 
@@ -78,8 +92,9 @@ impl Session {
     async fn run(mut self, first: ForwardRequest, mut inbound: Streaming<ForwardRequest>) {
         self.take_in(first.commands);
         let mut open = true;
-        while open || !self.running.is_empty() {
-            let room = self.running.len() < limits::MAX_FORWARD_IN_FLIGHT;
+        let answers = self.answers.clone();
+        while open || !self.running.is_empty() || !self.answered.is_empty() {
+            let room = self.running.len() + self.answered.len() < limits::MAX_FORWARD_IN_FLIGHT;
             tokio::select! {
                 message = inbound.message(), if open && room => match message {
                     Ok(Some(message)) => self.take_in(message.commands),
@@ -90,20 +105,21 @@ impl Session {
                         return;
                     }
                 },
-                Some(reply) = self.running.next(), if !self.running.is_empty() => {
-                    if self.answer(reply).await.is_err() {
-                        return;
-                    }
-                }
+                Some(reply) = self.running.next(), if !self.running.is_empty() => self.answered.push_back(reply),
+                permit = answers.reserve(), if !self.answered.is_empty() => match permit {
+                    Ok(permit) => permit.send(Ok(self.answer())),
+                    // Nobody listens any more.
+                    Err(_) => return,
+                },
             }
         }
     }
 
     fn take_in(&mut self, commands: Vec<ForwardedCommand>) {
-        let now = Instant::now();
+        let (now, now_us) = (Instant::now(), self.clock.now_us());
         for command in commands {
             let node = self.node.clone();
-            let deadline = now + Duration::from_millis(u64::from(command.timeout_ms));
+            let deadline = now + time_left(&command, now_us);
             let propose = async move {
                 let outcome = node.propose(command.command, deadline).await;
                 ForwardedReply { tag: command.tag, result: Some(answer(outcome)) }
@@ -112,17 +128,32 @@ impl Session {
         }
     }
 
-    /// Sends a reply and all others that are ready with it. An error means that nobody listens any more.
-    async fn answer(&mut self, reply: ForwardedReply) -> Result<(), ()> {
-        let mut bytes = reply_size(&reply);
-        let mut replies = vec![reply];
-        while bytes < limits::MAX_FORWARD_BYTES {
-            let Some(Some(reply)) = self.running.next().now_or_never() else { break };
+    /// The replies that are ready, as many as go into one message.
+    fn answer(&mut self) -> ForwardResponse {
+        while let Some(Some(reply)) = self.running.next().now_or_never() {
+            self.answered.push_back(reply);
+        }
+        let (mut bytes, mut replies) = (0, Vec::new());
+        while bytes < limits::MAX_FORWARD_BYTES
+            && let Some(reply) = self.answered.pop_front()
+        {
             bytes += reply_size(&reply);
             replies.push(reply);
         }
-        self.answers.send(Ok(ForwardResponse { replies })).await.map_err(drop)
+        ForwardResponse { replies }
     }
+}
+
+/// What is left of a command's time. The sender's deadline counts beside its timeout: a node that stood still reads
+/// messages that have waited for it, and by their timeout alone they would seem to be fresh. Where the sender's clock
+/// is behind by more than the allowed skew, its commands lose some of their time; nothing worse comes of it.
+fn time_left(command: &ForwardedCommand, now_us: u64) -> Duration {
+    let timeout = Duration::from_millis(u64::from(command.timeout_ms));
+    if command.deadline_us == 0 {
+        return timeout;
+    }
+    let until_deadline = Duration::from_micros(command.deadline_us) + limits::FORWARD_CLOCK_SKEW;
+    timeout.min(until_deadline.saturating_sub(Duration::from_micros(now_us)))
 }
 
 fn reply_size(reply: &ForwardedReply) -> usize {
@@ -142,5 +173,36 @@ fn answer(outcome: Result<Reply, ProposeError>) -> Answer {
         Err(ProposeError::Overloaded) => Answer::Overloaded(true),
         Err(ProposeError::TimedOut) => Answer::TimedOut(true),
         Err(ProposeError::Unknown) => Answer::Unknown(true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_US: u64 = 1_700_000_000_000_000;
+
+    fn command(timeout_ms: u32, deadline_us: u64) -> ForwardedCommand {
+        ForwardedCommand { tag: 0, command: bytes::Bytes::new(), timeout_ms, deadline_us }
+    }
+
+    #[test]
+    fn a_command_that_was_read_long_after_its_deadline_has_no_time_left() {
+        let late = command(1_000, NOW_US - 5_000_000);
+        assert_eq!(time_left(&late, NOW_US), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_senders_clock_gives_a_command_no_more_than_its_timeout() {
+        let timeout = Duration::from_secs(1);
+        assert_eq!(time_left(&command(1_000, NOW_US + 60_000_000), NOW_US), timeout);
+        assert_eq!(time_left(&command(1_000, u64::MAX), NOW_US), timeout);
+        assert_eq!(time_left(&command(1_000, 0), NOW_US), timeout);
+    }
+
+    #[test]
+    fn clocks_a_little_apart_cost_a_command_nothing() {
+        let its_clock = NOW_US - 900_000;
+        assert_eq!(time_left(&command(500, its_clock + 500_000), NOW_US), Duration::from_millis(500));
     }
 }

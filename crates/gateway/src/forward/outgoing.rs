@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use stockade_consensus::{Node, ProposeError};
-use stockade_env::Env;
+use stockade_env::{Clock, Env};
 use stockade_proto::internal::forward_service_client::ForwardServiceClient;
 use stockade_proto::internal::forwarded_reply::Result as Answer;
 use stockade_proto::internal::{Envelope, ForwardRequest, ForwardResponse, ForwardedCommand, ForwardedReply};
@@ -35,13 +35,17 @@ struct Waiting {
 impl Forwarder {
     /// Starts the task that owns the stream to a node. The stream is opened when the first command comes.
     pub(crate) fn start(env: &Env, node: &Node, leader: u64, channel: Channel) -> Self {
-        let (sender, queue) = mpsc::channel(limits::FORWARD_QUEUE);
         let envelope =
             Envelope { cluster_id: node.cluster_id().to_owned(), from_node: node.id(), to_node: leader };
+        Self::over(env, envelope, channel)
+    }
+
+    fn over(env: &Env, envelope: Envelope, channel: Channel) -> Self {
+        let (sender, queue) = mpsc::channel(limits::FORWARD_QUEUE);
         let client = ForwardServiceClient::new(channel)
             .max_decoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES)
             .max_encoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES);
-        let mut task = Task { client, envelope, queue };
+        let mut task = Task { clock: env.clock.clone(), client, envelope, queue };
         let tasks = env.tasks.clone();
         env.tasks.spawn("forwarder", async move {
             tokio::select! {
@@ -68,6 +72,7 @@ impl Forwarder {
 
 /// Owns the stream to one node.
 struct Task {
+    clock: Clock,
     client: ForwardServiceClient<Channel>,
     envelope: Envelope,
     queue: mpsc::Receiver<Waiting>,
@@ -79,7 +84,10 @@ impl Task {
             let batch = self.gather(first);
             let mut stream = Stream::default();
             let (messages, outbound) = mpsc::channel(limits::STREAM_QUEUE);
-            let opening = ForwardRequest { envelope: Some(self.envelope.clone()), ..stream.message(batch) };
+            let opening = ForwardRequest {
+                envelope: Some(self.envelope.clone()),
+                ..stream.message(batch, self.clock.now_us())
+            };
             // The channel is new and has room; the other end takes the message when the call is up.
             if messages.try_send(opening).is_err() {
                 stream.break_up();
@@ -109,22 +117,22 @@ impl Task {
         mut inbound: Streaming<ForwardResponse>,
     ) -> Status {
         let mut sweep = tokio::time::interval(limits::FORWARD_SWEEP);
+        // Room for the next message is there before a command is taken off the queue. So nothing ever waits to be sent,
+        // and answers are read all the time: the other side may have to get rid of them before it takes more.
+        let mut permit = None;
         loop {
             let room = stream.in_flight.len() < limits::MAX_FORWARD_IN_FLIGHT;
             tokio::select! {
-                // A message is taken off the queue only where there is room to send it, so nothing waits in between.
-                Ok(permit) = messages.reserve(), if room && !self.queue.is_empty() => {
-                    if let Ok(first) = self.queue.try_recv() {
-                        let batch = self.gather(first);
-                        permit.send(stream.message(batch));
-                    }
-                }
-                first = self.queue.recv(), if room && self.queue.is_empty() => {
+                reserved = messages.reserve(), if permit.is_none() => match reserved {
+                    Ok(reserved) => permit = Some(reserved),
+                    Err(_) => return Status::unavailable("the call is over"),
+                },
+                first = self.queue.recv(), if room && permit.is_some() => {
                     let Some(first) = first else { return Status::cancelled("the node is stopping") };
                     let batch = self.gather(first);
-                    let message = stream.message(batch);
-                    if messages.send(message).await.is_err() {
-                        return Status::unavailable("the call is over");
+                    let message = stream.message(batch, self.clock.now_us());
+                    if let Some(permit) = permit.take() {
+                        permit.send(message);
                     }
                 }
                 answers = inbound.message() => match answers {
@@ -159,12 +167,12 @@ struct Stream {
 
 impl Stream {
     /// A message of commands. Those whose time is over are told so and left out.
-    fn message(&mut self, batch: Vec<Waiting>) -> ForwardRequest {
+    fn message(&mut self, batch: Vec<Waiting>, now_us: u64) -> ForwardRequest {
         let now = Instant::now();
         let mut commands = Vec::with_capacity(batch.len());
         for Waiting { command, deadline, answer } in batch {
-            let left = deadline.saturating_duration_since(now).as_millis();
-            if left == 0 {
+            let left = deadline.saturating_duration_since(now);
+            if left.as_millis() == 0 {
                 drop(answer.send(Err(ProposeError::TimedOut)));
                 continue;
             }
@@ -174,7 +182,8 @@ impl Stream {
             commands.push(ForwardedCommand {
                 tag,
                 command,
-                timeout_ms: u32::try_from(left).unwrap_or(u32::MAX),
+                timeout_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
+                deadline_us: now_us.saturating_add(u64::try_from(left.as_micros()).unwrap_or(u64::MAX)),
             });
         }
         ForwardRequest { envelope: None, commands }
@@ -218,7 +227,82 @@ fn outcome(answer: Option<Answer>) -> Outcome {
 mod tests {
     use std::time::Duration;
 
+    use stockade_proto::internal::forward_service_server::{ForwardService, ForwardServiceServer};
+    use tokio::net::TcpListener;
+    use tokio::sync::watch;
+    use tokio::time::{sleep, timeout};
+    use tokio_stream::wrappers::TcpListenerStream;
+    use tonic::transport::{Endpoint, Server};
+    use tonic::{Request, Response};
+
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// A leader that reads one message, and answers its first command when it is told to.
+    struct OneMessage {
+        env: Env,
+        answer: watch::Sender<bool>,
+    }
+
+    #[tonic::async_trait]
+    impl ForwardService for OneMessage {
+        type ForwardStream = ReceiverStream<Result<ForwardResponse, Status>>;
+
+        async fn forward(
+            &self,
+            request: Request<Streaming<ForwardRequest>>,
+        ) -> Result<Response<Self::ForwardStream>, Status> {
+            let mut inbound = request.into_inner();
+            let tag = inbound.message().await?.unwrap().commands[0].tag;
+            let (answers, receiver) = mpsc::channel(1);
+            let mut told = self.answer.subscribe();
+            self.env.tasks.spawn("a leader that reads no more", async move {
+                told.wait_for(|told| *told).await.unwrap();
+                let reply = ForwardedReply { tag, result: Some(Answer::Overloaded(true)) };
+                answers.send(Ok(ForwardResponse { replies: vec![reply] })).await.unwrap();
+                // The stream stays open, unread.
+                told.wait_for(|told| !*told).await.unwrap();
+                drop(inbound);
+            });
+            Ok(Response::new(ReceiverStream::new(receiver)))
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_are_read_while_the_leader_reads_nothing() {
+        let env = Env::real();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (answer, _) = watch::channel(false);
+        let leader = ForwardServiceServer::new(OneMessage { env: env.clone(), answer: answer.clone() });
+        let server = Server::builder()
+            .add_service(leader.max_decoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        env.tasks.spawn("server", async move { server.await.unwrap() });
+        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+        let forwarder = Forwarder::over(&env, Envelope::default(), channel);
+        let deadline = Instant::now() + LONG;
+        let (first, first_answer) = waiting(deadline);
+        forwarder.0.send(first).await.unwrap();
+        // One by one, until none is taken any more: every window on the way is full.
+        let mut others = Vec::new();
+        let taken = async || {
+            while forwarder.0.capacity() < limits::FORWARD_QUEUE {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        while timeout(Duration::from_millis(500), taken()).await.is_ok() {
+            let (mut large, answer) = waiting(deadline);
+            large.command = Bytes::from(vec![0; limits::MAX_FORWARD_BYTES]);
+            forwarder.0.send(large).await.unwrap();
+            others.push(answer);
+        }
+        answer.send_replace(true);
+        let answered = timeout(LONG / 2, first_answer).await.expect("the answer is read");
+        assert_eq!(answered, Ok(Err(ProposeError::Overloaded)));
+        env.tasks.stop(Duration::ZERO).await;
+    }
 
     fn waiting(deadline: Instant) -> (Waiting, oneshot::Receiver<Outcome>) {
         let (answer, answered) = oneshot::channel();
@@ -231,9 +315,10 @@ mod tests {
         let now = Instant::now();
         let (late, answered) = waiting(now);
         let (timely, _open) = waiting(now + Duration::from_millis(70));
-        let message = stream.message(vec![late, timely]);
+        let message = stream.message(vec![late, timely], 1_000_000);
         assert_eq!(message.commands.len(), 1);
         assert_eq!(message.commands[0].timeout_ms, 70);
+        assert_eq!(message.commands[0].deadline_us, 1_070_000);
         assert_eq!(answered.await, Ok(Err(ProposeError::TimedOut)));
     }
 
@@ -243,7 +328,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(1);
         let (first, first_answer) = waiting(deadline);
         let (second, second_answer) = waiting(deadline);
-        stream.message(vec![first, second]);
+        stream.message(vec![first, second], 0);
         let not_leader = ForwardedReply { tag: 0, result: Some(Answer::NotLeader(3)) };
         let never_sent = ForwardedReply { tag: 9, result: None };
         stream.settle(ForwardResponse { replies: vec![not_leader, never_sent] });
@@ -256,7 +341,7 @@ mod tests {
     async fn a_caller_who_left_frees_its_place() {
         let mut stream = Stream::default();
         let (gone, answer) = waiting(Instant::now() + Duration::from_secs(1));
-        stream.message(vec![gone]);
+        stream.message(vec![gone], 0);
         drop(answer);
         stream.forget_abandoned();
         assert!(stream.in_flight.is_empty());

@@ -215,3 +215,11 @@ fn a_message_beyond_the_limit_becomes_one_of_our_failures() {
     assert!(matches!(of_transport(&Status::internal("bad bytes")), Some(Failure::Undecodable(_))));
     assert_eq!(of_transport(&Status::unimplemented("no such method")), None);
 }
+
+#[test]
+fn a_forwarded_write_is_never_served_from_before_its_own_revision() {
+    let ahead = Decided { revision: Revision::new(95), replayed: false, ..decided() };
+    let header = answering().write(ahead);
+    assert_eq!((header.revision, header.served_revision), (95, 95));
+    assert_eq!(answering().write(decided()).served_revision, 90);
+}

@@ -16,7 +16,15 @@ pub(crate) use self::closed::ClosedEngine;
 pub use self::memory::MemoryEngine;
 pub use self::sled::SledEngine;
 use crate::Error;
-use crate::open::EngineKind;
+
+/// What keeps the rows of the applied state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// sled, under the data directory.
+    Sled,
+    /// Memory: rebuilt from snapshot and log at every start. For tests and simulation.
+    Memory,
+}
 
 /// A key and its new value; `None` removes it.
 pub type RowWrite = (Vec<u8>, Option<Bytes>);

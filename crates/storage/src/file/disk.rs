@@ -37,10 +37,14 @@ impl Files for DiskFiles {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            return Ok(());
-        }
         let parent = parent_of(path);
+        if path.is_dir() {
+            // A crash may have come between making it and making that safe. Where it is the operator's, it isn't ours to sync.
+            return match self.sync_dir(parent) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+                synced => synced,
+            };
+        }
         if !parent.is_dir() {
             self.create_dir(parent)?;
         }

@@ -157,6 +157,11 @@ fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
     (start, end)
 }
 
+/// True where nothing is missing in front.
+fn begins_at(entries: &[Entry], start: u64) -> bool {
+    entries.first().is_none_or(|first| first.log_id.index == start)
+}
+
 /// How far a stream of entries has come.
 struct Progress {
     reader: LogReader,
@@ -169,7 +174,13 @@ impl Progress {
     async fn step(mut self) -> Option<(io::Result<Entry>, Self)> {
         if self.ready.is_empty() && self.next < self.end {
             match self.reader.read(self.next, self.end, Some(limits::LOG_READ_BYTES)).await {
-                Ok(entries) => self.ready = entries.into(),
+                Ok(entries) if begins_at(&entries, self.next) => self.ready = entries.into(),
+                Ok(_) => {
+                    let error =
+                        io::Error::other(format!("entry {} was purged before it was read", self.next));
+                    self.end = self.next;
+                    return Some((Err(error), self));
+                }
                 Err(error) => {
                     self.end = self.next;
                     return Some((Err(error), self));
@@ -211,6 +222,8 @@ impl RaftLogReader<TypeConfig> for LogReader {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
-        self.read(start, end, Some(limits::LOG_READ_BYTES)).await
+        let entries = self.read(start, end, Some(limits::LOG_READ_BYTES)).await?;
+        // Never a hole in front: what was purged meanwhile is asked for again, or got from a snapshot.
+        Ok(if begins_at(&entries, start) { entries } else { Vec::new() })
     }
 }

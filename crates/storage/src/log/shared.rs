@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     /// The index of the last entry that is safe from a power cut. Changed under the lock of `state`.
     pub(crate) durable: watch::Sender<u64>,
+    /// True once the log takes nothing more: nothing will become durable again.
+    pub(crate) failure: watch::Sender<bool>,
     pub(crate) counters: Counters,
     /// True where a thread of its own writes: then reads of the disk go to a thread as well.
     pub(crate) threaded: bool,

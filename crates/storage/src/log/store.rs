@@ -56,10 +56,23 @@ enum Submit {
 impl LogStore {
     /// Opens the log in a directory, recovering what a crash left behind, and starts the thread that writes it.
     pub fn open(files: Arc<dyn Files>, env: &Env, options: LogOptions) -> Result<Self, Error> {
+        Self::open_holding(files, env, options, ())
+    }
+
+    /// Like [`LogStore::open`]; the thread holds something until it has ended: the lock on the data directory.
+    pub(crate) fn open_holding(
+        files: Arc<dyn Files>,
+        env: &Env,
+        options: LogOptions,
+        held: impl Send + 'static,
+    ) -> Result<Self, Error> {
         let (shared, worker) = prepare(files, env, options, true)?;
         let (sender, receiver) = mpsc::channel();
         let thread = std::thread::Builder::new().name("wal".to_owned());
-        let thread = thread.spawn(move || worker::run(worker, &receiver));
+        let thread = thread.spawn(move || {
+            worker::run(worker, &receiver);
+            drop(held);
+        });
         let thread = thread.map_err(|source| Error::io(&shared.dir, source))?;
         Ok(Self::new(shared, Submit::Thread(sender, Mutex::new(Some(thread)))))
     }
@@ -87,6 +100,12 @@ impl LogStore {
     /// Tells when [`LogStore::durable_index`] changes.
     pub fn watch_durable(&self) -> watch::Receiver<u64> {
         self.shared().durable.subscribe()
+    }
+
+    /// Completes when the log has failed: nothing will become durable any more.
+    pub(crate) async fn failed(&self) {
+        let mut failure = self.shared().failure.subscribe();
+        failure.wait_for(|failed| *failed).await.expect("the sender lives in self");
     }
 
     /// Bytes of the entries after an index.
@@ -235,6 +254,7 @@ fn prepare(
         dir: dir.clone(),
         state: Mutex::new(state),
         durable: watch::Sender::new(durable),
+        failure: watch::Sender::new(false),
         counters: Counters::default(),
         threaded,
     });

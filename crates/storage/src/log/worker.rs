@@ -235,6 +235,7 @@ impl Worker {
     fn fail(&mut self, error: &Error) {
         let why = format!("the log failed and takes nothing more: {error}");
         self.shared.state.lock().failed = Some(why.clone());
+        self.shared.failure.send_replace(true);
         self.tasks.fail("wal", &error.to_string());
         self.failed = Some(why);
     }
@@ -252,10 +253,11 @@ pub(crate) fn run(mut worker: Worker, requests: &Receiver<Request>) {
                     idle_work = worker.idle();
                     continue;
                 }
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         } else {
-            let Ok(request) = requests.recv() else { break };
+            // Everybody is gone without a word, as after a kill: nothing is written behind their backs.
+            let Ok(request) = requests.recv() else { return };
             request
         };
         let mut gathered = vec![first];
@@ -283,6 +285,7 @@ impl Drop for PanicGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.1.state.lock().failed = Some("the log's thread panicked".to_owned());
+            self.1.failure.send_replace(true);
             self.0.fail("wal", "panicked");
         }
     }
