@@ -15,6 +15,7 @@ use tonic::{Response, Status};
 
 use crate::failure::Failure;
 use crate::limits::GatewayLimits;
+use crate::refusals::Refusals;
 use crate::route::Router;
 use crate::status::{self, Answering, Call};
 use crate::validate::{self, Valid};
@@ -30,13 +31,21 @@ struct Shared {
     node: Node,
     router: Router,
     limits: GatewayLimits,
+    refusals: Arc<Refusals>,
     draining: watch::Sender<bool>,
 }
 
 impl Core {
     pub(crate) fn new(env: Env, node: Node, limits: GatewayLimits) -> Self {
         let router = Router::new(env.clone(), node.clone());
-        Self(Arc::new(Shared { env, node, router, limits, draining: watch::Sender::new(false) }))
+        Self(Arc::new(Shared {
+            env,
+            node,
+            router,
+            limits,
+            refusals: Arc::default(),
+            draining: watch::Sender::new(false),
+        }))
     }
 
     pub(crate) fn env(&self) -> &Env {
@@ -49,6 +58,10 @@ impl Core {
 
     pub(crate) fn limits(&self) -> &GatewayLimits {
         &self.0.limits
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     pub(crate) fn start_draining(&self) {
@@ -81,6 +94,7 @@ impl Core {
             node_id: self.0.node.id(),
             term: self.0.node.term(),
             served,
+            refusals: Arc::clone(&self.0.refusals),
             leader_address: self.0.node.watch_leader().borrow().client_address.clone(),
         }
     }

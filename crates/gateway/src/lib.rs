@@ -29,6 +29,7 @@ mod maintenance;
 mod order;
 mod pages;
 mod reason;
+mod refusals;
 mod reply;
 mod route;
 mod status;
@@ -98,6 +99,11 @@ impl Gateway {
             .max_decoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES)
             .max_encoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES);
         node_routes.add_service(service)
+    }
+
+    /// Every reason with how often this node has refused a call or a mutation for it.
+    pub fn refusals(&self) -> Vec<(&'static str, u64)> {
+        self.core.refusals().counts()
     }
 
     /// From now on this node's health is not serving, open streams of mutations end once what they have sent is answered, and

@@ -1,6 +1,7 @@
 //! The one place where a public status is built: which code an error gets, and what its trailers say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use stockade_proto::v1::{Fate, ResponseHeader};
 use stockade_state_machine::Revision;
@@ -12,6 +13,7 @@ use crate::convert;
 use crate::details;
 use crate::failure::{Decided, Failure};
 use crate::reason::Reason;
+use crate::refusals::Refusals;
 
 /// Set by every status that is built here: how the transport's own are told from ours.
 pub(crate) const MARK: &str = "stockade-node-id";
@@ -26,7 +28,7 @@ pub(crate) enum Call {
 }
 
 /// Who answers, and from which state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Answering {
     /// Of the cluster.
     pub(crate) cluster_id: String,
@@ -38,6 +40,8 @@ pub(crate) struct Answering {
     pub(crate) served: Revision,
     /// Where callers reach the leader, where known.
     pub(crate) leader_address: Option<String>,
+    /// Where what it refuses is counted.
+    pub(crate) refusals: Arc<Refusals>,
 }
 
 impl Answering {
@@ -75,6 +79,7 @@ impl Answering {
 
 /// The status of a call that failed.
 pub(crate) fn of_call(failure: &Failure, call: Call, answering: &Answering) -> Status {
+    answering.refusals.count(Reason::of(failure));
     let told = details::explain(failure, answering.leader_address.as_deref());
     let mut status = Status::with_error_details(code(failure), told.message, told.details);
     let trailers = trailers(failure, call, answering);
@@ -91,6 +96,7 @@ pub(crate) fn of_call(failure: &Failure, call: Call, answering: &Answering) -> S
 /// The status of one mutation among others of a stream, and what became of it.
 pub(crate) fn of_mutation(failure: &Failure, answering: &Answering) -> (tonic_types::pb::Status, Fate) {
     use prost::Message;
+    answering.refusals.count(Reason::of(failure));
     let told = details::explain(failure, answering.leader_address.as_deref());
     let status = Status::with_error_details(code(failure), told.message, told.details);
     let in_band =

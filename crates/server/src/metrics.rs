@@ -1,7 +1,8 @@
 //! What `/metrics` says, in the `OpenMetrics` text format. Values are read at each scrape: nothing is kept twice.
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -24,6 +25,8 @@ pub(crate) struct Sample {
     /// True while no more writes are taken on because the engine is behind.
     pub(crate) congested: bool,
     pub(crate) request_records: u64,
+    /// Every reason with how often a call was refused for it.
+    pub(crate) refusals: Vec<(&'static str, u64)>,
 }
 
 /// Writes a sample as text.
@@ -34,6 +37,7 @@ pub(crate) fn render(sample: &Sample) -> String {
     log(&mut registry, sample.log);
     queues(&mut registry, sample);
     process(&mut registry, sample);
+    refusals(&mut registry, &sample.refusals);
     let mut text = String::new();
     encode(&mut text, &registry).expect("a String takes everything");
     text
@@ -114,6 +118,14 @@ fn queues(registry: &mut Registry, sample: &Sample) {
     }
 }
 
+fn refusals(registry: &mut Registry, counts: &[(&'static str, u64)]) {
+    let family = Family::<[(&str, &str); 1], Counter>::default();
+    for (reason, count) in counts {
+        family.get_or_create(&[("reason", *reason)]).inc_by(*count);
+    }
+    registry.register("refusals", "Calls and mutations that were refused here, by reason", family);
+}
+
 fn process(registry: &mut Registry, sample: &Sample) {
     gauge(registry, "ready", "1 while this node should get traffic", u64::from(sample.ready));
     gauge(registry, "draining", "1 while this node is stopping", u64::from(sample.draining));
@@ -155,7 +167,8 @@ mod tests {
             applied_index: 10,
             ..NodeStatus::default()
         };
-        let text = render(&Sample { cluster_id: "c".to_owned(), status, ..Sample::default() });
+        let refusals = vec![("OVERLOADED", 3)];
+        let text = render(&Sample { cluster_id: "c".to_owned(), status, refusals, ..Sample::default() });
         for line in [
             "stockade_raft_term 7",
             "stockade_raft_is_leader 1",
@@ -165,6 +178,7 @@ mod tests {
             "stockade_log_fsyncs_total 0",
             "stockade_proposals_in_flight_limit_bytes 0",
             "stockade_request_records 0",
+            "stockade_refusals_total{reason=\"OVERLOADED\"} 3",
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }

@@ -214,6 +214,7 @@ impl Server {
 
     fn probe(&self) -> Probe {
         let (node, log, draining) = (self.node.clone(), self.log.clone(), Arc::clone(&self.draining));
+        let gateway = self.gateway.clone();
         let bytes = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
         let backlog_limit = bytes(self.overlay_bytes);
         Arc::new(move || {
@@ -229,6 +230,7 @@ impl Server {
                 backlog: (node.state().backlog_bytes(), backlog_limit),
                 congested: node.state().is_congested(),
                 request_records: bytes(node.state().request_count()),
+                refusals: gateway.refusals(),
             }
         })
     }

@@ -14,6 +14,7 @@ const TRAILER_LIMIT: usize = 8 << 10;
 
 fn answering() -> Answering {
     Answering {
+        refusals: std::sync::Arc::default(),
         cluster_id: "0123456789abcdef0123456789abcdef".to_owned(),
         node_id: 2,
         term: 7,
