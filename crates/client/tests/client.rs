@@ -145,6 +145,36 @@ async fn a_write_without_answer_is_unknown_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_late_answer_to_an_older_copy_is_not_the_newer_ones() {
+    let env = Env::real();
+    let nodes = cluster(&env, 1).await;
+    let late = Duration::from_millis(600);
+    nodes[0].script([Act::SlowRefuse(late, Code::DeadlineExceeded, "DEADLINE_EXCEEDED")]);
+    let client = connect(&env, vec![nodes[0].address()], Duration::from_millis(400)).await;
+    let request = PlaceOrderRequest {
+        order_id: "o1".to_owned(),
+        request_id: client.new_request_id(),
+        ..PlaceOrderRequest::default()
+    };
+    let first = client.place_order(request.clone()).await.expect_err("no answer in time");
+    assert!(matches!(first, Error::OutcomeUnknown { .. }), "{first}");
+    let second = client.place_order(request).await.expect("the newer copy is applied");
+    assert_eq!(second.order_id, "o1");
+}
+
+#[tokio::test]
+async fn a_no_to_one_copy_settles_nothing_while_another_may_have_taken_effect() {
+    let env = Env::real();
+    let nodes = cluster(&env, 2).await;
+    nodes[0].script([Act::Break]);
+    nodes[1].always(Act::Refuse(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", Fate::NotApplied));
+    nodes[0].always(Act::Refuse(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", Fate::NotApplied));
+    let client = connect(&env, vec![nodes[0].address()], Duration::from_millis(500)).await;
+    let error = place(&client, "o1").await.expect_err("nobody knows");
+    assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_write_that_was_never_taken_is_no_unknown_one() {
     let env = Env::real();
     let nodes = cluster(&env, 1).await;

@@ -42,6 +42,8 @@ pub(crate) enum Act {
     Refuse(Code, &'static str, Fate),
     /// Answers after a while.
     Slow(Duration),
+    /// Refuses with a reason after a while, without effect.
+    SlowRefuse(Duration, Code, &'static str),
 }
 
 /// A node.
@@ -144,23 +146,28 @@ impl Fake {
                 ..MutationResult::default()
             }
         };
+        let refused = |code: Code, reason, fate: Fate| {
+            let status = refusal(code, reason);
+            MutationResult {
+                request_id: order.request_id.clone(),
+                fate: fate.into(),
+                status: Some(tonic_types::pb::Status {
+                    code: code.into(),
+                    message: status.message().to_owned(),
+                    details: decode_details(&status),
+                }),
+                ..MutationResult::default()
+            }
+        };
         let results = match self.act() {
             Act::Apply => vec![applied()],
             Act::ApplyTwice => vec![applied(), applied()],
             Act::Break => return false,
             Act::Ignore => return true,
-            Act::Refuse(code, reason, fate) => {
-                let status = refusal(code, reason);
-                vec![MutationResult {
-                    request_id: order.request_id.clone(),
-                    fate: fate.into(),
-                    status: Some(tonic_types::pb::Status {
-                        code: code.into(),
-                        message: status.message().to_owned(),
-                        details: decode_details(&status),
-                    }),
-                    ..MutationResult::default()
-                }]
+            Act::Refuse(code, reason, fate) => vec![refused(code, reason, fate)],
+            Act::SlowRefuse(time, code, reason) => {
+                tokio::time::sleep(time).await;
+                vec![refused(code, reason, Fate::NotApplied)]
             }
             Act::Slow(time) => {
                 tokio::time::sleep(time).await;
