@@ -1,0 +1,248 @@
+//! Golden bytes: what released formats look like for ever.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use bytes::Bytes;
+use stockade_state_machine::change::Clock;
+use stockade_state_machine::command::{
+    AdjustStock, CancelOrder, ConfirmOrder, CreateSku, DeleteSku, Disposition, ExpireDue, LineQuantity,
+    MALFORMED_RULES, PlaceLine, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, ShipOrder, UpdateSku,
+};
+use stockade_state_machine::document::Document;
+use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::ledger::{LedgerEntry, Reason};
+use stockade_state_machine::order::{Currency, Operation, Order, OrderLine, OrderState};
+use stockade_state_machine::rejection::{ExceededLine, Resource, Shortage};
+use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::sku::Sku;
+use stockade_state_machine::stock::Bucket;
+use stockade_state_machine::{
+    Command, ContentHash, LogTime, Origin, Outcome, Rejection, Reply, Request, Revision, Stock, StockKey,
+};
+use stockade_storage::codec::{Durable, assemble_proposal, encode_request};
+
+use crate::strategies::REASONS;
+
+const NOW: LogTime = LogTime::from_micros(1_790_000_000_000_000);
+
+pub(crate) fn sample_origin() -> Origin {
+    let request = RequestId::new(0x0190_0000_0000_7abc_8123_4567_89ab_cdef).expect("version 7");
+    Origin { request, principal: Principal::new("checkout").expect("visible") }
+}
+
+fn sku() -> SkuId {
+    SkuId::new("85123A").expect("visible")
+}
+
+fn main_location() -> LocationId {
+    LocationId::new("main").expect("visible")
+}
+
+pub(crate) fn sample_order() -> Order {
+    Order {
+        id: OrderId::new("536365").expect("visible"),
+        customer: CustomerId::new("17850").ok(),
+        currency: Currency::new("GBP").expect("capitals"),
+        lines: vec![OrderLine {
+            sku: sku(),
+            location: main_location(),
+            unit_price_minor: 255,
+            ordered: 6,
+            held: 0,
+            allocated: 5,
+            shipped: 4,
+            returned: 1,
+            cancelled: 1,
+            expired: 0,
+        }],
+        created: NOW,
+        updated: NOW.after_micros(1),
+        expires: NOW.after_micros(900_000_000),
+        revision: Revision::new(1_234_567),
+        payment_reference: "pay-1".to_owned(),
+    }
+}
+
+pub(crate) fn sample_stock() -> Stock {
+    Stock::from_buckets([300, 1, 2, 3, 4, 5], Revision::new(7)).expect("none below 0")
+}
+
+pub(crate) fn sample_ledger_entry() -> LedgerEntry {
+    LedgerEntry {
+        revision: Revision::new(7),
+        position: 2,
+        time: NOW,
+        sku: sku(),
+        location: main_location(),
+        from: Some(Bucket::Committed),
+        to: None,
+        quantity: 6,
+        reason: Reason::Shipment,
+        actor: Some(sample_origin().principal),
+        request: Some(sample_origin().request),
+        order: OrderId::new("536365").ok(),
+        document: DocumentId::new("D-1").ok(),
+        reference: "track".to_owned(),
+        balances: sample_stock(),
+    }
+}
+
+pub(crate) fn sample_commands() -> Vec<Command> {
+    let order = OrderId::new("536365").expect("visible");
+    let document = DocumentId::new("D-1").ok();
+    let place_line = PlaceLine { sku: sku(), location: None, quantity: 6, unit_price_minor: 255 };
+    vec![
+        Command::CreateSku(CreateSku { sku: sku(), display_name: "heart".to_owned() }),
+        Command::UpdateSku(UpdateSku { sku: sku(), display_name: Some("holder".to_owned()) }),
+        Command::DeleteSku(DeleteSku { sku: sku() }),
+        Command::ReceiveStock(ReceiveStock {
+            sku: sku(),
+            location: main_location(),
+            quantity: 300,
+            document: document.clone(),
+            reference: "r".to_owned(),
+        }),
+        Command::AdjustStock(AdjustStock {
+            sku: sku(),
+            location: main_location(),
+            bucket: Bucket::Damaged,
+            delta: -2,
+            reason: Reason::TheftLoss,
+            document: None,
+            reference: String::new(),
+        }),
+        Command::PlaceOrder(PlaceOrder {
+            order: order.clone(),
+            customer: CustomerId::new("17850").ok(),
+            currency: Currency::new("GBP").expect("capitals"),
+            lines: vec![PlaceLine { location: Some(main_location()), ..place_line.clone() }, place_line],
+            hold_us: 900_000_000,
+        }),
+        Command::ConfirmOrder(ConfirmOrder { order: order.clone(), payment_reference: "pay-1".to_owned() }),
+        Command::ShipOrder(ShipOrder {
+            order: order.clone(),
+            lines: vec![LineQuantity { line: 1, quantity: 4 }],
+            tracking_number: "track".to_owned(),
+        }),
+        Command::CancelOrder(CancelOrder { order: order.clone() }),
+        Command::ReturnOrder(ReturnOrder {
+            order,
+            lines: vec![ReturnLine { line: 1, quantity: 1, disposition: Disposition::Scrap }],
+            document,
+        }),
+        Command::ExpireDue(ExpireDue { limit: 1_000 }),
+        Command::AbandonRequest,
+    ]
+}
+
+pub(crate) fn sample_outcomes() -> Vec<Outcome> {
+    let order = OrderId::new("536365").expect("visible");
+    let key = StockKey { sku: sku(), location: main_location() };
+    let state = OrderState::PartiallyShipped;
+    let mut outcomes = vec![
+        Outcome::SkuCreated(sample_sku()),
+        Outcome::SkuUpdated(sample_sku()),
+        Outcome::SkuDeleted,
+        Outcome::StockReceived(key.clone(), sample_stock()),
+        Outcome::StockAdjusted(key, sample_stock()),
+        Outcome::OrderPlaced { order: order.clone(), expires: NOW, locations: vec![main_location()] },
+        Outcome::OrderConfirmed { order: order.clone() },
+        Outcome::OrderShipped { order: order.clone(), state, shipped: 4 },
+        Outcome::OrderCancelled { order: order.clone(), state: OrderState::Shipped, cancelled: 1 },
+        Outcome::OrderReturned { order: order.clone(), state: OrderState::PartiallyReturned, returned: 1 },
+        Outcome::DueExpired { orders: 3, more: true },
+        Outcome::RequestAbandoned,
+    ];
+    let rejections = vec![
+        Rejection::Malformed(MALFORMED_RULES[0]),
+        Rejection::RequestIdReused,
+        Rejection::RequestIdExpired { horizon_ms: 300 },
+        Rejection::RequestIdInFuture { now_ms: 300 },
+        Rejection::RequestAbandoned,
+        Rejection::NotFound(Resource::Sku(sku())),
+        Rejection::NotFound(Resource::Order(order.clone())),
+        Rejection::NotFound(Resource::OrderLine(order.clone(), 9)),
+        Rejection::AlreadyExists(Resource::Document(DocumentId::new("D-1").expect("visible"))),
+        Rejection::ReservationExpired { order: order.clone(), expired: NOW },
+        Rejection::IllegalTransition { order: order.clone(), state, operation: Operation::Return },
+        Rejection::SkuInUse { sku: sku(), location: main_location() },
+        Rejection::QuantityExceeded { order, lines: vec![ExceededLine { line: 1, asked: 9, left: 4 }] },
+        Rejection::QuantityOverflow,
+        Rejection::InsufficientStock {
+            shortages: vec![Shortage {
+                line: 1,
+                sku: sku(),
+                location: None,
+                bucket: Bucket::Available,
+                asked: 9,
+                available: 4,
+            }],
+        },
+        Rejection::RetryAfterExpiry,
+    ];
+    outcomes.extend(rejections.into_iter().map(Outcome::Rejected));
+    outcomes
+}
+
+pub(crate) fn sample_sku() -> Sku {
+    Sku {
+        id: sku(),
+        display_name: "heart".to_owned(),
+        created: NOW,
+        updated: NOW,
+        revision: Revision::new(7),
+    }
+}
+
+/// Every durable type, every command, every outcome, under a name of its own.
+pub(crate) fn samples() -> Vec<(String, Vec<u8>)> {
+    let mut samples = Vec::new();
+    for (number, command) in sample_commands().iter().enumerate() {
+        let bytes = encode_request(Some(&sample_origin()), command);
+        assert_eq!(&Request::decode(&bytes).expect("just encoded").command, command);
+        samples.push((format!("request {number}"), bytes.to_vec()));
+    }
+    samples.push(("request of the system".to_owned(), encode_request(None, &sample_commands()[10]).to_vec()));
+    for (number, outcome) in sample_outcomes().into_iter().enumerate() {
+        let content = ContentHash(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        let record = RequestRecord { content, outcome, revision: Revision::new(7), position: 2, time: NOW };
+        samples.push((format!("record {number}"), record.encode()));
+    }
+    for (reason, number) in REASONS.into_iter().zip(0..) {
+        let bytes = LedgerEntry { reason, position: number, ..sample_ledger_entry() }.encode();
+        samples.push((format!("ledger entry {number}"), bytes));
+    }
+    let outcome = Outcome::SkuDeleted;
+    let reply = Reply { outcome, revision: Revision::new(7), position: 2, time: NOW, replayed: true };
+    samples.push(("reply".to_owned(), reply.encode()));
+    samples.push(("sku".to_owned(), sample_sku().encode()));
+    samples.push(("stock".to_owned(), sample_stock().encode()));
+    let document = Document { id: DocumentId::new("D-1").expect("visible"), revision: Revision::new(7) };
+    samples.push(("document".to_owned(), document.encode()));
+    samples.push(("clock".to_owned(), Clock { now: NOW, horizon_ms: 300 }.encode()));
+    samples.push(("order".to_owned(), sample_order().encode()));
+    let requests = [encode_request(None, &Command::AbandonRequest), Bytes::from_static(&[1, 2])];
+    samples.push(("proposal".to_owned(), assemble_proposal(NOW, &requests).0.to_vec()));
+    samples
+}
+
+/// The bytes of the first format never change: they are on disks. `STOCKADE_WRITE_GOLDEN=1` writes the file of a format
+/// that is not released yet.
+#[test]
+fn the_first_format_has_its_golden_bytes() {
+    let mut text = String::new();
+    for (name, bytes) in samples() {
+        let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").expect("a string takes all");
+            hex
+        });
+        writeln!(text, "{name}: {hex}").expect("a string takes all");
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format_1.txt");
+    if std::env::var_os("STOCKADE_WRITE_GOLDEN").is_some() {
+        std::fs::write(&file, &text).expect("the golden file is written");
+    }
+    let golden = std::fs::read_to_string(&file).expect("the golden file stands beside the test");
+    assert!(text == golden, "encoded values differ from {}:\n{text}", file.display());
+}
