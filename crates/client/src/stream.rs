@@ -23,6 +23,8 @@ pub(crate) enum Answer {
     Result(Box<MutationResult>),
     /// The stream broke before the mutation was handed to the network.
     NotSent,
+    /// An older copy of the mutation is on this stream still: the newer one must go over another.
+    Busy,
 }
 
 /// A mutation on its way, and who waits for its answer. The waiting end sees a closed channel where the stream broke
@@ -156,7 +158,13 @@ impl Worker {
                     None => more_calls = false,
                 },
                 room = messages.reserve(), if !self.waiting.is_empty() => match room {
-                    Ok(room) => room.send(self.batch()),
+                    Ok(room) => {
+                        let batch = self.batch();
+                        // Nothing may be left of what waited, and a node takes no empty message.
+                        if !batch.mutations.is_empty() {
+                            room.send(batch);
+                        }
+                    }
                     Err(_) => return Err("the node closed the stream".to_owned()),
                 },
             }
@@ -186,7 +194,7 @@ impl Worker {
             // The answer to the older copy must not be taken for this one's: it goes over another stream.
             if self.in_flight.contains_key(&job.request_id) {
                 self.health.broken.store(true, Ordering::Release);
-                drop(job.answer.send(Answer::NotSent));
+                drop(job.answer.send(Answer::Busy));
                 continue;
             }
             bytes += size;

@@ -32,6 +32,8 @@ enum Attempt {
     Answered(Box<MutationResult>),
     /// Nothing was handed to the network.
     NotSent,
+    /// Nothing was sent, and the node is well: the stream has an older copy.
+    Busy,
     /// The stream broke, the node fell silent or the time was over: it may have arrived.
     Lost(&'static str),
 }
@@ -99,6 +101,10 @@ pub(crate) async fn mutate(shared: &Shared, request_id: String, request: Request
                 Ok(decided) => return decided,
                 Err(refusal) => Some(refusal),
             },
+            Attempt::Busy => {
+                shared.pipeline.leave(&stream);
+                continue;
+            }
             Attempt::NotSent => None,
             Attempt::Lost(cause) => {
                 trail.unknown = true;
@@ -151,6 +157,7 @@ async fn attempt_on(
         match timeout_at(patience_ends.min(deadline), &mut answered).await {
             Ok(Ok(Answer::Result(result))) => return Attempt::Answered(result),
             Ok(Ok(Answer::NotSent)) => return Attempt::NotSent,
+            Ok(Ok(Answer::Busy)) => return Attempt::Busy,
             Ok(Err(_)) => return Attempt::Lost("the connection broke before the answer"),
             Err(_) if Instant::now() >= deadline => return Attempt::Lost("no answer within the deadline"),
             Err(_) => {

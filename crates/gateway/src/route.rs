@@ -137,8 +137,13 @@ impl Attempts {
         let until = if known { deadline.min(Instant::now() + self.pause) } else { deadline };
         self.pause = (self.pause * 2).min(limits::RETRY_PAUSE_MAX);
         // A closed watch means that the node is stopping; the pause keeps the loop from spinning until it says so.
-        if let Ok(Err(_)) = tokio::time::timeout_at(until, self.leader.changed()).await {
-            tokio::time::sleep_until(deadline.min(Instant::now() + limits::RETRY_PAUSE_MAX)).await;
+        match tokio::time::timeout_at(until, self.leader.changed()).await {
+            // Another leads: what went wrong with the one before says nothing of it.
+            Ok(Ok(())) => self.pause = limits::RETRY_PAUSE_MIN,
+            Ok(Err(_)) => {
+                tokio::time::sleep_until(deadline.min(Instant::now() + limits::RETRY_PAUSE_MAX)).await;
+            }
+            Err(_) => {}
         }
     }
 
