@@ -1,5 +1,7 @@
 //! Messages of the surface as JSON objects and as tables. One place, so that a thing looks the same in every command.
 
+use std::fmt::Write as _;
+
 use prost_types::Timestamp;
 use serde_json::{Value, json};
 use stockade_proto::v1::{NodeRole, NodeStatus, Order, OrderState, ResponseHeader, Sku, Stock};
@@ -199,6 +201,7 @@ pub(crate) fn node_object(node: &NodeStatus) -> Value {
         "client_address": node.client_address,
         "peer_address": node.peer_address,
         "version": node.version,
+        "alarms": node.alarms.iter().map(|alarm| json!({ "kind": alarm.kind, "detail": alarm.detail, "since": time(alarm.since.as_ref()) })).collect::<Vec<_>>(),
     })
 }
 
@@ -235,7 +238,13 @@ pub(crate) fn node_table(nodes: &[NodeStatus]) -> String {
         ]
     };
     let rows: Vec<_> = nodes.iter().map(row).collect();
-    table(&header, &header[2..9], &rows)
+    let mut text = table(&header, &header[2..9], &rows);
+    for node in nodes {
+        for alarm in &node.alarms {
+            let _ = write!(text, "\nalarm on node {}: {}: {}", node.node_id, alarm.kind, alarm.detail);
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -32,4 +32,4 @@ pub use export::{ExportError, ExportedEntry, ExportedPayload};
 pub use leader::Leader;
 pub use limits::MAX_PEER_MESSAGE_BYTES;
 pub use node::Node;
-pub use status::{NodeStatus, Role};
+pub use status::{NodeAlarm, NodeStatus, Role};

@@ -16,7 +16,7 @@ use stockade_env::Env;
 use stockade_proto::internal::peer_service_server::PeerServiceServer;
 use stockade_state_machine::Reply;
 use stockade_storage::{
-    DirLock, Identity, LogStore, SnapshotStore, StateHandle, StateMachine, Storage, TypeConfig,
+    Alarms, DirLock, Identity, LogStore, SnapshotStore, StateHandle, StateMachine, Storage, TypeConfig,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -50,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) log: LogStore,
     pub(crate) state: StateHandle,
     pub(crate) snapshots: SnapshotStore,
+    pub(crate) alarms: Alarms,
     pub(crate) links: Arc<Links>,
     pub(crate) proposals: Proposals,
     pub(crate) reads: mpsc::Sender<read::Waiting>,
@@ -152,7 +153,7 @@ impl Node {
     /// acknowledge anything to a leader it would have had to persist that leader's vote first, so it granted no lease.
     /// (A node whose data was wiped looks the same; see `founding.rs` for what it may do.)
     pub async fn start(env: &Env, storage: Storage, config: Config) -> Result<Self, StartError> {
-        let Storage { log, state_machine, state, snapshots, identity, lock } = storage;
+        let Storage { log, state_machine, state, snapshots, alarms, identity, lock } = storage;
         if !config.peers.contains_key(&identity.node_id) {
             let what = format!("node {} is not among the peers", identity.node_id);
             return Err(StartError::Config(what));
@@ -178,6 +179,7 @@ impl Node {
             log,
             state,
             snapshots,
+            alarms,
             links,
             proposals,
             reads,
@@ -286,6 +288,11 @@ impl Node {
     pub fn forward_channel(&self, node_id: u64) -> Option<Channel> {
         let address = self.0.peer_address(node_id)?;
         self.0.links.channel(node_id, &address, Purpose::Forward).ok()
+    }
+
+    /// What a person should look at on this node.
+    pub fn alarms(&self) -> &Alarms {
+        &self.0.alarms
     }
 
     /// What this node says of itself.

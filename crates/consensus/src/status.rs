@@ -2,6 +2,7 @@
 
 use openraft::ServerState;
 use stockade_proto::internal as wire;
+use stockade_storage::Alarm;
 
 use crate::node::Inner;
 
@@ -40,6 +41,25 @@ pub struct NodeStatus {
     pub version: String,
     /// Whether it votes.
     pub voter: bool,
+    /// What a person should look at.
+    pub alarms: Vec<NodeAlarm>,
+}
+
+/// An alarm of a node. Its kind is a text: a node of another version may know kinds that this one doesn't.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeAlarm {
+    /// As `stockade_storage::AlarmKind` names it.
+    pub kind: String,
+    /// For people.
+    pub detail: String,
+    /// Microseconds since 1970, by the node's own clock.
+    pub since_us: u64,
+}
+
+impl From<Alarm> for NodeAlarm {
+    fn from(alarm: Alarm) -> Self {
+        Self { kind: alarm.kind.name().to_owned(), detail: alarm.detail, since_us: alarm.since_us }
+    }
 }
 
 /// A node's part in the cluster.
@@ -93,6 +113,12 @@ impl NodeStatus {
             disk_used_bytes: self.disk_used_bytes,
             disk_free_bytes: self.disk_free_bytes,
             members: Vec::new(),
+            alarms: self
+                .alarms
+                .iter()
+                .cloned()
+                .map(|NodeAlarm { kind, detail, since_us }| wire::PeerAlarm { kind, detail, since_us })
+                .collect(),
         }
     }
 
@@ -115,6 +141,11 @@ impl NodeStatus {
             disk_free_bytes: status.disk_free_bytes,
             version: status.version,
             voter: false,
+            alarms: status
+                .alarms
+                .into_iter()
+                .map(|wire::PeerAlarm { kind, detail, since_us }| NodeAlarm { kind, detail, since_us })
+                .collect(),
         }
     }
 }
@@ -134,6 +165,7 @@ impl Inner {
             disk_free_bytes,
             version: self.config.version.clone(),
             voter: self.is_voter(node_id),
+            alarms: self.alarms.list().into_iter().map(NodeAlarm::from).collect(),
             ..NodeStatus::default()
         };
         self.metrics(|metrics| {

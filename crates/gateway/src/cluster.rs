@@ -1,10 +1,12 @@
 //! What the nodes say of themselves.
 
-use stockade_consensus::{NodeStatus, Role};
+use stockade_consensus::{NodeAlarm, NodeStatus, Role};
 use stockade_proto::v1;
 use stockade_proto::v1::cluster_service_server::ClusterService;
+use stockade_state_machine::LogTime;
 use tonic::{Request, Response, Status};
 
+use crate::convert::timestamp;
 use crate::core::Core;
 
 /// The service. Cheap to clone.
@@ -66,6 +68,15 @@ fn status(node: &NodeStatus, end_of_log: u64) -> v1::NodeStatus {
         disk_free_bytes: node.disk_free_bytes,
         version: node.version.clone(),
         voter: node.voter,
+        alarms: node.alarms.iter().map(alarm).collect(),
+    }
+}
+
+fn alarm(alarm: &NodeAlarm) -> v1::Alarm {
+    v1::Alarm {
+        kind: alarm.kind.clone(),
+        detail: alarm.detail.clone(),
+        since: Some(timestamp(LogTime::from_micros(alarm.since_us))),
     }
 }
 

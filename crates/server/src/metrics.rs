@@ -3,10 +3,11 @@
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use stockade_consensus::{NodeStatus, Role};
+use stockade_consensus::{NodeAlarm, NodeStatus, Role};
+use stockade_storage::AlarmKind;
 use stockade_storage::log::LogStats;
 
 /// What a scrape sees.
@@ -38,6 +39,7 @@ pub(crate) fn render(sample: &Sample) -> String {
     queues(&mut registry, sample);
     process(&mut registry, sample);
     refusals(&mut registry, &sample.refusals);
+    alarms(&mut registry, &sample.status.alarms);
     let mut text = String::new();
     encode(&mut text, &registry).expect("a String takes everything");
     text
@@ -126,6 +128,15 @@ fn refusals(registry: &mut Registry, counts: &[(&'static str, u64)]) {
     registry.register("refusals", "Calls and mutations that were refused here, by reason", family);
 }
 
+fn alarms(registry: &mut Registry, raised: &[NodeAlarm]) {
+    let family = Family::<[(&str, &str); 1], Gauge>::default();
+    for kind in AlarmKind::ALL {
+        let is_raised = raised.iter().any(|alarm| alarm.kind == kind.name());
+        family.get_or_create(&[("kind", kind.name())]).set(i64::from(is_raised));
+    }
+    registry.register("alarm", "1 while a person should look at this", family);
+}
+
 fn process(registry: &mut Registry, sample: &Sample) {
     gauge(registry, "ready", "1 while this node should get traffic", u64::from(sample.ready));
     gauge(registry, "draining", "1 while this node is stopping", u64::from(sample.draining));
@@ -178,6 +189,7 @@ mod tests {
             "stockade_log_fsyncs_total 0",
             "stockade_proposals_in_flight_limit_bytes 0",
             "stockade_request_records 0",
+            "stockade_alarm{kind=\"disk_low\"} 0",
             "stockade_refusals_total{reason=\"OVERLOADED\"} 3",
         ] {
             assert!(text.contains(line), "{line} in {text}");

@@ -13,6 +13,7 @@
 //! Start at [`open`], then `applier.rs` (a committed entry becomes state and rows), `writer.rs` (rows reach the engine) and
 //! `log/` (the write-ahead log).
 
+mod alarms;
 mod applied_row;
 mod applier;
 pub mod codec;
@@ -39,6 +40,7 @@ mod state_hash;
 mod window;
 mod writer;
 
+pub use alarms::{Alarm, AlarmKind, Alarms};
 pub use applier::{SnapshotBuilder, StateMachine};
 pub use dir_lock::DirLock;
 pub use engine::EngineKind;

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use stockade_env::Env;
 use tokio::sync::mpsc;
 
+use crate::alarms::Alarms;
 use crate::applier::StateMachine;
 use crate::dir_lock::DirLock;
 use crate::engine::{Engine, EngineKind};
@@ -67,6 +68,8 @@ pub struct Storage {
     pub state: StateHandle,
     /// For sending and receiving snapshots.
     pub snapshots: SnapshotStore,
+    /// What a person should look at.
+    pub alarms: Alarms,
     /// Whose data it is.
     pub identity: Identity,
     /// Held as long as the data is in use.
@@ -191,5 +194,6 @@ fn start(
         overlay_bytes,
         tasks: env.tasks.clone(),
     };
-    Ok(Storage { log, state_machine, state, snapshots, identity: options.identity, lock })
+    let alarms = Alarms::new(env.clock.clone());
+    Ok(Storage { log, state_machine, state, snapshots, alarms, identity: options.identity, lock })
 }

@@ -4,10 +4,12 @@
 
 mod tidy;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 
 #[derive(Debug, Parser)]
@@ -28,6 +30,9 @@ enum Command {
         #[arg(long)]
         root: Option<PathBuf>,
     },
+    /// The longer proofs, built in release: `crash`, `corrupt`, `soak`. Each has its own `--help`.
+    #[command(external_subcommand)]
+    Trial(Vec<OsString>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,7 +44,10 @@ enum Output {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let Command::Tidy { output, root } = Arguments::parse().command;
+    let (output, root) = match Arguments::parse().command {
+        Command::Tidy { output, root } => (output, root),
+        Command::Trial(arguments) => return trial(&arguments),
+    };
     let root = root.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")));
     let report = tidy::run(&root)?;
     let mut stdout = io::stdout().lock();
@@ -48,4 +56,16 @@ fn main() -> anyhow::Result<ExitCode> {
         Output::Json => writeln!(stdout, "{}", serde_json::to_string(&report)?)?,
     }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds and runs a proof. They need the product, which this crate must not.
+fn trial(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = process::Command::new(cargo)
+        .args(["run", "--quiet", "--release", "--package", "stockade-trials", "--"])
+        .args(arguments)
+        .status()
+        .context("running cargo")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{File, Files};
+use super::{File, Files, Space};
 
 /// Tells one boot of the machine from another (Linux).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -96,6 +96,12 @@ impl Files for DiskFiles {
         let Ok(boot) = fs::read_to_string(BOOT_ID) else { return Ok(String::new()) };
         let metadata = fs::metadata(dir)?;
         Ok(format!("{}-{:x}-{:x}", boot.trim(), metadata.dev(), metadata.ino()))
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let disk = rustix::fs::statvfs(dir)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        Ok(Space { total: bytes(disk.f_blocks), free: bytes(disk.f_bavail) })
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{File, Files};
+use super::{File, Files, Space};
 
 /// What a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -351,6 +351,10 @@ impl Files for MemoryFiles {
 
     fn boot_mark(&self, _dir: &Path) -> io::Result<String> {
         Ok(format!("memory-{}", self.0.lock().boots))
+    }
+
+    fn space(&self, _dir: &Path) -> io::Result<Space> {
+        Ok(Space { total: u64::MAX, free: u64::MAX })
     }
 }
 

@@ -39,6 +39,17 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// What tells this boot of the machine from others, and this directory from a copy: where it differs from what was
     /// noted, the page cache was lost in between. Empty where it can't be told.
     fn boot_mark(&self, dir: &Path) -> io::Result<String>;
+    /// How much room the file system that holds a directory has.
+    fn space(&self, dir: &Path) -> io::Result<Space>;
+}
+
+/// Bytes of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// In all.
+    pub total: u64,
+    /// Free for this process.
+    pub free: u64,
 }
 
 /// An open file.

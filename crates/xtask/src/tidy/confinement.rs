@@ -24,6 +24,7 @@ struct Rule {
 
 const CONSOLE: (&str, &str) = ("crates/cli/src/", "the console and its tools look at a cluster from outside");
 const TOOLING: (&str, &str) = ("crates/xtask/src/", "no part of a node");
+const TRIALS: (&str, &str) = ("crates/trials/src/", "no part of a node");
 const BUILD: (&str, &str) = ("crates/proto/build.rs", "runs when the crate is built");
 
 const RULES: &[Rule] = &[
@@ -41,6 +42,7 @@ const RULES: &[Rule] = &[
         allowed: &[
             ("crates/storage/", "implements openraft's storage traits"),
             ("crates/consensus/", "runs openraft"),
+            ("crates/trials/src/", "drives storage as openraft would"),
         ],
         instead: "use the types of stockade-consensus",
     },
@@ -69,7 +71,7 @@ const RULES: &[Rule] = &[
         named_in: reads_clock,
         what: "the system's clock",
         scope: "crates/",
-        allowed: &[("crates/env/src/clock.rs", "the one way to the clock"), CONSOLE, TOOLING],
+        allowed: &[("crates/env/src/clock.rs", "the one way to the clock"), CONSOLE, TOOLING, TRIALS],
         instead: "ask Env's clock, or tokio's Instant for durations",
     },
     Rule {
@@ -89,6 +91,7 @@ const RULES: &[Rule] = &[
             ("crates/storage/src/log/", "the thread that writes the log"),
             ("crates/storage/src/writer.rs", "the thread that writes the engine"),
             TOOLING,
+            TRIALS,
         ],
         instead: "use Env's tasks; blocking disk work belongs to storage's two threads",
     },
@@ -102,6 +105,7 @@ const RULES: &[Rule] = &[
             ("crates/server/src/metrics.rs", "reads what the kernel says of the process under /proc"),
             CONSOLE,
             TOOLING,
+            TRIALS,
             BUILD,
         ],
         instead: "go through storage::file::Files",

@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stockade-recovery", &["storage", "client", "proto", "env"]),
     ("stockade-server", &["gateway", "consensus", "storage", "recovery", "proto", "client", "env"]),
     ("stockade-cli", &["server", "client", "proto", "env"]),
+    ("stockade-trials", ANY),
     ("stockade-xtask", ANY),
     ("stockade-tests", ANY),
 ];
@@ -34,7 +35,7 @@ const ANY: &[&str] = &["*"];
 
 /// Crates from outside that only some of ours may name, tests included.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("openraft", &["stockade-storage", "stockade-consensus"]),
+    ("openraft", &["stockade-storage", "stockade-consensus", "stockade-trials"]),
     ("sled", &["stockade-storage"]),
     ("bincode", &["stockade-storage"]),
 ];
