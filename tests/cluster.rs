@@ -8,29 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 use stockade_client::{Client, Error};
-use stockade_proto::v1::{
-    CreateSkuRequest, GetOrderRequest, GetStockRequest, NewOrderLine, OrderState, PlaceOrderRequest,
-    ReceiveStockRequest, Sku,
-};
+use stockade_proto::v1::{GetOrderRequest, GetStockRequest, OrderState};
+use stockade_tests::orders::{order, stock};
 use stockade_tests::{Cluster, binary};
-
-async fn stock(client: &Client, sku: &str, quantity: i64) -> anyhow::Result<()> {
-    let named = Sku { sku_id: sku.to_owned(), ..Sku::default() };
-    client.create_sku(CreateSkuRequest { sku: Some(named), ..CreateSkuRequest::default() }).await?;
-    let (sku_id, location_id) = (sku.to_owned(), "main".to_owned());
-    let receipt = ReceiveStockRequest { sku_id, location_id, quantity, ..ReceiveStockRequest::default() };
-    client.receive_stock(receipt).await?;
-    Ok(())
-}
-
-fn order(id: &str, sku: &str, quantity: i64) -> PlaceOrderRequest {
-    PlaceOrderRequest {
-        order_id: id.to_owned(),
-        currency_code: "EUR".to_owned(),
-        lines: vec![NewOrderLine { sku_id: sku.to_owned(), quantity, ..NewOrderLine::default() }],
-        ..PlaceOrderRequest::default()
-    }
-}
 
 async fn available(client: &Client, sku: &str) -> anyhow::Result<(i64, i64)> {
     let (sku_id, location_id) = (sku.to_owned(), "main".to_owned());

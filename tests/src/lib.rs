@@ -1,5 +1,8 @@
 //! Clusters of real node processes, for tests: each node is the `stockade` binary with its own directory and ports.
 
+pub mod loop_mount;
+pub mod orders;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -78,7 +81,13 @@ impl Cluster {
 
     /// The same with further flags for every node.
     pub async fn start_with(count: u64, extra: &[&str]) -> anyhow::Result<Self> {
+        Self::start_under(None, count, extra).await
+    }
+
+    /// The same with all data under a directory, on a file system of its own for example.
+    pub async fn start_under(parent: Option<&Path>, count: u64, extra: &[&str]) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
+        let parent = parent.unwrap_or(dir.path()).to_owned();
         let mut nodes = Vec::new();
         for id in 1..=count {
             let ports = [free_port()?, free_port()?, free_port()?];
@@ -86,7 +95,7 @@ impl Cluster {
                 id,
                 client: format!("127.0.0.1:{}", ports[0]),
                 http: format!("127.0.0.1:{}", ports[2]),
-                dir: dir.path().join(format!("node-{id}")),
+                dir: parent.join(format!("node-{id}")),
                 ports,
                 process: None,
             });
@@ -142,6 +151,11 @@ impl Cluster {
         process.kill()?;
         process.wait()?;
         Ok(())
+    }
+
+    /// The process of a node that runs.
+    pub fn pid(&self, id: u64) -> anyhow::Result<u32> {
+        Ok(self.node(id).process.as_ref().context("the node runs")?.0.id())
     }
 
     /// Asks a node to stop and waits for it.
