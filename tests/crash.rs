@@ -93,9 +93,9 @@ async fn a_machine_that_loses_power_under_load_loses_nothing() -> anyhow::Result
         let copy = copies.path().join(number.to_string());
         signal(cluster.pid(1)?, "-STOP")?;
         let acknowledged = load.acknowledged();
-        let copied = disk.copy_image(&copy);
+        let outcome = disk.copy_image(&copy);
         signal(cluster.pid(1)?, "-CONT")?;
-        copied?;
+        outcome?;
         cut.push((copy, acknowledged));
     }
     load.finish().await?;

@@ -64,6 +64,13 @@ pub struct Node {
     process: Option<(Child, ChildStdin)>,
 }
 
+impl Node {
+    /// Where the other nodes reach it.
+    pub fn peer_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[1])
+    }
+}
+
 /// Nodes of one cluster, stopped and removed when this is dropped.
 #[derive(Debug)]
 pub struct Cluster {
@@ -112,7 +119,34 @@ impl Cluster {
     /// Starts a node's process; returns when it listens.
     pub fn launch(&mut self, id: u64) -> anyhow::Result<()> {
         let peers: Vec<_> =
-            self.nodes.iter().map(|node| format!("{}=127.0.0.1:{}", node.id, node.ports[1])).collect();
+            self.nodes.iter().map(|node| format!("{}={}", node.id, node.peer_address())).collect();
+        self.launch_with(id, ["--peers", &peers.join(",")])
+    }
+
+    /// Starts the process of a new node, under the next id, that waits to be added to the cluster; gives its id.
+    pub fn launch_joining(&mut self) -> anyhow::Result<u64> {
+        let id = self.nodes.iter().map(|node| node.id).max().unwrap_or(0) + 1;
+        let contacts: Vec<_> = self.nodes.iter().map(Node::peer_address).collect();
+        let ports = [free_port()?, free_port()?, free_port()?];
+        let beside = self.nodes.first().and_then(|node| node.dir.parent()).unwrap_or(self.dir.path());
+        self.nodes.push(Node {
+            id,
+            client: format!("127.0.0.1:{}", ports[0]),
+            http: format!("127.0.0.1:{}", ports[2]),
+            dir: beside.join(format!("node-{id}")),
+            ports,
+            process: None,
+        });
+        self.launch_with(id, ["--join", &contacts.join(",")])?;
+        Ok(id)
+    }
+
+    /// Leaves a node out of what is asked and waited for from now on: another took its place.
+    pub fn forget(&mut self, id: u64) {
+        self.nodes.retain(|node| node.id != id);
+    }
+
+    fn launch_with(&mut self, id: u64, others: [&str; 2]) -> anyhow::Result<()> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -122,13 +156,16 @@ impl Cluster {
         let [client, peer, http] = node.ports;
         let mut process = Command::new(binary())
             .args(["start", "--output", "json", "--exit-with-stdin"])
-            .args(["--node-id", &id.to_string(), "--peers", &peers.join(",")])
+            .args(["--node-id", &id.to_string()])
+            .args(others)
             .args(["--listen-client", &format!("127.0.0.1:{client}")])
             .args(["--listen-peer", &format!("127.0.0.1:{peer}")])
             .args(["--listen-http", &format!("127.0.0.1:{http}")])
             .arg("--data-dir")
             .arg(&node.dir)
             .args(extra)
+            // A test says where a disk is small; elsewhere it runs on what disk there is.
+            .envs([("STOCKADE_DISK_LOW_BYTES", "0"), ("STOCKADE_DISK_RESERVE_BYTES", "0")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

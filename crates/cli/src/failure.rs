@@ -78,7 +78,7 @@ pub(crate) fn describe(error: &anyhow::Error) -> String {
     for field in fields.iter().flat_map(|fields| &fields.field_violations) {
         writeln!(text, "  {}: {}", field.field, field.description).expect("a String takes everything");
     }
-    if let Some(advice) = advice(error) {
+    if let Some(advice) = after_entry(error).or_else(|| advice(error).map(ToOwned::to_owned)) {
         writeln!(text, "  next: {advice}").expect("a String takes everything");
     }
     text
@@ -86,6 +86,9 @@ pub(crate) fn describe(error: &anyhow::Error) -> String {
 
 /// What to do about it, where that is known.
 fn advice(error: &anyhow::Error) -> Option<&'static str> {
+    if says_damaged(error) {
+        return Some(AFTER_DAMAGE);
+    }
     let client = error.chain().find_map(|cause| cause.downcast_ref::<ClientError>())?;
     match client {
         ClientError::OutcomeUnknown { .. } => {
@@ -109,6 +112,46 @@ fn advice(error: &anyhow::Error) -> Option<&'static str> {
     }
 }
 
+/// What to do where an entry of the log can't be executed: each start ends there again, on every node alike.
+fn after_entry(error: &anyhow::Error) -> Option<String> {
+    let failure = error.chain().find_map(|cause| {
+        // Entries are applied while the node is still starting.
+        if let Some(StartError::Failed(failure)) = cause.downcast_ref() {
+            return Some(failure);
+        }
+        cause.downcast_ref().map(|RunError(failure)| failure)
+    })?;
+    // A failure crosses threads as text; these are storage's words.
+    let (_, named) = failure.cause.split_once("log entry ")?;
+    let index: u64 = named.split(' ').next()?.parse().ok()?;
+    if failure.what != "apply" {
+        return None;
+    }
+    Some(format!(
+        "if every node stops at entry {index}, look at it with `stockade inspect wal --data-dir DIR --from {index} --to {index} \
+         --entries`, then skip it on all of them with `stockade recover skip-entry`; first read \
+         docs/operating/skip-entry.md. If only this node stops there, replace it: `stockade cluster replace`"
+    ))
+}
+
+/// What to do with a node whose data is damaged. For somebody who was woken up: exact, and in order.
+const AFTER_DAMAGE: &str = "\
+this node can't go on with this data; the other nodes have everything that was acknowledged. In this order:
+        1. keep the data directory for examination: mv DIR DIR.damaged
+        2. start a new node with an id higher than any before and an empty directory:
+           stockade start --node-id NEW --data-dir NEWDIR --join PEER[,PEER] (peer addresses of the nodes that run)
+        3. give it this node's place, while the cluster serves:
+           stockade cluster replace OLD --with NEW=HOST:PORT --cluster NODE[,NODE] (HOST:PORT is its peer address)
+        Never start the old id again, nor on an empty directory. More in docs/operating/replace-a-node.md";
+
+/// True where the node stands before damaged data, at its start or later.
+fn says_damaged(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| match cause.downcast_ref::<StartError>() {
+        Some(error) => error.is_damage(),
+        None => cause.downcast_ref::<RunError>().is_some_and(|error| error.exit() == Exit::DataDirectory),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +168,38 @@ mod tests {
         let cause = std::io::Error::other("no space");
         let error = anyhow::Error::new(cause).context("wal: no space").context("the node stopped");
         assert_eq!(describe(&error), "error: the node stopped: wal: no space\n");
+    }
+
+    #[test]
+    fn a_node_that_stopped_at_an_entry_names_it_in_the_advice() {
+        let stopped = |what: &str, cause: &str| {
+            let (what, cause) = (what.to_owned(), cause.to_owned());
+            anyhow::Error::new(RunError(stockade_env::Failure {
+                kind: stockade_env::FailureKind::Bug,
+                what,
+                cause,
+            }))
+        };
+        for cause in [
+            "panicked at log entry 4711 of term 3",
+            "log entry 4711 of term 3 can't be executed: no commands",
+        ] {
+            let text = describe(&stopped("apply", cause));
+            assert!(text.contains("--from 4711 --to 4711") && text.contains("skip-entry"), "{text}");
+        }
+        assert!(!describe(&stopped("apply", "panicked")).contains("skip-entry"));
+        assert!(!describe(&stopped("raft", "log entry 4711 is missing")).contains("skip-entry"));
+    }
+
+    #[test]
+    fn a_node_that_stopped_for_damage_says_how_its_place_is_filled() {
+        let stopped = |kind| {
+            let (what, cause) = ("wal".to_owned(), "a segment".to_owned());
+            anyhow::Error::new(RunError(stockade_env::Failure { kind, what, cause }))
+        };
+        let text = describe(&stopped(stockade_env::FailureKind::Damaged));
+        assert!(text.contains("--join") && text.contains("stockade cluster replace"), "{text}");
+        assert_eq!(advice(&stopped(stockade_env::FailureKind::Storage)), None);
     }
 
     #[test]

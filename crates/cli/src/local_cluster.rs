@@ -167,6 +167,9 @@ fn plan(count: u64, path: &Path, options: &Options) -> anyhow::Result<Vec<LocalN
             ("--listen-peer", trio[1].to_string()),
             ("--listen-http", trio[2].to_string()),
             ("--peers", peers.clone()),
+            // Small enough for a laptop's last corner: what a demo writes is little, and goes with it.
+            ("--disk-low-bytes", (64_u64 << 20).to_string()),
+            ("--disk-reserve-bytes", (16_u64 << 20).to_string()),
         ];
         arguments.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
         arguments.extend(options.flags.iter().cloned());

@@ -6,18 +6,24 @@
 #[cfg(test)]
 mod cli_page;
 mod cluster;
+mod cluster_snapshot;
 mod connect;
 mod demo;
 mod failure;
 mod import;
 mod import_command;
+mod inspect;
 mod local_cluster;
+mod offline;
 mod order;
 mod output;
 mod print;
+mod recover;
 mod sku;
 mod start;
 mod stock;
+mod verify;
+mod verify_snapshot;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -73,6 +79,15 @@ enum Command {
     /// The nodes.
     #[command(after_help = "Example: stockade cluster status --cluster 127.0.0.1:7001")]
     Cluster(cluster::NodesArgs),
+    /// Check every byte of a node's data while it doesn't run. Changes nothing.
+    #[command(after_help = "Example: stockade verify --data-dir ./node-1 --output json")]
+    Verify(verify::VerifyArgs),
+    /// Look at the log, the snapshot or the applied state of a node that doesn't run, record by record.
+    #[command(after_help = "Example: stockade inspect wal --data-dir ./node-1 --entries")]
+    Inspect(inspect::InspectArgs),
+    /// What helps where nothing else does.
+    #[command(after_help = "Example: stockade recover skip-entry --help")]
+    Recover(recover::RecoverArgs),
 }
 
 fn main() -> ExitCode {
@@ -118,5 +133,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Stock(args) => stock::run(args, output).await,
         Command::Order(args) => order::run(args, output).await,
         Command::Cluster(args) => cluster::run(args, output).await,
+        Command::Verify(args) => verify::run(&args, output),
+        Command::Inspect(args) => inspect::run(&args, output),
+        Command::Recover(args) => recover::run(&args, output),
     }
 }

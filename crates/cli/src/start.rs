@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde_json::json;
-use stockade_server::{Addresses, Config, DEFAULT_KEPT_LOG_ENTRIES, EngineKind, Server, Timings};
+use stockade_server::{
+    Addresses, BackupId, Config, DEFAULT_KEPT_LOG_ENTRIES, DEFAULT_SCRUB_BYTES_PER_SECOND, EngineKind,
+    Server, Timings,
+};
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,6 +26,14 @@ pub(crate) struct StartArgs {
     /// Directory that holds everything the node has; made where it is missing.
     #[arg(long, value_name = "DIR", env = "STOCKADE_DATA_DIR")]
     data_dir: PathBuf,
+    /// Begin with this backup where the data directory is empty. Every node of the new cluster is given the same file;
+    /// once it was restored the flag does nothing, so that it may stay.
+    #[arg(long, value_name = "FILE", env = "STOCKADE_RESTORE")]
+    restore: Option<PathBuf>,
+    /// Id of the backup that the cluster began with (`stockade cluster snapshot` printed it), for a node that joins the
+    /// cluster later and needs no file.
+    #[arg(long, value_name = "BACKUP-ID", env = "STOCKADE_RESTORED_FROM")]
+    restored_from: Option<BackupId>,
     /// Where callers connect. Port 0 lets the system choose.
     #[arg(long, value_name = "IP:PORT", env = "STOCKADE_LISTEN_CLIENT", default_value = "127.0.0.1:7001")]
     listen_client: SocketAddr,
@@ -42,6 +53,10 @@ pub(crate) struct StartArgs {
     /// directory is new; without it the node is a cluster of one.
     #[arg(long, value_name = "ID=HOST:PORT,...", env = "STOCKADE_PEERS", value_delimiter = ',', value_parser = peer)]
     peers: Vec<(u64, String)>,
+    /// Peer addresses of a running cluster: the node waits there to be added, with `stockade cluster replace`. Instead
+    /// of --peers; read where the data directory is new.
+    #[arg(long, value_name = "HOST:PORT,...", env = "STOCKADE_JOIN", value_delimiter = ',', value_parser = address)]
+    join: Vec<String>,
     /// Reach this peer there, whatever the others say (a proxy for example). May be given several times.
     #[arg(
         long,
@@ -69,9 +84,18 @@ pub(crate) struct StartArgs {
     /// Size of a log segment.
     #[arg(long, value_name = "BYTES", env = "STOCKADE_SEGMENT_BYTES", default_value_t = 64 << 20)]
     segment_bytes: u64,
+    /// At most so much of the log and the snapshot is read again in a second, to find what rots on the disk; 0 for never.
+    #[arg(long, value_name = "BYTES", env = "STOCKADE_SCRUB_BYTES_PER_SECOND", default_value_t = DEFAULT_SCRUB_BYTES_PER_SECOND)]
+    scrub_bytes_per_second: u64,
     /// Rows that may wait in memory to be written.
     #[arg(long, value_name = "BYTES", env = "STOCKADE_OVERLAY_BYTES", default_value_t = 256 << 20)]
     overlay_bytes: usize,
+    /// Free bytes of the disk below which the node takes only cancels and what else gives units back; 0 for never.
+    #[arg(long, value_name = "BYTES", env = "STOCKADE_DISK_LOW_BYTES", default_value_t = 1 << 30)]
+    disk_low_bytes: u64,
+    /// Free bytes of the disk below which the node writes nothing that needs room; 0 for never.
+    #[arg(long, value_name = "BYTES", env = "STOCKADE_DISK_RESERVE_BYTES", default_value_t = 256 << 20)]
+    disk_reserve_bytes: u64,
     /// Commands in flight at the leader; beyond it callers are told OVERLOADED.
     #[arg(long, value_name = "BYTES", env = "STOCKADE_MAX_IN_FLIGHT_BYTES", default_value_t = 64 << 20)]
     max_in_flight_bytes: usize,
@@ -83,14 +107,21 @@ pub(crate) struct StartArgs {
     exit_with_stdin: bool,
 }
 
-fn peer(text: &str) -> Result<(u64, String), String> {
+/// `ID=HOST:PORT`.
+pub(crate) fn peer(text: &str) -> Result<(u64, String), String> {
     let (id, address) = text.split_once('=').ok_or("write ID=HOST:PORT")?;
     let id = id.trim().parse::<u64>().map_err(|_| format!("`{id}` is no node id"))?;
-    let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
+    Ok((id, self::address(address)?))
+}
+
+/// `HOST:PORT`.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let port = text.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
     if port.and_then(|port| port.parse::<u16>().ok()).is_none() {
-        return Err(format!("`{address}` is no address: write HOST:PORT"));
+        return Err(format!("`{text}` is no address: write HOST:PORT"));
     }
-    Ok((id, address.to_owned()))
+    Ok(text.to_owned())
 }
 
 fn by_id(pairs: &[(u64, String)], flag: &str) -> anyhow::Result<BTreeMap<u64, String>> {
@@ -106,10 +137,13 @@ impl StartArgs {
     fn config(self) -> anyhow::Result<Config> {
         Ok(Config {
             peers: by_id(&self.peers, "--peers")?,
+            join: self.join,
             peer_overrides: by_id(&self.peer_override, "--peer-override")?,
             node_id: self.node_id,
             cluster_name: self.cluster_name,
             data_dir: self.data_dir,
+            restore: self.restore,
+            restored_from: self.restored_from,
             listen_client: self.listen_client,
             listen_peer: self.listen_peer,
             listen_http: self.listen_http,
@@ -123,7 +157,10 @@ impl StartArgs {
             snapshot_log_bytes: self.snapshot_log_bytes,
             kept_log_entries: self.kept_log_entries,
             segment_bytes: self.segment_bytes,
+            scrub_bytes_per_second: self.scrub_bytes_per_second,
             overlay_bytes: self.overlay_bytes,
+            disk_low_bytes: self.disk_low_bytes,
+            disk_reserve_bytes: self.disk_reserve_bytes,
             max_in_flight_bytes: self.max_in_flight_bytes,
             engine: EngineKind::Sled,
             insecure: self.insecure,

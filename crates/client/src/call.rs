@@ -55,14 +55,14 @@ where
         unknown |= refusal.reason.is_empty() || advice == Advice::SameAgain;
         if refusal.reason.is_empty() {
             shared.lost(&address);
-        } else if advice == Advice::ElsewhereSoon {
+        } else if matches!(advice, Advice::ElsewhereSoon | Advice::ElsewhereLater) {
             shared.redirected(&address, &refusal);
         }
         // A broken connection says nothing about the other nodes: the first retry goes there at once.
         let at_once = refusal.reason.is_empty() && attempt == 1;
         last = Some(refusal);
         if !at_once {
-            let pause = failover::pause(&shared.env.random, attempt, advice == Advice::Later);
+            let pause = failover::pause(&shared.env.random, attempt, advice.is_patient());
             if timeout_at(deadline, tokio::time::sleep(pause)).await.is_err() {
                 break;
             }
@@ -84,10 +84,10 @@ impl Shared {
         self.wake_refresh.notify_one();
     }
 
-    /// A node has no leader to offer.
+    /// A node has no leader to offer, or takes nothing on.
     pub(crate) fn redirected(&self, address: &str, refusal: &Refusal) {
         self.failover.redirected(address, refusal);
-        if refusal.reason == "SHUTTING_DOWN" {
+        if matches!(refusal.reason.as_str(), "SHUTTING_DOWN" | "STORAGE_FULL") {
             self.failover.suspect(address);
         }
         self.wake_refresh.notify_one();
@@ -98,7 +98,9 @@ impl Shared {
         let cause = last.map_or_else(|| "the time was over".to_owned(), |refusal| refusal.message.clone());
         match last.map(|refusal| refusal.reason.as_str()) {
             Some("NO_LEADER" | "NOT_LEADER") => Error::NoLeader { cause },
-            Some("OVERLOADED") => Error::Overloaded { cause },
+            Some(reason @ ("OVERLOADED" | "STORAGE_FULL")) => {
+                Error::Overloaded { reason: reason.to_owned(), cause }
+            }
             _ => Error::Unavailable { addresses: self.failover.addresses().join(", "), cause },
         }
     }

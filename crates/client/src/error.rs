@@ -28,9 +28,11 @@ pub enum Error {
         /// What was answered last.
         cause: String,
     },
-    /// The cluster has had too much to do until the deadline. The call had no effect.
-    #[error("overloaded until the deadline: {cause}")]
+    /// The cluster has had too much to do, or too little room on its disks, until the deadline. The call had no effect.
+    #[error("not taken until the deadline: {cause}")]
     Overloaded {
+        /// `OVERLOADED` or `STORAGE_FULL`.
+        reason: String,
         /// What was answered last.
         cause: String,
     },
@@ -55,7 +57,7 @@ impl Error {
             Self::Invalid(_) => "INVALID_ARGUMENT",
             Self::OutcomeUnknown { .. } => "OUTCOME_UNKNOWN",
             Self::NoLeader { .. } => "NO_LEADER",
-            Self::Overloaded { .. } => "OVERLOADED",
+            Self::Overloaded { reason, .. } => reason,
             Self::Unavailable { .. } => "UNAVAILABLE",
             Self::Transport(_) => "",
         }

@@ -123,8 +123,18 @@ pub(crate) enum Advice {
     ElsewhereSoon,
     /// Later: the cluster has too much to do.
     Later,
+    /// Another node, and later: the one that refused takes nothing for a while, and if it leads, no other can either until
+    /// the lead has moved.
+    ElsewhereLater,
     /// The same again under the same id: nobody knows what became of it.
     SameAgain,
+}
+
+impl Advice {
+    /// True where a retry at once would only add to what is wrong.
+    pub(crate) fn is_patient(self) -> bool {
+        matches!(self, Self::Later | Self::ElsewhereLater)
+    }
 }
 
 /// Reads the advice off a refusal.
@@ -132,6 +142,7 @@ pub(crate) fn advice(refusal: &Refusal) -> Advice {
     match refusal.reason.as_str() {
         "NO_LEADER" | "NOT_LEADER" | "SHUTTING_DOWN" => Advice::ElsewhereSoon,
         "OVERLOADED" => Advice::Later,
+        "STORAGE_FULL" => Advice::ElsewhereLater,
         // Of that copy: there may be time for another, and an older one may have taken effect.
         "OUTCOME_UNKNOWN" | "DEADLINE_EXCEEDED" => Advice::SameAgain,
         // Without a reason it comes from the transport, not from Stockade.
@@ -164,6 +175,8 @@ pub(crate) fn pause(random: &Random, attempt: u32, overloaded: bool) -> Duration
 
 #[cfg(test)]
 mod tests {
+    use tonic_types::StatusExt;
+
     use super::*;
 
     fn three() -> Failover {
@@ -201,6 +214,18 @@ mod tests {
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         assert_eq!(failover.pick(), "c:1");
+    }
+
+    #[test]
+    fn a_node_without_room_is_left_and_the_cluster_given_time() {
+        let refusal = |reason: &str| {
+            let mut details = tonic_types::ErrorDetails::new();
+            details.set_error_info(reason, "stockade", std::collections::HashMap::new());
+            Refusal::of_call(&tonic::Status::with_error_details(tonic::Code::ResourceExhausted, "", details))
+        };
+        assert_eq!(advice(&refusal("STORAGE_FULL")), Advice::ElsewhereLater);
+        assert!(advice(&refusal("STORAGE_FULL")).is_patient() && advice(&refusal("OVERLOADED")).is_patient());
+        assert!(!advice(&refusal("NO_LEADER")).is_patient());
     }
 
     #[test]

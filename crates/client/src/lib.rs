@@ -22,11 +22,13 @@ pub mod limits;
 mod members;
 mod mutations;
 mod reads;
+mod snapshot;
 mod stream;
 mod submit;
 
 pub use config::Config;
 pub use error::{Error, Refusal};
+pub use snapshot::SnapshotPieces;
 
 use std::sync::Arc;
 

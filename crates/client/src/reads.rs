@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use stockade_proto::v1::catalog_service_client::CatalogServiceClient;
+use stockade_proto::v1::cluster_service_client::ClusterServiceClient;
 use stockade_proto::v1::maintenance_service_client::MaintenanceServiceClient;
 use stockade_proto::v1::order_service_client::OrderServiceClient;
 use stockade_proto::v1::stock_service_client::StockServiceClient;
 use stockade_proto::v1::transaction_service_client::TransactionServiceClient;
 use stockade_proto::v1::{
-    AbandonRequestRequest, AbandonRequestResponse, ExportLogRequest, ExportLogResponse, GetOrderRequest,
-    GetOrderResponse, GetOutcomeRequest, GetOutcomeResponse, GetSkuRequest, GetSkuResponse,
-    GetStatusResponse, GetStockRequest, GetStockResponse, ListOrdersRequest, ListOrdersResponse,
-    ListSkusRequest, ListSkusResponse, ListStockRequest, ListStockResponse, StateHashRequest,
-    StateHashResponse,
+    AbandonRequestRequest, AbandonRequestResponse, AddLearnerRequest, AddLearnerResponse, ExportLogRequest,
+    ExportLogResponse, GetOrderRequest, GetOrderResponse, GetOutcomeRequest, GetOutcomeResponse,
+    GetSkuRequest, GetSkuResponse, GetStatusResponse, GetStockRequest, GetStockResponse, ListOrdersRequest,
+    ListOrdersResponse, ListSkusRequest, ListSkusResponse, ListStockRequest, ListStockResponse,
+    PromoteRequest, PromoteResponse, StateHashRequest, StateHashResponse,
 };
 use tokio::time::{Instant, timeout};
 use tonic::{Status, Streaming};
@@ -66,6 +67,28 @@ impl Client {
         let request_id = request.request_id.clone();
         call::repeat(&self.0, &request, Some(&request_id), |channel, request| async move {
             TransactionServiceClient::new(channel).abandon_request(request).await
+        })
+        .await
+    }
+
+    /// Adds a node that runs, started to join, as one that gets the log and has no vote. To call it again is harmless.
+    ///
+    /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over: it may have been added all
+    /// the same.
+    pub async fn add_learner(&self, request: AddLearnerRequest) -> Result<AddLearnerResponse> {
+        call::repeat(&self.0, &request, None, |channel, request| async move {
+            ClusterServiceClient::new(channel).add_learner(request).await
+        })
+        .await
+    }
+
+    /// Gives a learner a vote, alone or in the place of another node. To call it again is harmless.
+    ///
+    /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over: it may have been promoted all
+    /// the same.
+    pub async fn promote(&self, request: PromoteRequest) -> Result<PromoteResponse> {
+        call::repeat(&self.0, &request, None, |channel, request| async move {
+            ClusterServiceClient::new(channel).promote(request).await
         })
         .await
     }
@@ -124,11 +147,11 @@ impl Client {
     }
 }
 
-fn too_late(address: &str) -> Status {
+pub(crate) fn too_late(address: &str) -> Status {
     Status::deadline_exceeded(format!("{address} did not answer in time"))
 }
 
-fn refused(status: &Status) -> Error {
+pub(crate) fn refused(status: &Status) -> Error {
     let refusal = Refusal::of_call(status);
     if refusal.reason.is_empty() {
         return Error::Transport(format!("{:?}: {}", refusal.code, refusal.message));

@@ -116,7 +116,7 @@ pub(crate) async fn mutate(shared: &Shared, request_id: String, request: Request
         let at_once = outcome.is_none() && attempt <= 2;
         match outcome {
             Some(refusal) => {
-                if advice == Advice::ElsewhereSoon {
+                if matches!(advice, Advice::ElsewhereSoon | Advice::ElsewhereLater) {
                     shared.redirected(&stream.address, &refusal);
                     shared.pipeline.leave(&stream);
                 }
@@ -130,7 +130,7 @@ pub(crate) async fn mutate(shared: &Shared, request_id: String, request: Request
         }
         // A broken connection says nothing about the other nodes: the first retries go there at once.
         if !at_once {
-            let pause = failover::pause(&shared.env.random, attempt, advice == Advice::Later);
+            let pause = failover::pause(&shared.env.random, attempt, advice.is_patient());
             if timeout_at(deadline, tokio::time::sleep(pause)).await.is_err() {
                 break;
             }

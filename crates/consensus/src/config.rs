@@ -20,12 +20,24 @@ pub const DEFAULT_ELECTION_TIMEOUT: (Duration, Duration) =
 /// See [`Config::kept_log_entries`].
 pub const DEFAULT_KEPT_LOG_ENTRIES: u64 = 10_000;
 
+/// How a new node comes into a cluster that is there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// Peer addresses of members.
+    pub contacts: Vec<String>,
+    /// Where the members will reach this node: it is added at this address and no other.
+    pub own_address: String,
+}
+
 /// How a node takes part in its cluster.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Every voter's id and peer address (`host:port`), this node's own included. The same on all nodes. Read only
     /// where the data directory is new: afterwards the log says who is a member.
     pub peers: BTreeMap<u64, String>,
+    /// For a new node that founds no cluster but waits to be added to one. Then `peers` says nothing. Read only where
+    /// the data directory is new.
+    pub join: Option<Join>,
     /// Where this node reaches a peer instead of the address that the log has. Never replicated.
     pub peer_overrides: BTreeMap<u64, String>,
     /// Where callers reach this node; told to the others.
@@ -92,6 +104,7 @@ mod tests {
     fn config(election_timeout: (Duration, Duration)) -> Config {
         Config {
             peers: BTreeMap::new(),
+            join: None,
             peer_overrides: BTreeMap::new(),
             advertise_client: String::new(),
             version: String::new(),

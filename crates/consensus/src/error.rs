@@ -12,6 +12,9 @@ pub enum ProposeError {
     /// Too much is in flight; nothing was proposed.
     #[error("too much is in flight")]
     Overloaded,
+    /// This node leads and its disk has too little room; nothing was proposed.
+    #[error("the leader's disk has too little room")]
+    StorageFull,
     /// The deadline passed before it was proposed.
     #[error("the deadline passed before the command was proposed")]
     TimedOut,

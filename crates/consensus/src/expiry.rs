@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use stockade_state_machine::command::ExpireDue;
 use stockade_state_machine::{Command, Outcome};
-use stockade_storage::codec;
+use stockade_storage::{AlarmKind, SpaceLevel, codec};
 use tokio::time::{Instant, sleep};
 
 use crate::limits;
@@ -42,6 +42,10 @@ fn until_due(node: &Inner) -> Duration {
 
 /// True where more is due.
 async fn expire_once(node: &Inner) -> bool {
+    // What is due stays due: nothing is lost by waiting for room.
+    if node.space.level() >= SpaceLevel::Full {
+        return false;
+    }
     let deadline = Instant::now() + limits::SYSTEM_COMMAND_TIMEOUT;
     match node.proposals.propose(expire_due_request(), deadline).await {
         Ok(reply) => matches!(reply.outcome, Outcome::DueExpired { more: true, .. }),
@@ -52,18 +56,51 @@ async fn expire_once(node: &Inner) -> bool {
     }
 }
 
-/// Starts a snapshot when storage finds that the log has grown enough since the last one.
+/// Makes a snapshot when storage finds that the log has grown enough since the last one, and tells openraft of it. One
+/// that can't be made raises an alarm and is tried again, ever more rarely: openraft itself would take that as the end
+/// of the node.
 pub(crate) async fn start_snapshots(node: Arc<Inner>) {
+    let (first_pause, longest_pause) = limits::SNAPSHOT_RETRY_PAUSE;
+    let mut room = node.space.watch();
+    let mut retry = first_pause;
+    let mut pause = limits::POLL;
     loop {
         tokio::select! {
-            () = sleep(limits::POLL) => {}
+            () = sleep(pause) => {}
+            // More room may be what the last attempt lacked.
+            Ok(()) = room.changed() => {}
             () = node.stopping() => return,
         }
-        if node.state.should_snapshot()
+        pause = limits::POLL;
+        let failed = if node.state.should_snapshot() { node.state.make_snapshot().await.err() } else { None };
+        match failed {
+            Some(_) if node.is_stopping() => return,
+            Some(error) => {
+                let detail = format!(
+                    "{error}; the log grows until a snapshot succeeds, the next attempt is in {retry:?}"
+                );
+                node.alarms.raise(AlarmKind::SnapshotFailed, detail);
+                pause = retry;
+                retry = (retry * 2).min(longest_pause);
+            }
+            None => {
+                node.alarms.clear(AlarmKind::SnapshotFailed);
+                retry = first_pause;
+            }
+        }
+        if node.has_news_of_a_snapshot()
             && let Err(error) = node.raft.trigger().snapshot().await
         {
-            tracing::debug!(%error, "raft has stopped; no snapshot is made");
+            tracing::debug!(%error, "raft has stopped; it doesn't hear of the snapshot");
             return;
         }
+    }
+}
+
+impl Inner {
+    /// True where a newer snapshot is published than the one that openraft purges the log by.
+    fn has_news_of_a_snapshot(&self) -> bool {
+        let published = self.snapshots.current().and_then(|snapshot| snapshot.meta().last_log_id);
+        published > self.metrics(|metrics| metrics.snapshot)
     }
 }

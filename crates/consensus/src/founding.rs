@@ -2,14 +2,19 @@
 //!
 //! A node without data is new, or it has lost what it had. It can't tell which, and the difference matters: what it
 //! acknowledged before it was wiped may be missing at whoever asks for its vote. So it asks before it founds anything,
-//! and helps nobody to the lead who brings a log of his own, until it has caught up with a leader.
+//! and until it has caught up with a leader it takes part in elections only among nodes that began without data as well.
 //!
-//! What that costs: a node whose first start comes late counts for elections only once it has caught up. What it does
+//! What that costs: a node whose first start comes late counts for elections only once it has caught up, and where one of
+//! three nodes is restarted within the founding while another is down, they wait for that one. What it does
 //! not catch: a wiped node that is restarted half way through catching up, for by then it has a vote on its disk and
 //! looks like any other; and nodes that are wiped while the ones with data are out of reach. A wiped node should come
 //! back under a new id.
+//!
+//! A node that is started to join founds nothing. It asks the members that it was told of whether the cluster is the right
+//! one and its id is free, and then waits until somebody adds it: it has no vote before that, and asks for none.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
@@ -18,15 +23,30 @@ use openraft::errors::{InitializeError, RaftError};
 use openraft::type_config::alias::LogIdOf;
 use stockade_proto::internal as wire;
 use stockade_storage::TypeConfig;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tonic::Code;
 
+use crate::config::Join;
 use crate::node::Inner;
+use crate::peer::link::Purpose;
+use crate::restored::first_term_index;
 use crate::{StartError, limits};
+
+/// For a connection to an address of which it is not known whose it is. No node has this id.
+const NOBODY: u64 = 0;
 
 impl Inner {
     /// See [`crate::Node::initialize`].
-    pub(crate) async fn initialize(&self) -> Result<(), StartError> {
-        if self.is_initialized().await? || self.others_have_begun().await? {
+    pub(crate) async fn initialize(self: &Arc<Self>) -> Result<(), StartError> {
+        if self.is_initialized().await? {
+            return Ok(());
+        }
+        if let Some(join) = &self.config.join {
+            return self.wait_to_be_added(join).await;
+        }
+        let (begun, alone) = tokio::join!(self.others_have_begun(), self.expect_no_other_cluster());
+        alone?;
+        if begun? {
             return Ok(());
         }
         if self.config.peers.keys().next() != Some(&self.identity.node_id) {
@@ -85,11 +105,125 @@ impl Inner {
         Ok(false)
     }
 
-    /// Whether a candidate whose log ends there may have this node's vote, see the head of this file. A log without a
-    /// caller's command can't lack one: its entries make the cluster and open its first term.
-    pub(crate) fn may_vote_for(&self, last_log_id: Option<LogIdOf<TypeConfig>>) -> bool {
-        let begun = last_log_id.is_some_and(|log_id| log_id.index > limits::FIRST_TERM_INDEX);
-        !begun || !self.pristine || self.ready.load(Ordering::Acquire)
+    /// Whether a candidate whose log ends there may have this node's vote, see the head of this file.
+    ///
+    /// Nodes that began without data elect among themselves, and only with logs that hold no caller's command: that is
+    /// how a cluster is founded. With a node of data, each of them could lose what the other acknowledged: a wiped voter
+    /// by its vote for a log as short as at the founding, a wiped candidate with its own log.
+    pub(crate) fn may_vote_for(&self, last_log_id: Option<LogIdOf<TypeConfig>>, founding: bool) -> bool {
+        if !self.pristine || self.ready.load(Ordering::Acquire) {
+            return !founding;
+        }
+        let first = first_term_index(self.restored_at);
+        founding && last_log_id.is_none_or(|log_id| log_id.index <= first)
+    }
+}
+
+impl Inner {
+    /// Says who this node is to the members that it was told of. Where none answers it goes on asking in the background.
+    async fn wait_to_be_added(self: &Arc<Self>, join: &Join) -> Result<(), StartError> {
+        if self.introduce(join).await? {
+            return Ok(());
+        }
+        let contacts = join.contacts.join(", ");
+        tracing::warn!(contacts, "none of the nodes to join answers; this node goes on asking");
+        self.env.tasks.spawn("joining", keep_asking(Arc::clone(self), join.clone()));
+        Ok(())
+    }
+
+    /// True where a member has answered. An error where this node can't become a member as it is.
+    async fn introduce(&self, join: &Join) -> Result<bool, StartError> {
+        for address in &join.contacts {
+            let client = self.links.client(NOBODY, address, Purpose::Query);
+            let mut client = client.map_err(|error| StartError::Config(error.to_string()))?;
+            let request = wire::IntroduceRequest {
+                cluster_id: self.identity.cluster_id.clone(),
+                from_node: self.identity.node_id,
+            };
+            match timeout(limits::STATUS_TIMEOUT, client.introduce(request)).await {
+                Ok(Ok(answer)) => {
+                    self.check_introduction(address, answer.into_inner(), join)?;
+                    return Ok(true);
+                }
+                Ok(Err(status)) if status.code() == Code::PermissionDenied => {
+                    let what = format!(
+                        "the node at {address} is of another cluster ({}); give its --cluster-name, and --restored-from \
+                         where it began with a backup, or --join with other addresses",
+                        status.message()
+                    );
+                    return Err(StartError::Config(what));
+                }
+                Ok(Err(status)) => tracing::debug!(address, %status, "no introduction"),
+                Err(_) => tracing::debug!(address, "no introduction in time"),
+            }
+        }
+        Ok(false)
+    }
+
+    fn check_introduction(
+        &self,
+        address: &str,
+        answer: wire::IntroduceResponse,
+        join: &Join,
+    ) -> Result<(), StartError> {
+        let me = self.identity.node_id;
+        let wrong = |what: String| Err(StartError::Config(what));
+        let members: BTreeMap<u64, String> =
+            answer.members.into_iter().map(|member| (member.node_id, member.address)).collect();
+        let free = members.keys().next_back().map_or(1, |highest| highest.saturating_add(1));
+        if answer.node_id == me || answer.voters.contains(&me) {
+            return wrong(format!(
+                "node {me} has a vote in the cluster of {address} and this data directory is empty: a node that lost \
+                 its data must not come back under its id; start it with --node-id {free}"
+            ));
+        }
+        match members.get(&me) {
+            Some(known) if *known != join.own_address => {
+                return wrong(format!(
+                    "the cluster of {address} knows a node {me} at {known}, this one is at {}; start it with \
+                     --node-id {free}",
+                    join.own_address
+                ));
+            }
+            Some(_) => tracing::info!(node_id = me, "this node is a learner and waits for the log"),
+            None if me < free => {
+                return wrong(format!(
+                    "the id {me} may have been another node's in the cluster of {address}; start this one with \
+                     --node-id {free} or higher"
+                ));
+            }
+            None => tracing::info!(
+                node_id = me,
+                run = format!(
+                    "stockade cluster replace OLD --with {me}={} --cluster {}",
+                    join.own_address, answer.client_address
+                ),
+                "this node waits to be added to the cluster"
+            ),
+        }
+        Ok(())
+    }
+}
+
+/// Introduces a node to members that did not answer at its start. A refusal can't stop it any more: it is told, and the
+/// node waits in vain.
+async fn keep_asking(node: Arc<Inner>, join: Join) {
+    loop {
+        tokio::select! {
+            () = sleep(limits::POLL) => {}
+            () = node.stopping() => return,
+        }
+        if node.is_initialized().await.unwrap_or(true) {
+            return;
+        }
+        match node.introduce(&join).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, "this node can't join; stop it and start it as it should be");
+                return;
+            }
+        }
     }
 }
 

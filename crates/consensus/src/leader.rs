@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use openraft::async_runtime::WatchReceiver;
+use openraft::errors::Fatal;
+use stockade_env::FailureKind;
 use stockade_proto::internal as wire;
+use stockade_storage::TypeConfig;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::limits;
@@ -62,6 +65,7 @@ impl Inner {
         if !answer.client_address.is_empty() {
             self.client_addresses.lock().insert(node_id, answer.client_address.clone());
         }
+        self.hear_marks(node_id, &answer.chain_marks);
         Some(answer)
     }
 }
@@ -76,7 +80,7 @@ pub(crate) async fn follow(node: Arc<Inner>) {
             changed = metrics.changed() => if changed.is_err() {
                 // Raft's own task is gone. Where it says no cause, it had no time to: it panicked.
                 if !report_end(&node) && !node.is_stopping() {
-                    node.env.tasks.fail("raft", "panicked");
+                    node.env.tasks.fail_as(FailureKind::Bug, "raft", "panicked");
                 }
                 return;
             },
@@ -91,9 +95,18 @@ fn report_end(node: &Inner) -> bool {
     let ended = node.metrics(|metrics| metrics.running_state.clone()).err();
     let Some(fatal) = ended else { return false };
     if !node.is_stopping() {
-        node.env.tasks.fail("raft", &fatal.to_string());
+        node.env.tasks.fail_as(kind_of(&fatal), "raft", &fatal.to_string());
     }
     true
+}
+
+/// What kind of failure Raft's end is. Where storage failed, storage has said so first and knows better.
+fn kind_of(fatal: &Fatal<TypeConfig>) -> FailureKind {
+    match fatal {
+        Fatal::StorageError(_) => FailureKind::Storage,
+        Fatal::Panicked => FailureKind::Bug,
+        Fatal::Stopped => FailureKind::Other,
+    }
 }
 
 /// Learns where callers reach the peers: now and then, and at once when the lead changes to somebody unknown.
@@ -139,6 +152,7 @@ pub(crate) async fn become_ready(node: Arc<Inner>) {
         };
         if passed.is_ok() {
             node.ready.store(true, std::sync::atomic::Ordering::Release);
+            node.links.founding.store(false, std::sync::atomic::Ordering::Release);
             return;
         }
         sleep(limits::READ_RETRY_PAUSE).await;
@@ -168,6 +182,7 @@ mod tests {
         let storage = stockade_storage::open(Arc::new(MemoryFiles::default()), &env, options).await.unwrap();
         let config = Config {
             peers: BTreeMap::from([(1, "127.0.0.1:1".to_owned())]),
+            join: None,
             peer_overrides: BTreeMap::new(),
             advertise_client: String::new(),
             version: String::new(),

@@ -13,23 +13,29 @@
 //!
 //! Start at [`Node`], then `proposer.rs` (a write's way into the log), `read.rs` (barriers) and `peer/` (the network).
 
+mod compare;
 mod config;
 mod error;
 mod expiry;
 mod export;
 mod founding;
+mod handover;
+mod heal;
 mod leader;
 mod limits;
+mod membership;
 mod node;
 mod peer;
 mod proposer;
 mod read;
+mod restored;
 mod status;
 
-pub use config::{Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, DEFAULT_KEPT_LOG_ENTRIES};
+pub use config::{Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, DEFAULT_KEPT_LOG_ENTRIES, Join};
 pub use error::{ProposeError, ReadError, StartError};
 pub use export::{ExportError, ExportedEntry, ExportedPayload};
 pub use leader::Leader;
 pub use limits::MAX_PEER_MESSAGE_BYTES;
+pub use membership::{MembershipChange, MembershipError, MembershipRefusal, RefusalKind};
 pub use node::Node;
 pub use status::{NodeAlarm, NodeStatus, Role};

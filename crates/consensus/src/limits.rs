@@ -66,12 +66,35 @@ pub(crate) const EXPIRY_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) const EXPIRE_BATCH: u32 = 1_000;
 /// How long a command of the system may wait for its reply.
 pub(crate) const SYSTEM_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a leader without room waits for a follower to catch up and take over: no write is taken meanwhile.
+pub(crate) const ROOM_HANDOVER_PATIENCE: Duration = Duration::from_secs(1);
+/// Between attempts of a leader without room to hand over: doubled from the first to the second.
+pub(crate) const ROOM_HANDOVER_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(500), Duration::from_secs(30));
+/// After a snapshot that could not be made: doubled from the first to the second.
+pub(crate) const SNAPSHOT_RETRY_PAUSE: (Duration, Duration) =
+    (Duration::from_secs(5), Duration::from_mins(5));
 /// Between looks at the followers while the lead is handed over.
 pub(crate) const RESIGN_POLL: Duration = Duration::from_millis(5);
 
+/// Chain marks that a node tells with its status.
+pub(crate) const MARKS_TOLD: usize = 16;
+/// Before damage on the disk that could not be healed is tried again.
+pub(crate) const HEAL_RETRY_PAUSE: Duration = Duration::from_secs(30);
 /// Entries purged at once.
 pub(crate) const PURGE_BATCH: u64 = 256;
 /// Entries of one append request. The log store bounds its bytes.
 pub(crate) const MAX_APPEND_ENTRIES: u64 = 64;
 /// Calls that wait for Raft's own task.
 pub(crate) const RAFT_QUEUE: u64 = 4_096;
+
+/// Entries of the log that a learner may lack when it is given a vote: what comes in a moment, not what takes minutes.
+pub(crate) const MAX_PROMOTION_LAG: u64 = 1_000;
+/// The least time in which a node that answers nothing is still taken for being there, where voters are chosen.
+pub(crate) const HEARD_LATELY: Duration = Duration::from_secs(1);
+/// How long a change of the voters waits for those to answer who are missing.
+pub(crate) const QUORUM_PATIENCE: Duration = Duration::from_secs(2);
+/// Between attempts to get a change of the membership decided, where nothing tells of a new leader.
+pub(crate) const MEMBERSHIP_RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// How long a change of the membership is waited for, whatever the caller says.
+pub(crate) const MAX_MEMBERSHIP_TIMEOUT: Duration = Duration::from_mins(1);

@@ -1,13 +1,12 @@
 //! A node's part in Raft: [`Node`], the handle that others hold, and what stands behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftMetrics;
 use openraft::{RaftLogReader, storage::RaftLogStorage};
@@ -16,19 +15,22 @@ use stockade_env::Env;
 use stockade_proto::internal::peer_service_server::PeerServiceServer;
 use stockade_state_machine::Reply;
 use stockade_storage::{
-    Alarms, DirLock, Identity, LogStore, SnapshotStore, StateHandle, StateMachine, Storage, TypeConfig,
+    Alarms, DirLock, Identity, LogStore, SnapshotStore, SpaceLevel, SpaceWatch, StateHandle, StateMachine,
+    Storage, TypeConfig,
 };
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tonic::transport::Channel;
 
+use crate::compare::{self, Heard};
+use crate::membership::{self, Membership};
 use crate::peer::client::Network;
 use crate::peer::link::{Links, Purpose};
 use crate::peer::server::PeerServer;
 use crate::proposer::{self, Proposals};
 use crate::{
-    Config, ExportError, ExportedEntry, Leader, NodeStatus, ProposeError, ReadError, StartError, expiry,
-    leader, limits, read,
+    Config, ExportError, ExportedEntry, Leader, MembershipChange, MembershipError, NodeStatus, ProposeError,
+    ReadError, StartError, expiry, handover, heal, leader, limits, read,
 };
 
 type Raft = openraft::Raft<TypeConfig, StateMachine>;
@@ -51,18 +53,24 @@ pub(crate) struct Inner {
     pub(crate) state: StateHandle,
     pub(crate) snapshots: SnapshotStore,
     pub(crate) alarms: Alarms,
+    pub(crate) space: SpaceWatch,
     pub(crate) links: Arc<Links>,
     pub(crate) proposals: Proposals,
     pub(crate) reads: mpsc::Sender<read::Waiting>,
     pub(crate) leader: watch::Sender<Leader>,
     /// Where callers reach the others, as they told.
     pub(crate) client_addresses: Mutex<BTreeMap<u64, String>>,
+    /// What the others told of their states.
+    pub(crate) heard: Heard,
     pub(crate) ready: AtomicBool,
     pub(crate) votes_from: Instant,
-    /// It had no vote on its disk when it was started: it is new, or was wiped.
+    /// It had no vote on its disk when it was started, or only what a backup brings: it is new, or was wiped.
     pub(crate) pristine: bool,
+    /// The index of the backup that it has, where it has had no part in anything since.
+    pub(crate) restored_at: Option<u64>,
+    pub(crate) membership: Membership,
     /// The lead is being handed over: no more proposals, so that the followers can catch up.
-    resigning: AtomicBool,
+    pub(crate) resigning: AtomicBool,
     stopping: watch::Sender<bool>,
     _lock: DirLock,
 }
@@ -86,6 +94,11 @@ impl Inner {
 
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow() || self.env.tasks.is_stopping()
+    }
+
+    /// Ends all that this node does for callers, for good.
+    pub(crate) fn stop_serving(&self) {
+        self.stopping.send_replace(true);
     }
 
     /// A short look at Raft's metrics: who holds them longer stops Raft.
@@ -113,35 +126,6 @@ impl Inner {
     pub(crate) fn is_voter(&self, node_id: u64) -> bool {
         self.metrics(|metrics| metrics.membership_config.voter_ids().any(|voter| voter == node_id))
     }
-
-    /// True where another voter has answered lately: somebody could take the lead over.
-    fn hears_a_voter(&self) -> bool {
-        self.metrics(|metrics| self.heard_voters(metrics).next().is_some())
-    }
-
-    fn heard_voters<'a>(
-        &'a self,
-        metrics: &'a RaftMetrics<TypeConfig>,
-    ) -> impl Iterator<Item = u64> + use<'a> {
-        let others = metrics.membership_config.voter_ids().filter(|voter| *voter != metrics.id);
-        others.filter(|voter| {
-            let heard = metrics.heartbeat.as_ref().and_then(|heard| *heard.get(voter)?);
-            heard.is_some_and(|heard| heard.into_inner().elapsed() < self.config.lease_memory())
-        })
-    }
-
-    /// The follower that has the whole log and is there, where there is one.
-    fn caught_up_follower(&self) -> Option<u64> {
-        self.metrics(|metrics| {
-            let last = metrics.last_log_index?;
-            let replication = metrics.replication.as_ref()?;
-            let caught_up = |node_id: &u64| {
-                let matched = replication.get(node_id).and_then(Option::as_ref);
-                matched.is_some_and(|matched| matched.index() == last)
-            };
-            self.heard_voters(metrics).find(caught_up)
-        })
-    }
 }
 
 impl Node {
@@ -152,9 +136,13 @@ impl Node {
     /// leader while the first still believes in that lease. A node that never persisted a vote is free at once: to
     /// acknowledge anything to a leader it would have had to persist that leader's vote first, so it granted no lease.
     /// (A node whose data was wiped looks the same; see `founding.rs` for what it may do.)
-    pub async fn start(env: &Env, storage: Storage, config: Config) -> Result<Self, StartError> {
-        let Storage { log, state_machine, state, snapshots, alarms, identity, lock } = storage;
-        if !config.peers.contains_key(&identity.node_id) {
+    pub async fn start(env: &Env, storage: Storage, mut config: Config) -> Result<Self, StartError> {
+        if config.join.is_some() {
+            // It knows no member before its log names some.
+            config.peers.clear();
+        }
+        let Storage { log, state_machine, state, snapshots, alarms, space, identity, lock } = storage;
+        if config.join.is_none() && !config.peers.contains_key(&identity.node_id) {
             let what = format!("node {} is not among the peers", identity.node_id);
             return Err(StartError::Config(what));
         }
@@ -162,7 +150,9 @@ impl Node {
         let fatal = |error: &dyn fmt::Display| StartError::Raft(error.to_string());
         let vote = log.clone().get_log_reader().await.read_vote().await.map_err(|error| fatal(&error))?;
         let quarantine = if vote.is_some() { config.lease_memory() } else { Duration::ZERO };
-        let links = Arc::new(Links::new(identity.clone(), config.peer_overrides.clone()));
+        let restored_at = log.untouched_since_restore();
+        let pristine = vote.is_none() || restored_at.is_some();
+        let links = Arc::new(Links::new(identity.clone(), config.peer_overrides.clone(), pristine));
         let network = Network(Arc::clone(&links));
         let raft = Raft::new(identity.node_id, raft_config, network, log.clone(), state_machine)
             .await
@@ -180,14 +170,18 @@ impl Node {
             state,
             snapshots,
             alarms,
+            space,
             links,
             proposals,
             reads,
             leader: watch::Sender::default(),
             client_addresses: Mutex::default(),
+            heard: Heard::default(),
             ready: AtomicBool::new(false),
             votes_from: Instant::now() + quarantine,
-            pristine: vote.is_none(),
+            pristine,
+            restored_at,
+            membership: Membership::default(),
             resigning: AtomicBool::new(false),
             stopping: watch::Sender::new(false),
             _lock: lock,
@@ -200,7 +194,11 @@ impl Node {
         spawn.spawn("readiness", leader::become_ready(Arc::clone(&inner)));
         spawn.spawn("expiry", expiry::expire(Arc::clone(&inner)));
         spawn.spawn("snapshots", expiry::start_snapshots(Arc::clone(&inner)));
+        spawn.spawn("room to lead", handover::leave_when_short(Arc::clone(&inner)));
+        spawn.spawn("comparison", compare::run(Arc::clone(&inner)));
+        spawn.spawn("healing", heal::heal(Arc::clone(&inner)));
         spawn.spawn("votes", allow_elections(Arc::clone(&inner)));
+        spawn.spawn("removal", membership::watch(Arc::clone(&inner)));
         Ok(Self(inner))
     }
 
@@ -221,7 +219,7 @@ impl Node {
     /// Makes the cluster from the configured peers where the log is empty; does nothing otherwise. Every node may call
     /// it: the log's first entry is the same whoever writes it. The lowest id goes first, so that they don't contend.
     /// Where another node has a log already, this one joins it instead; where another was given different peers, that
-    /// is an error.
+    /// is an error. A node that was started to join waits to be added instead, and tells in the log how to do that.
     pub async fn initialize(&self) -> Result<(), StartError> {
         self.0.initialize().await
     }
@@ -253,6 +251,21 @@ impl Node {
 
     /// Replicates a request encoded by `codec::encode_request` and gives its reply once it is applied here. On the leader only.
     pub async fn propose(&self, request: Bytes, deadline: Instant) -> Result<Reply, ProposeError> {
+        self.propose_below(SpaceLevel::Low, request, deadline).await
+    }
+
+    /// The same for a request that gives units back or settles something: it is taken while the reserve is untouched.
+    pub async fn propose_relief(&self, request: Bytes, deadline: Instant) -> Result<Reply, ProposeError> {
+        self.propose_below(SpaceLevel::Full, request, deadline).await
+    }
+
+    /// Refuses where the disk is at the level, or worse.
+    async fn propose_below(
+        &self,
+        level: SpaceLevel,
+        request: Bytes,
+        deadline: Instant,
+    ) -> Result<Reply, ProposeError> {
         let node = &self.0;
         if node.is_stopping() {
             return Err(ProposeError::ShuttingDown);
@@ -266,6 +279,9 @@ impl Node {
         if !node.raft.is_leader() {
             let leader = node.leader.borrow().node_id.filter(|leader| *leader != node.identity.node_id);
             return Err(ProposeError::NotLeader { leader });
+        }
+        if node.space.level() >= level {
+            return Err(ProposeError::StorageFull);
         }
         if node.state.is_congested() {
             return Err(ProposeError::Overloaded);
@@ -295,6 +311,11 @@ impl Node {
         &self.0.alarms
     }
 
+    /// How much room this node's disk has.
+    pub fn space(&self) -> &SpaceWatch {
+        &self.0.space
+    }
+
     /// What this node says of itself.
     pub fn status(&self) -> NodeStatus {
         self.0.status()
@@ -314,39 +335,33 @@ impl Node {
     /// transfer that fails costs an election. So new proposals are refused meanwhile. Where no other voter is heard of,
     /// there is nobody to wait for.
     pub async fn resign(&self, patience: Duration) {
-        let node = &self.0;
-        if !node.raft.is_leader() {
-            return;
-        }
-        node.resigning.store(true, Ordering::Release);
-        let handed_over = async {
-            let target = loop {
-                if let Some(target) = node.caught_up_follower() {
-                    break target;
-                }
-                if !node.hears_a_voter() {
-                    tracing::info!("no other voter is there to take the lead over");
-                    return;
-                }
-                sleep(limits::RESIGN_POLL).await;
-            };
-            tracing::info!(target, "the lead is handed over");
-            if node.raft.trigger().transfer_leader(target).await.is_ok() {
-                let mut leader = node.leader.subscribe();
-                let me = Some(node.identity.node_id);
-                // An error can't be: the sender lives in the node.
-                let _ = leader.wait_for(|leader| leader.node_id.is_some() && leader.node_id != me).await;
-            }
-        };
-        if timeout(patience, handed_over).await.is_err() {
-            tracing::warn!("nobody took the lead over in time");
-        }
-        node.resigning.store(false, Ordering::Release);
+        self.0.hand_over(patience, &|_| true).await;
     }
 
-    /// True once this node has caught up with a leader since its start.
+    /// True once this node has caught up with a leader since its start, as long as it is a member.
     pub fn is_ready(&self) -> bool {
-        self.0.ready.load(Ordering::Acquire)
+        self.0.ready.load(Ordering::Acquire) && !self.is_removed() && !self.0.is_stopping()
+    }
+
+    /// True once this node knows that the cluster goes on without it.
+    pub fn is_removed(&self) -> bool {
+        self.0.membership.is_removed()
+    }
+
+    /// Who votes, as far as this node knows: two sets while a change of the voters is under way, the later one last.
+    pub fn voters(&self) -> Vec<BTreeSet<u64>> {
+        self.0.metrics(|metrics| metrics.membership_config.get_joint_config().clone())
+    }
+
+    /// Changes the membership, from any node; gives the log index of the membership that is as asked for. To ask for the
+    /// same again is harmless. `by` is on whose behalf, for the log file.
+    pub async fn change_membership(
+        &self,
+        change: &MembershipChange,
+        by: &str,
+        deadline: Instant,
+    ) -> Result<u64, MembershipError> {
+        self.0.change_membership(change, by, deadline).await
     }
 
     /// Stops Raft and waits until the log is at rest.
@@ -363,8 +378,14 @@ impl Node {
 
 /// Lets this node ask for votes once nobody believes any more what it promised before it was restarted.
 async fn allow_elections(node: Arc<Inner>) {
+    let allowed = async {
+        sleep_until(node.votes_from).await;
+        if let Some(backup) = node.restored_at {
+            node.until_it_may_lead(backup).await;
+        }
+    };
     tokio::select! {
-        () = sleep_until(node.votes_from) => node.raft.runtime_config().elect(true),
+        () = allowed => node.raft.runtime_config().elect(true),
         () = node.stopping() => {}
     }
 }

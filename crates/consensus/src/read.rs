@@ -35,6 +35,10 @@ impl Inner {
             self.reads.send(sender).await.map_err(|_| ReadError::ShuttingDown)?;
             let index = index.await.map_err(|_| ReadError::ShuttingDown)?;
             self.state.wait_applied(Revision::new(index)).await;
+            // Meanwhile it may have been found that this node's state can't be believed.
+            if self.is_stopping() {
+                return Err(ReadError::ShuttingDown);
+            }
             Ok(())
         };
         timeout_at(deadline, barrier).await.unwrap_or(Err(ReadError::NoLeader))

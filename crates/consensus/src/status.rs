@@ -2,7 +2,7 @@
 
 use openraft::ServerState;
 use stockade_proto::internal as wire;
-use stockade_storage::Alarm;
+use stockade_storage::{Alarm, SpaceLevel};
 
 use crate::node::Inner;
 
@@ -37,6 +37,8 @@ pub struct NodeStatus {
     pub disk_used_bytes: u64,
     /// See `disk_used_bytes`.
     pub disk_free_bytes: u64,
+    /// What room that is, by the node's own marks.
+    pub disk: SpaceLevel,
     /// Of its binary.
     pub version: String,
     /// Whether it votes.
@@ -96,6 +98,23 @@ impl Role {
     }
 }
 
+fn level_to_wire(level: SpaceLevel) -> u32 {
+    match level {
+        SpaceLevel::Enough => 1,
+        SpaceLevel::Low => 2,
+        SpaceLevel::Full => 3,
+    }
+}
+
+/// A node that doesn't tell is of a version that takes writes until they fail.
+fn level_from_wire(level: u32) -> SpaceLevel {
+    match level {
+        2 => SpaceLevel::Low,
+        3 => SpaceLevel::Full,
+        _ => SpaceLevel::Enough,
+    }
+}
+
 impl NodeStatus {
     pub(crate) fn to_wire(&self) -> wire::StatusResponse {
         wire::StatusResponse {
@@ -112,7 +131,12 @@ impl NodeStatus {
             purged_index: self.purged_index,
             disk_used_bytes: self.disk_used_bytes,
             disk_free_bytes: self.disk_free_bytes,
+            disk_level: level_to_wire(self.disk),
             members: Vec::new(),
+            peer_address: String::new(),
+            membership_index: 0,
+            membership: Vec::new(),
+            chain_marks: Vec::new(),
             alarms: self
                 .alarms
                 .iter()
@@ -139,6 +163,7 @@ impl NodeStatus {
             purged_index: status.purged_index,
             disk_used_bytes: status.disk_used_bytes,
             disk_free_bytes: status.disk_free_bytes,
+            disk: level_from_wire(status.disk_level),
             version: status.version,
             voter: false,
             alarms: status
@@ -158,11 +183,12 @@ impl Inner {
         let mut status = NodeStatus {
             node_id,
             reachable: true,
-            peer_address: self.peer_address(node_id).unwrap_or_default(),
+            peer_address: self.own_address(),
             client_address: self.config.advertise_client.clone(),
             applied_index: self.state.applied().get(),
             disk_used_bytes,
             disk_free_bytes,
+            disk: self.space.level(),
             version: self.config.version.clone(),
             voter: self.is_voter(node_id),
             alarms: self.alarms.list().into_iter().map(NodeAlarm::from).collect(),
@@ -190,7 +216,10 @@ impl Inner {
 
     /// See [`crate::Node::cluster_status`].
     pub(crate) async fn cluster_status(&self) -> Vec<NodeStatus> {
-        let asked = self.members().into_iter().map(|(node_id, peer_address)| async move {
+        let mut members = self.members();
+        // A node that waits to be added, or was removed, is no member and answers all the same.
+        members.entry(self.identity.node_id).or_insert_with(|| self.own_address());
+        let asked = members.into_iter().map(|(node_id, peer_address)| async move {
             let mut status = if node_id == self.identity.node_id {
                 self.status()
             } else {
@@ -205,6 +234,13 @@ impl Inner {
             status
         });
         futures_util::future::join_all(asked).await
+    }
+
+    /// Where the members reach this node, or are to reach it once they have added it.
+    pub(crate) fn own_address(&self) -> String {
+        let member = self.peer_address(self.identity.node_id);
+        let joining = || self.config.join.as_ref().map(|join| join.own_address.clone());
+        member.or_else(joining).unwrap_or_default()
     }
 
     /// Bytes used and free where the data is; 0 where that can't be told.

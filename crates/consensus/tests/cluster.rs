@@ -160,7 +160,7 @@ async fn a_message_for_another_cluster_or_node_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_that_was_away_too_long_catches_up_by_a_snapshot() {
-    let setup = Setup { snapshot_log_bytes: 4 << 10, kept_log_entries: 1 };
+    let setup = Setup { snapshot_log_bytes: 4 << 10, kept_log_entries: 1, ..Setup::default() };
     let mut cluster = Cluster::start(setup).await;
     let leader = cluster.leader().await;
     let away = (1..=3).find(|id| *id != leader).unwrap();

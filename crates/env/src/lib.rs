@@ -12,7 +12,7 @@ mod tasks;
 
 pub use clock::Clock;
 pub use random::Random;
-pub use tasks::{Failure, Tasks};
+pub use tasks::{Failure, FailureKind, Tasks};
 
 /// What a node takes from outside. Cheap to clone; clones share all of it.
 #[derive(Debug, Clone)]

@@ -9,10 +9,29 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+/// What kind of thing made a node stop: its exit code follows from it. Said by whoever reports the failure, who knows;
+/// nobody guesses it from words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailureKind {
+    /// The disk has no room.
+    DiskFull,
+    /// Writing, syncing or reading failed.
+    Storage,
+    /// What is on the disk is not what was written to it.
+    Damaged,
+    /// A task panicked.
+    Bug,
+    /// None of these.
+    #[default]
+    Other,
+}
+
 /// Why a node must stop.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} failed: {cause}")]
 pub struct Failure {
+    /// What kind of failure.
+    pub kind: FailureKind,
     /// Which part.
     pub what: String,
     /// What happened to it.
@@ -67,9 +86,14 @@ impl Tasks {
         );
     }
 
-    /// Reports that the node can't go on. The first report stands.
+    /// Reports that the node can't go on, for a cause of no kind in particular. The first report stands.
     pub fn fail(&self, what: &str, cause: &str) {
-        report(&self.0.failure, what, cause);
+        self.fail_as(FailureKind::Other, what, cause);
+    }
+
+    /// Reports that the node can't go on. The first report stands.
+    pub fn fail_as(&self, kind: FailureKind, what: &str, cause: &str) {
+        report(&self.0.failure, kind, what, cause);
     }
 
     /// Waits until something fails.
@@ -109,16 +133,16 @@ struct PanicGuard {
 impl Drop for PanicGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            report(&self.shared.failure, self.label, "panicked");
+            report(&self.shared.failure, FailureKind::Bug, self.label, "panicked");
         }
     }
 }
 
-fn report(failure: &watch::Sender<Option<Failure>>, what: &str, cause: &str) {
+fn report(failure: &watch::Sender<Option<Failure>>, kind: FailureKind, what: &str, cause: &str) {
     failure.send_if_modified(|failure| {
         let first = failure.is_none();
         if first {
-            *failure = Some(Failure { what: what.to_owned(), cause: cause.to_owned() });
+            *failure = Some(Failure { kind, what: what.to_owned(), cause: cause.to_owned() });
         }
         first
     });
@@ -133,7 +157,16 @@ mod tests {
         let tasks = Tasks::new();
         tasks.spawn("doomed", async { panic!("on purpose") });
         let failure = tasks.failed().await;
-        assert_eq!(failure.what, "doomed");
+        assert_eq!((failure.kind, failure.what.as_str()), (FailureKind::Bug, "doomed"));
+    }
+
+    #[tokio::test]
+    async fn the_first_failure_stands_with_its_kind() {
+        let tasks = Tasks::new();
+        tasks.fail_as(FailureKind::DiskFull, "wal", "no space left");
+        tasks.fail("raft", "the log has stopped");
+        let failure = tasks.failed().await;
+        assert_eq!((failure.kind, failure.what.as_str()), (FailureKind::DiskFull, "wal"));
     }
 
     #[tokio::test]

@@ -1,13 +1,18 @@
-//! What the nodes say of themselves.
+//! What the nodes say of themselves, and changes of who they are.
 
-use stockade_consensus::{NodeAlarm, NodeStatus, Role};
+use stockade_consensus::{MembershipChange, NodeAlarm, NodeStatus, Role};
 use stockade_proto::v1;
 use stockade_proto::v1::cluster_service_server::ClusterService;
-use stockade_state_machine::LogTime;
+use stockade_state_machine::{LogTime, Revision};
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use crate::convert::timestamp;
 use crate::core::Core;
+use crate::failure::Failure;
+use crate::status::Call;
+use crate::validate::Violations;
+use crate::{deadline, limits, route};
 
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,6 +31,74 @@ impl ClusterService for Cluster {
             header: Some(answering.read(answering.served)),
             nodes: nodes.iter().map(|node| status(node, end)).collect(),
         }))
+    }
+
+    async fn add_learner(
+        &self,
+        request: Request<v1::AddLearnerRequest>,
+    ) -> Result<Response<v1::AddLearnerResponse>, Status> {
+        let changed = match addition(request.get_ref()) {
+            Ok(change) => self.change(request.metadata(), &change).await,
+            Err(violations) => Err(violations.into()),
+        };
+        let header = changed.map_err(|failure| self.0.fail(&failure, Call::Write))?;
+        Ok(Response::new(v1::AddLearnerResponse { header: Some(header) }))
+    }
+
+    async fn promote(
+        &self,
+        request: Request<v1::PromoteRequest>,
+    ) -> Result<Response<v1::PromoteResponse>, Status> {
+        let changed = match promotion(request.get_ref()) {
+            Ok(change) => self.change(request.metadata(), &change).await,
+            Err(violations) => Err(violations.into()),
+        };
+        let header = changed.map_err(|failure| self.0.fail(&failure, Call::Write))?;
+        Ok(Response::new(v1::PromoteResponse { header: Some(header) }))
+    }
+}
+
+impl Cluster {
+    /// Has the leader change the membership; the header has the log index of the membership that is as asked for.
+    async fn change(
+        &self,
+        metadata: &MetadataMap,
+        change: &MembershipChange,
+    ) -> Result<v1::ResponseHeader, Failure> {
+        let by = route::principal();
+        let deadline = deadline::of_call(metadata);
+        let index = self.0.node().change_membership(change, by.as_str(), deadline).await?;
+        Ok(self.0.answering().read(Revision::new(index)))
+    }
+}
+
+fn addition(request: &v1::AddLearnerRequest) -> Result<MembershipChange, Violations> {
+    let mut violations = Violations::default();
+    node_id("node_id", request.node_id, &mut violations);
+    let address = &request.peer_address;
+    let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
+    let sound = port.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
+    if !sound || address.len() > limits::MAX_ADDRESS_BYTES || address.chars().any(char::is_whitespace) {
+        violations.add("peer_address", "must be HOST:PORT");
+    }
+    violations.into_result()?;
+    Ok(MembershipChange::AddLearner { node_id: request.node_id, peer_address: address.clone() })
+}
+
+fn promotion(request: &v1::PromoteRequest) -> Result<MembershipChange, Violations> {
+    let mut violations = Violations::default();
+    node_id("node_id", request.node_id, &mut violations);
+    if request.node_id == request.replaces && request.node_id != 0 {
+        violations.add("replaces", "must be another node");
+    }
+    violations.into_result()?;
+    let replaces = (request.replaces != 0).then_some(request.replaces);
+    Ok(MembershipChange::Promote { node_id: request.node_id, replaces })
+}
+
+fn node_id(field: &str, id: u64, violations: &mut Violations) {
+    if id == 0 {
+        violations.add(field, "must not be 0");
     }
 }
 
@@ -102,6 +175,20 @@ mod tests {
     fn without_a_leader_lag_is_counted_from_the_longest_log() {
         let nodes = [node(Role::Follower, 4, 70, 61), node(Role::Candidate, 5, 75, 75)];
         assert_eq!(end_of_log(&nodes), 75);
+    }
+
+    #[test]
+    fn every_wrong_field_of_a_change_is_named() {
+        let request = |node_id, peer_address: &str| v1::AddLearnerRequest {
+            node_id,
+            peer_address: peer_address.to_owned(),
+        };
+        assert_eq!(addition(&request(0, "here")).unwrap_err().all().len(), 2);
+        for bad in ["", ":1", "a", "a:0", "a:b", "a b:1"] {
+            assert!(addition(&request(4, bad)).is_err(), "{bad}");
+        }
+        assert!(addition(&request(4, "[::1]:7104")).is_ok());
+        assert!(promotion(&v1::PromoteRequest { node_id: 4, replaces: 4 }).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use stockade_state_machine::order::{Operation, OrderState};
 use stockade_state_machine::rejection::{ExceededLine, Rejection, Resource, Shortage};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Short};
 use crate::limits;
 use crate::reason::Reason;
 use crate::validate::Violations;
@@ -40,6 +40,14 @@ pub(crate) fn explain(failure: &Failure, leader_address: Option<&str>) -> Explan
             told.set("oldest_revision", &oldest);
         }
         Failure::ShuttingDown => told.retry("the node is stopping; ask another node", leader_address),
+        Failure::StorageFull(Short::Here) => told.retry(
+            "this node's disk has too little room, it takes cancels and reads; nothing was applied, ask another node",
+            leader_address,
+        ),
+        Failure::StorageFull(Short::Leader) => told.retry(
+            "the leader's disk has too little room; nothing was applied, try again until another node leads",
+            leader_address,
+        ),
         Failure::NoLeader => told.retry("no leader is known; try again", leader_address),
         Failure::Overloaded => {
             told.retry("too much is in flight; nothing was applied, try again later", None);
@@ -55,6 +63,7 @@ pub(crate) fn explain(failure: &Failure, leader_address: Option<&str>) -> Explan
         }
         Failure::Missing(resource) => told.missing(resource),
         Failure::Rejected(rejection, _) => told.rejected(rejection),
+        Failure::Membership(refusal) => told.message.clone_from(&refusal.message),
         Failure::Internal(what) => told.say(what),
     }
     told.finish(Reason::of(failure))

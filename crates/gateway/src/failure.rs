@@ -1,6 +1,6 @@
 //! Failures: everything that can stand between a call and its response, before it becomes a status.
 
-use stockade_consensus::ReadError;
+use stockade_consensus::{MembershipError, MembershipRefusal, ReadError};
 use stockade_state_machine::rejection::{Rejection, Resource};
 use stockade_state_machine::{LogTime, Reply, Revision};
 
@@ -31,6 +31,15 @@ impl Decided {
     }
 }
 
+/// Whose disk has too little room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Short {
+    /// This node's: others may have more.
+    Here,
+    /// The leader's: it gives the lead away if another has more.
+    Leader,
+}
+
 /// Why a call has no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -49,6 +58,8 @@ pub(crate) enum Failure {
     },
     /// This node is stopping; nothing was proposed.
     ShuttingDown,
+    /// A disk has too little room; nothing was proposed.
+    StorageFull(Short),
     /// Nobody led until the deadline; nothing was proposed.
     NoLeader,
     /// Too much is in flight; nothing was proposed.
@@ -64,6 +75,8 @@ pub(crate) enum Failure {
     Missing(Resource),
     /// Decided in the log: refused.
     Rejected(Rejection, Decided),
+    /// The leader refused a change of the membership; nothing was proposed.
+    Membership(MembershipRefusal),
     /// This node failed at a read; the cause is in its log.
     Internal(&'static str),
 }
@@ -79,6 +92,17 @@ impl From<ReadError> for Failure {
         match error {
             ReadError::NoLeader => Self::NoLeader,
             ReadError::ShuttingDown => Self::ShuttingDown,
+        }
+    }
+}
+
+impl From<MembershipError> for Failure {
+    fn from(error: MembershipError) -> Self {
+        match error {
+            MembershipError::Refused(refusal) => Self::Membership(refusal),
+            MembershipError::NoLeader => Self::NoLeader,
+            MembershipError::Unknown => Self::OutcomeUnknown { deadline_passed: true },
+            MembershipError::ShuttingDown => Self::ShuttingDown,
         }
     }
 }
@@ -100,11 +124,13 @@ impl Failure {
             | Self::PageTokenInvalid
             | Self::LogPurged { .. }
             | Self::ShuttingDown
+            | Self::StorageFull(_)
             | Self::NoLeader
             | Self::Overloaded
             | Self::DeadlineExceeded
             | Self::OutcomeUnknown { .. }
             | Self::Missing(_)
+            | Self::Membership(_)
             | Self::Internal(_) => None,
         }
     }
@@ -121,10 +147,12 @@ impl Failure {
             | Self::PageTokenInvalid
             | Self::LogPurged { .. }
             | Self::ShuttingDown
+            | Self::StorageFull(_)
             | Self::NoLeader
             | Self::Overloaded
             | Self::DeadlineExceeded
-            | Self::Missing(_) => false,
+            | Self::Missing(_)
+            | Self::Membership(_) => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `grpc.health.v1`: the whole server under the empty name, and `stockade.leader` on the node that leads.
 
 use futures_util::FutureExt;
+use stockade_storage::SpaceLevel;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -29,15 +30,19 @@ pub(crate) fn start(core: &Core) -> Routes {
 /// Readiness and leadership, as they change, until the node stops.
 async fn follow(core: Core, reporter: HealthReporter) {
     let mut leader = core.node().watch_leader();
+    let mut room = core.node().space().watch();
     let mut interval = tokio::time::interval(limits::HEALTH_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !core.env().tasks.is_stopping() {
-        let ready = core.node().is_ready() && !core.is_draining();
+        // A node that takes no orders should get none sent, though it answers reads.
+        let has_room = *room.borrow_and_update() == SpaceLevel::Enough;
+        let ready = core.node().is_ready() && has_room && !core.is_draining();
         let leads = leader.borrow_and_update().node_id == Some(core.node().id());
         reporter.set_service_status(SERVER, serving(ready)).await;
         reporter.set_service_status(LEADER, serving(ready && leads)).await;
         tokio::select! {
             Ok(()) = leader.changed() => {}
+            Ok(()) = room.changed() => {}
             // Readiness has no watch of its own.
             _ = interval.tick() => {}
             () = core.draining(), if !core.is_draining() => {}

@@ -32,6 +32,7 @@ mod reason;
 mod refusals;
 mod reply;
 mod route;
+mod snapshot;
 mod status;
 mod stock;
 mod submit;
@@ -80,7 +81,7 @@ impl Gateway {
         let orders = OrderServiceServer::new(order::Orders(core.clone()));
         let transactions = TransactionServiceServer::new(transaction::Transactions(core.clone()));
         let cluster = ClusterServiceServer::new(cluster::Cluster(core.clone()));
-        let maintenance = MaintenanceServiceServer::new(maintenance::Maintenance(core.clone()));
+        let maintenance = MaintenanceServiceServer::new(maintenance::Maintenance::new(core.clone()));
         let health = self.health.clone();
         health
             .add_service(Doorstep::new(core, catalog.max_decoding_message_size(max)))

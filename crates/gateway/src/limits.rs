@@ -29,6 +29,17 @@ pub(crate) const STREAM_QUEUE: usize = 4;
 /// Bytes of log entries gathered into one message of `ExportLog`; the last one may go beyond it.
 pub(crate) const MAX_EXPORT_RESPONSE_BYTES: usize = 1 << 20;
 
+/// Snapshots that are made for callers or sent to them at once: each holds a file, and reads the disk as fast as its caller.
+pub(crate) const MAX_SNAPSHOT_STREAMS: usize = 2;
+/// Bytes of a piece of a snapshot.
+pub(crate) const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
+/// Pieces of a snapshot that are read ahead of the network.
+pub(crate) const SNAPSHOT_CHUNKS_AHEAD: usize = 1;
+/// Bytes of a snapshot that its caller has to take in a second: who is slower is cut off in the end.
+pub(crate) const SNAPSHOT_MIN_BYTES_A_SECOND: u64 = 1 << 20;
+/// How often a snapshot is made before it must hold what was applied when it was asked for.
+pub(crate) const SNAPSHOT_ATTEMPTS: u32 = 3;
+
 /// Commands that wait for the stream to the leader.
 pub(crate) const FORWARD_QUEUE: usize = 4_096;
 /// Commands on one stream between nodes that have no answer yet, at either end.
@@ -57,6 +68,9 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// How often readiness is looked at for the health service.
 pub(crate) const HEALTH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Bytes of a node's address: a host's name has 253 at most.
+pub(crate) const MAX_ADDRESS_BYTES: usize = 260;
 
 /// Violations that an error lists: trailers must stay below the 8 `KiB` that callers accept by default.
 pub(crate) const MAX_VIOLATIONS: usize = 20;

@@ -2,6 +2,7 @@
 
 use tonic::Code;
 
+use stockade_consensus::RefusalKind;
 use stockade_state_machine::rejection::Rejection;
 
 use crate::failure::Failure;
@@ -19,6 +20,8 @@ pub enum Reason {
     CursorCompacted,
     /// The node is stopping.
     ShuttingDown,
+    /// The disk of the node that was called, or of the leader, has too little room.
+    StorageFull,
     /// Nobody leads.
     NoLeader,
     /// Too much is in flight.
@@ -51,18 +54,31 @@ pub enum Reason {
     QuantityOverflow,
     /// Stock is short.
     InsufficientStock,
+    /// Another change of the membership is under way.
+    MembershipChanging,
+    /// The id is or was another node's.
+    MembershipIdUsed,
+    /// No such member, or none of the part that the change needs.
+    MembershipNodeUnknown,
+    /// At the address there is no new node of this id and cluster.
+    MembershipNodeUnfit,
+    /// The learner lacks too much of the log.
+    MembershipLearnerBehind,
+    /// Too few of those who would vote are there.
+    MembershipQuorumAtRisk,
     /// The node failed.
     Internal,
 }
 
 impl Reason {
     /// All of them, in the order of precedence: of several that apply, a call fails with the first.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 29] = [
         Self::RequestTooLarge,
         Self::InvalidArgument,
         Self::PageTokenInvalid,
         Self::CursorCompacted,
         Self::ShuttingDown,
+        Self::StorageFull,
         Self::NoLeader,
         Self::Overloaded,
         Self::DeadlineExceeded,
@@ -79,6 +95,12 @@ impl Reason {
         Self::QuantityExceeded,
         Self::QuantityOverflow,
         Self::InsufficientStock,
+        Self::MembershipChanging,
+        Self::MembershipIdUsed,
+        Self::MembershipNodeUnknown,
+        Self::MembershipNodeUnfit,
+        Self::MembershipLearnerBehind,
+        Self::MembershipQuorumAtRisk,
         Self::Internal,
     ];
 
@@ -90,6 +112,7 @@ impl Reason {
             Self::PageTokenInvalid => "PAGE_TOKEN_INVALID",
             Self::CursorCompacted => "CURSOR_COMPACTED",
             Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::StorageFull => "STORAGE_FULL",
             Self::NoLeader => "NO_LEADER",
             Self::Overloaded => "OVERLOADED",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
@@ -106,6 +129,12 @@ impl Reason {
             Self::QuantityExceeded => "QUANTITY_EXCEEDED",
             Self::QuantityOverflow => "QUANTITY_OVERFLOW",
             Self::InsufficientStock => "INSUFFICIENT_STOCK",
+            Self::MembershipChanging => "MEMBERSHIP_CHANGING",
+            Self::MembershipIdUsed => "MEMBERSHIP_ID_USED",
+            Self::MembershipNodeUnknown => "MEMBERSHIP_NODE_UNKNOWN",
+            Self::MembershipNodeUnfit => "MEMBERSHIP_NODE_UNFIT",
+            Self::MembershipLearnerBehind => "MEMBERSHIP_LEARNER_BEHIND",
+            Self::MembershipQuorumAtRisk => "MEMBERSHIP_QUORUM_AT_RISK",
             Self::Internal => "INTERNAL",
         }
     }
@@ -122,7 +151,7 @@ impl Reason {
             | Self::QuantityOverflow => &[Code::InvalidArgument],
             Self::CursorCompacted => &[Code::OutOfRange],
             Self::ShuttingDown | Self::NoLeader => &[Code::Unavailable],
-            Self::Overloaded => &[Code::ResourceExhausted],
+            Self::StorageFull | Self::Overloaded => &[Code::ResourceExhausted],
             Self::DeadlineExceeded => &[Code::DeadlineExceeded],
             Self::OutcomeUnknown => &[Code::DeadlineExceeded, Code::Unavailable],
             Self::RequestIdExpired
@@ -131,8 +160,13 @@ impl Reason {
             | Self::IllegalTransition
             | Self::SkuInUse
             | Self::QuantityExceeded
-            | Self::InsufficientStock => &[Code::FailedPrecondition],
-            Self::NotFound => &[Code::NotFound],
+            | Self::InsufficientStock
+            | Self::MembershipIdUsed
+            | Self::MembershipNodeUnfit
+            | Self::MembershipLearnerBehind
+            | Self::MembershipQuorumAtRisk => &[Code::FailedPrecondition],
+            Self::MembershipChanging => &[Code::Aborted],
+            Self::NotFound | Self::MembershipNodeUnknown => &[Code::NotFound],
             Self::AlreadyExists => &[Code::AlreadyExists],
             Self::Internal => &[Code::Internal],
         }
@@ -146,13 +180,26 @@ impl Reason {
             Failure::PageTokenInvalid => Self::PageTokenInvalid,
             Failure::LogPurged { .. } => Self::CursorCompacted,
             Failure::ShuttingDown => Self::ShuttingDown,
+            Failure::StorageFull(_) => Self::StorageFull,
             Failure::NoLeader => Self::NoLeader,
             Failure::Overloaded => Self::Overloaded,
             Failure::DeadlineExceeded => Self::DeadlineExceeded,
             Failure::OutcomeUnknown { .. } => Self::OutcomeUnknown,
             Failure::Missing(_) => Self::NotFound,
             Failure::Rejected(rejection, _) => Self::of_rejection(rejection),
+            Failure::Membership(refusal) => Self::of_membership(refusal.kind),
             Failure::Internal(_) => Self::Internal,
+        }
+    }
+
+    fn of_membership(kind: RefusalKind) -> Self {
+        match kind {
+            RefusalKind::Changing => Self::MembershipChanging,
+            RefusalKind::IdUsed => Self::MembershipIdUsed,
+            RefusalKind::NodeUnknown => Self::MembershipNodeUnknown,
+            RefusalKind::NodeUnfit => Self::MembershipNodeUnfit,
+            RefusalKind::LearnerBehind => Self::MembershipLearnerBehind,
+            RefusalKind::QuorumAtRisk => Self::MembershipQuorumAtRisk,
         }
     }
 

@@ -14,11 +14,11 @@ use stockade_consensus::{Leader, Node, ProposeError};
 use stockade_env::Env;
 use stockade_state_machine::ids::{Principal, RequestId};
 use stockade_state_machine::{Command, Origin, Outcome, Rejection, Reply};
-use stockade_storage::codec;
+use stockade_storage::{SpaceLevel, codec};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Short};
 use crate::forward::Forwarder;
 use crate::limits;
 
@@ -44,13 +44,19 @@ impl Router {
         Self(Arc::new(Shared { env, node, forwarders: Mutex::new(BTreeMap::new()) }))
     }
 
-    /// Gets a command decided, by whichever node leads.
+    /// Gets a command decided, by whichever node leads. Where this node's disk is low, only relief is taken to it: a node
+    /// that can't keep more doesn't ask others to, though they might.
     pub(crate) async fn write(
         &self,
         request: RequestId,
         command: &Command,
         deadline: Instant,
     ) -> Result<Reply, Failure> {
+        let relief = is_relief(command);
+        let refuses = if relief { SpaceLevel::Full } else { SpaceLevel::Low };
+        if self.0.node.space().level() >= refuses {
+            return Err(Failure::StorageFull(Short::Here));
+        }
         let origin = Origin { request, principal: principal() };
         let command = codec::encode_request(Some(&origin), command);
         let mut attempts =
@@ -64,7 +70,7 @@ impl Router {
                 attempts.wait_for_change(deadline).await;
                 continue;
             };
-            let attempt = self.attempt(leader_id, command.clone(), deadline);
+            let attempt = self.attempt(leader_id, relief, command.clone(), deadline);
             let outcome = tokio::select! {
                 biased;
                 outcome = attempt => outcome,
@@ -80,12 +86,23 @@ impl Router {
         }
     }
 
-    async fn attempt(&self, leader: u64, command: Bytes, deadline: Instant) -> Result<Reply, ProposeError> {
-        if leader == self.0.node.id() {
-            return self.0.node.propose(command, deadline).await;
+    async fn attempt(
+        &self,
+        leader: u64,
+        relief: bool,
+        command: Bytes,
+        deadline: Instant,
+    ) -> Result<Reply, ProposeError> {
+        let node = &self.0.node;
+        if leader == node.id() {
+            return if relief {
+                node.propose_relief(command, deadline).await
+            } else {
+                node.propose(command, deadline).await
+            };
         }
         match self.forwarder(leader) {
-            Some(forwarder) => forwarder.forward(command, deadline).await,
+            Some(forwarder) => forwarder.forward(command, relief, deadline).await,
             None => Err(ProposeError::NotLeader { leader: None }),
         }
     }
@@ -119,7 +136,11 @@ impl Attempts {
                 self.proposed = true;
                 self.wait_for_change(deadline).await;
             }
-            ProposeError::Overloaded if self.proposed => self.wait_for_change(deadline).await,
+            // An earlier attempt may have taken effect: only an answer from the log tells.
+            ProposeError::StorageFull | ProposeError::Overloaded if self.proposed => {
+                self.wait_for_change(deadline).await;
+            }
+            ProposeError::StorageFull => return Err(Failure::StorageFull(Short::Leader)),
             ProposeError::Overloaded => return Err(Failure::Overloaded),
             ProposeError::TimedOut => return Err(self.out_of_time()),
             ProposeError::ShuttingDown if self.proposed => {
@@ -169,6 +190,23 @@ impl Attempts {
     }
 }
 
+/// True of what gives units back or settles something: it must work on a disk that has little room, or orders could not
+/// even be given up.
+fn is_relief(command: &Command) -> bool {
+    match command {
+        Command::CancelOrder(_) | Command::ExpireDue(_) | Command::AbandonRequest => true,
+        Command::CreateSku(_)
+        | Command::UpdateSku(_)
+        | Command::DeleteSku(_)
+        | Command::ReceiveStock(_)
+        | Command::AdjustStock(_)
+        | Command::PlaceOrder(_)
+        | Command::ConfirmOrder(_)
+        | Command::ShipOrder(_)
+        | Command::ReturnOrder(_) => false,
+    }
+}
+
 /// Completes when a node leads that isn't the one that is known, or the same one in a later term.
 async fn another_leads(mut leader: watch::Receiver<Leader>, known: Leader) {
     let changed = leader
@@ -181,6 +219,8 @@ async fn another_leads(mut leader: watch::Receiver<Leader>, known: Leader) {
 
 #[cfg(test)]
 mod tests {
+    use stockade_state_machine::command::{CancelOrder, ConfirmOrder};
+    use stockade_state_machine::ids::OrderId;
     use stockade_state_machine::{LogTime, Revision};
 
     use super::*;
@@ -198,6 +238,15 @@ mod tests {
     fn attempts(proposed: bool) -> Attempts {
         let (_, leader) = watch::channel(Leader::default());
         Attempts { leader, pause: limits::RETRY_PAUSE_MIN, proposed }
+    }
+
+    #[test]
+    fn giving_back_and_settling_are_relief_and_new_orders_are_not() {
+        assert!(is_relief(&Command::AbandonRequest));
+        let order = OrderId::new("o1").unwrap();
+        assert!(is_relief(&Command::CancelOrder(CancelOrder { order: order.clone() })));
+        let confirm = ConfirmOrder { order, payment_reference: String::new() };
+        assert!(!is_relief(&Command::ConfirmOrder(confirm)));
     }
 
     #[test]

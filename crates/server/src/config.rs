@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use stockade_storage::EngineKind;
+use stockade_storage::{BackupId, EngineKind};
 
 use crate::error::StartError;
 use crate::limits;
@@ -21,6 +21,10 @@ pub struct Config {
     pub cluster_name: String,
     /// Holds everything the node has.
     pub data_dir: PathBuf,
+    /// The backup that the node begins with where the directory is empty.
+    pub restore: Option<PathBuf>,
+    /// The backup that the cluster began with, for a node that is to join it and has no use for the file.
+    pub restored_from: Option<BackupId>,
     /// Where callers connect; port 0 lets the system choose.
     pub listen_client: SocketAddr,
     /// Where the other nodes connect.
@@ -33,6 +37,8 @@ pub struct Config {
     pub advertise_peer: Option<String>,
     /// Every voter's id and peer address, this node included; empty for a cluster of one.
     pub peers: BTreeMap<u64, String>,
+    /// Peer addresses of a cluster that this node waits to be added to, where its directory is new; instead of `peers`.
+    pub join: Vec<String>,
     /// Where this node reaches a peer instead. Never replicated.
     pub peer_overrides: BTreeMap<u64, String>,
     /// When a leader is taken for dead.
@@ -43,8 +49,14 @@ pub struct Config {
     pub kept_log_entries: u64,
     /// Of a log segment.
     pub segment_bytes: u64,
+    /// Of the log and the snapshot that are read again in a second, to find what rots; 0 for never.
+    pub scrub_bytes_per_second: u64,
     /// Of rows that wait to be written to the engine.
     pub overlay_bytes: usize,
+    /// Free bytes of the disk below which the node takes only what gives units back; 0 for never.
+    pub disk_low_bytes: u64,
+    /// Free bytes of the disk below which the node writes nothing that needs room; 0 for never.
+    pub disk_reserve_bytes: u64,
     /// Of commands in flight at the leader; beyond it callers are told OVERLOADED.
     pub max_in_flight_bytes: usize,
     /// What keeps the rows of the applied state.
@@ -89,6 +101,19 @@ pub fn cluster_id(name: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(b"stockade cluster\0");
     hash.update(name.as_bytes());
+    id_of(hash)
+}
+
+/// The id of the cluster with this name that began with a backup. The same on all nodes that were given the same.
+pub fn restored_cluster_id(name: &str, backup: BackupId) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"stockade restored cluster\0");
+    hash.update(backup.as_bytes());
+    hash.update(name.as_bytes());
+    id_of(hash)
+}
+
+fn id_of(hash: Sha256) -> String {
     hash.finalize().iter().take(16).fold(String::with_capacity(32), |mut id, byte| {
         write!(id, "{byte:02x}").expect("a String takes everything");
         id
@@ -102,6 +127,7 @@ impl Config {
         self.check_identity(&mut wrong);
         self.check_timings(&mut wrong);
         self.check_addresses(&mut wrong);
+        self.check_disk(&mut wrong);
         if wrong.is_empty() { Ok(()) } else { Err(StartError::Config(wrong.join("; "))) }
     }
 
@@ -114,6 +140,18 @@ impl Config {
         }
         if !self.peers.is_empty() && !self.peers.contains_key(&self.node_id) {
             wrong.push(format!("--peers must name every node, this one ({}) included", self.node_id));
+        }
+        if self.restore.is_some() && !self.join.is_empty() {
+            wrong.push(
+                "--restore is for the nodes that a new cluster begins with; one that joins it later gets --restored-from"
+                    .to_owned(),
+            );
+        }
+        if !self.peers.is_empty() && !self.join.is_empty() {
+            wrong.push(
+                "--peers is for a node that founds a cluster, --join for one that comes later; give one of them"
+                    .to_owned(),
+            );
         }
         if self.peers.contains_key(&0) {
             wrong.push("a peer's id must not be 0".to_owned());
@@ -148,6 +186,15 @@ impl Config {
                 "--election-timeout-max-ms ({election_max_ms}) must be above the minimum ({election_min_ms}) and at \
                  most {}",
                 limits::MAX_ELECTION_MS
+            ));
+        }
+    }
+
+    fn check_disk(&self, wrong: &mut Vec<String>) {
+        let (low, reserve) = (self.disk_low_bytes, self.disk_reserve_bytes);
+        if low > 0 && reserve > low {
+            wrong.push(format!(
+                "--disk-reserve-bytes ({reserve}) must not be above --disk-low-bytes ({low}): cancels are taken between the two"
             ));
         }
     }
@@ -190,18 +237,24 @@ mod tests {
             node_id: 1,
             cluster_name: "shop".to_owned(),
             data_dir: PathBuf::from("unused"),
+            restore: None,
+            restored_from: None,
             listen_client: "127.0.0.1:0".parse().unwrap(),
             listen_peer: "127.0.0.1:0".parse().unwrap(),
             listen_http: "127.0.0.1:0".parse().unwrap(),
             advertise_client: None,
             advertise_peer: None,
             peers: BTreeMap::new(),
+            join: Vec::new(),
             peer_overrides: BTreeMap::new(),
             timings: Timings::default(),
             snapshot_log_bytes: 1,
             kept_log_entries: 1,
             segment_bytes: 1,
+            scrub_bytes_per_second: 0,
             overlay_bytes: 1,
+            disk_low_bytes: 0,
+            disk_reserve_bytes: 0,
             max_in_flight_bytes: 1,
             engine: EngineKind::Memory,
             insecure: false,
@@ -222,6 +275,16 @@ mod tests {
         assert_eq!(cluster_id("shop").len(), 32);
         assert_eq!(cluster_id("shop"), cluster_id("shop"));
         assert_ne!(cluster_id("shop"), cluster_id("shop2"));
+    }
+
+    #[test]
+    fn a_restored_cluster_has_an_id_of_its_own() {
+        let backups: Vec<BackupId> = ["00", "01"].map(|byte| byte.repeat(32).parse().unwrap()).to_vec();
+        let id = restored_cluster_id("shop", backups[0]);
+        assert_eq!(id.len(), 32);
+        assert_ne!(id, cluster_id("shop"), "not the old cluster's, even under its name");
+        assert_ne!(id, restored_cluster_id("shop", backups[1]));
+        assert_ne!(id, restored_cluster_id("shop2", backups[0]));
     }
 
     #[test]
@@ -248,6 +311,30 @@ mod tests {
         for part in ["--peers", "--election-timeout-min-ms", "--election-timeout-max-ms"] {
             assert!(message.contains(part), "{part} in {message}");
         }
+    }
+
+    #[test]
+    fn a_node_founds_a_cluster_or_joins_one() {
+        let joining = Config { join: vec!["127.0.0.1:7202".to_owned()], node_id: 4, ..config() };
+        joining.check().unwrap();
+        let peers = BTreeMap::from([(4, "127.0.0.1:7204".to_owned())]);
+        assert!(complaint(&Config { peers, ..joining }).contains("--join"));
+    }
+
+    #[test]
+    fn a_node_that_joins_restores_nothing() {
+        let joining = Config { join: vec!["127.0.0.1:7202".to_owned()], node_id: 4, ..config() };
+        let both = Config { restore: Some(PathBuf::from("shop.snapshot")), ..joining };
+        assert!(complaint(&both).contains("--restored-from"));
+    }
+
+    #[test]
+    fn a_reserve_above_the_low_water_mark_is_refused() {
+        let marks = Config { disk_low_bytes: 10, disk_reserve_bytes: 11, ..config() };
+        assert!(complaint(&marks).contains("--disk-reserve-bytes"));
+        Config { disk_low_bytes: 10, disk_reserve_bytes: 10, ..config() }.check().unwrap();
+        Config { disk_low_bytes: 10, disk_reserve_bytes: 0, ..config() }.check().unwrap();
+        Config { disk_low_bytes: 0, disk_reserve_bytes: 10, ..config() }.check().unwrap();
     }
 
     #[test]

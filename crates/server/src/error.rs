@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use stockade_env::Failure;
+use stockade_env::{Failure, FailureKind};
 
 use crate::exit::Exit;
 
@@ -54,6 +54,13 @@ impl StartError {
     }
 }
 
+impl StartError {
+    /// True where data on the disk is not what was written to it: another node has to take this one's place.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Storage(stockade_storage::Error::Corrupt { .. }))
+    }
+}
+
 /// Why a running node had to stop.
 #[derive(Debug, thiserror::Error)]
 #[error("the node stopped: {0}")]
@@ -70,11 +77,12 @@ fn of_storage(error: &stockade_storage::Error) -> Exit {
     match error {
         stockade_storage::Error::Identity { .. } => Exit::Identity,
         stockade_storage::Error::InUse(_) => Exit::DataDirectoryInUse,
-        stockade_storage::Error::Corrupt { .. } | stockade_storage::Error::Format { .. } => {
-            Exit::DataDirectory
-        }
+        stockade_storage::Error::Corrupt { .. }
+        | stockade_storage::Error::Format { .. }
+        | stockade_storage::Error::Restore { .. } => Exit::DataDirectory,
         stockade_storage::Error::Io { source, .. } => of_io(source),
         stockade_storage::Error::Engine(_) => Exit::StorageFailed,
+        stockade_storage::Error::Entry { .. } => Exit::Error,
     }
 }
 
@@ -93,36 +101,26 @@ fn of_io(error: &io::Error) -> Exit {
     if unusable.contains(&error.kind()) { Exit::DataDirectory } else { Exit::StorageFailed }
 }
 
-/// A failure crosses threads as text; what it names tells the disk's failures from bugs.
 fn of_failure(failure: &Failure) -> Exit {
-    let text = failure.to_string().to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["no space left", "storage full", "quota exceeded"]) {
-        return Exit::DiskFull;
+    match failure.kind {
+        FailureKind::DiskFull => Exit::DiskFull,
+        FailureKind::Storage => Exit::StorageFailed,
+        FailureKind::Damaged => Exit::DataDirectory,
+        FailureKind::Bug | FailureKind::Other => Exit::Error,
     }
-    if says(&["panicked"]) {
-        return Exit::Error;
-    }
-    if says(&["damaged", "corrupt"]) {
-        return Exit::DataDirectory;
-    }
-    if says(&["wal", "log", "engine", "storage", "snapshot", "sync", "redo", "disk"]) {
-        return Exit::StorageFailed;
-    }
-    Exit::Error
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn failure(what: &str, cause: &str) -> Exit {
-        RunError(Failure { what: what.to_owned(), cause: cause.to_owned() }).exit()
+    fn failure(kind: FailureKind, what: &str, cause: &str) -> Exit {
+        RunError(Failure { kind, what: what.to_owned(), cause: cause.to_owned() }).exit()
     }
 
     #[test]
     fn a_full_disk_has_its_own_code_wherever_it_shows() {
-        assert_eq!(failure("wal", "No space left on device (os error 28)"), Exit::DiskFull);
+        assert_eq!(failure(FailureKind::DiskFull, "wal", "No space left on device"), Exit::DiskFull);
         let error = stockade_storage::Error::Io {
             file: "x".into(),
             source: io::Error::from(io::ErrorKind::StorageFull),
@@ -132,12 +130,18 @@ mod tests {
 
     #[test]
     fn a_failed_sync_is_a_storage_failure() {
-        assert_eq!(failure("wal", "Input/output error (os error 5)"), Exit::StorageFailed);
+        assert_eq!(failure(FailureKind::Storage, "wal", "Input/output error"), Exit::StorageFailed);
     }
 
     #[test]
     fn a_panic_is_no_storage_failure() {
-        assert_eq!(failure("log exporter", "panicked"), Exit::Error);
+        assert_eq!(failure(FailureKind::Bug, "log exporter", "panicked"), Exit::Error);
+    }
+
+    #[test]
+    fn words_in_a_message_say_nothing_about_the_code() {
+        let cause = "no space left on the storage engine's corrupt disk, it panicked";
+        assert_eq!(failure(FailureKind::Other, "the log", cause), Exit::Error);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use stockade_storage::SpaceLevel;
 
 use crate::listen::Port;
 use crate::metrics::{self, Sample};
@@ -45,6 +46,11 @@ async fn ready(State(probe): State<Probe>) -> Response {
     if sample.draining {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
+    match sample.status.disk {
+        SpaceLevel::Enough => {}
+        SpaceLevel::Low => return (StatusCode::SERVICE_UNAVAILABLE, "the disk is low\n").into_response(),
+        SpaceLevel::Full => return (StatusCode::SERVICE_UNAVAILABLE, "the disk is full\n").into_response(),
+    }
     if !sample.ready {
         return (StatusCode::SERVICE_UNAVAILABLE, "catching up\n").into_response();
     }
@@ -55,6 +61,7 @@ async fn ready(State(probe): State<Probe>) -> Response {
 mod tests {
     use std::time::Duration;
 
+    use stockade_consensus::NodeStatus;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
@@ -91,6 +98,15 @@ mod tests {
         assert!(answer(sample.clone(), "/readyz").await.starts_with("HTTP/1.1 200"));
         let draining = answer(Sample { draining: true, ..sample }, "/readyz").await;
         assert!(draining.starts_with("HTTP/1.1 503") && draining.ends_with("draining\n"));
+    }
+
+    #[tokio::test]
+    async fn a_node_whose_disk_is_low_lives_and_is_not_ready() {
+        let status = NodeStatus { disk: SpaceLevel::Low, ..NodeStatus::default() };
+        let sample = Sample { ready: true, status, ..Sample::default() };
+        let low = answer(sample.clone(), "/readyz").await;
+        assert!(low.starts_with("HTTP/1.1 503") && low.ends_with("the disk is low\n"));
+        assert!(answer(sample, "/livez").await.starts_with("HTTP/1.1 200"));
     }
 
     #[tokio::test]

@@ -19,11 +19,12 @@ mod limits;
 mod listen;
 mod metrics;
 mod raft_runtime;
+mod restore;
 mod server;
 
-pub use config::{Config, Timings, cluster_id};
+pub use config::{Config, Timings, cluster_id, restored_cluster_id};
 pub use error::{RunError, StartError};
 pub use exit::Exit;
 pub use server::{Addresses, Server};
 pub use stockade_consensus::DEFAULT_KEPT_LOG_ENTRIES;
-pub use stockade_storage::EngineKind;
+pub use stockade_storage::{Backup, BackupId, DEFAULT_SCRUB_BYTES_PER_SECOND, EngineKind};

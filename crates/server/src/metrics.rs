@@ -7,8 +7,8 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use stockade_consensus::{NodeAlarm, NodeStatus, Role};
-use stockade_storage::AlarmKind;
 use stockade_storage::log::LogStats;
+use stockade_storage::{AlarmKind, ScrubStats, SpaceMarks};
 
 /// What a scrape sees.
 #[derive(Debug, Clone, Default)]
@@ -17,8 +17,11 @@ pub(crate) struct Sample {
     pub(crate) status: NodeStatus,
     pub(crate) ready: bool,
     pub(crate) draining: bool,
+    /// Where the levels of the disk begin.
+    pub(crate) space_marks: SpaceMarks,
     pub(crate) resident_bytes: u64,
     pub(crate) log: LogStats,
+    pub(crate) scrub: ScrubStats,
     /// Bytes of commands in flight here as the leader, and how many may be.
     pub(crate) in_flight: (u64, u64),
     /// Bytes applied and not yet written to the engine, and how many may be.
@@ -36,6 +39,7 @@ pub(crate) fn render(sample: &Sample) -> String {
     build_info(&mut registry, sample);
     raft(&mut registry, &sample.status);
     log(&mut registry, sample.log);
+    scrub(&mut registry, sample.scrub);
     queues(&mut registry, sample);
     process(&mut registry, sample);
     refusals(&mut registry, &sample.refusals);
@@ -96,6 +100,30 @@ fn log(registry: &mut Registry, log: LogStats) {
     gauge(registry, "log_cached_bytes", "Entries of the log in memory", log.cached_bytes);
 }
 
+/// What was read again of the log and the snapshot.
+fn scrub(registry: &mut Registry, scrub: ScrubStats) {
+    let counters = [
+        ("scrub_bytes", "Of the log and the snapshot read again and found sound", scrub.bytes),
+        ("scrub_passes", "Times that all of them were read again", scrub.passes),
+        ("scrub_transient_findings", "Findings that a second reading did not confirm", scrub.transient),
+    ];
+    for (name, help, value) in counters {
+        registry.register(name, help, ConstCounter::new(value));
+    }
+    let gauges = [
+        (
+            "scrub_last_pass_timestamp_microseconds",
+            "When the last pass ended, since 1970; 0 before that",
+            scrub.last_pass_us,
+        ),
+        ("scrub_last_pass_milliseconds", "How long the last pass took", scrub.last_pass_ms),
+        ("scrub_problems", "Files of the log and the snapshot that are damaged", scrub.problems),
+    ];
+    for (name, help, value) in gauges {
+        gauge(registry, name, help, value);
+    }
+}
+
 /// Every queue with its depth and, where it has one of its own, its limit.
 fn queues(registry: &mut Registry, sample: &Sample) {
     let values = [
@@ -144,6 +172,16 @@ fn process(registry: &mut Registry, sample: &Sample) {
         ("resident_memory", "Memory of this process", sample.resident_bytes),
         ("disk_used", "Used on the file system that holds the data", sample.status.disk_used_bytes),
         ("disk_free", "Free on the file system that holds the data", sample.status.disk_free_bytes),
+        (
+            "disk_low",
+            "With less free only what gives units back is taken; 0 for never",
+            sample.space_marks.low_bytes,
+        ),
+        (
+            "disk_reserve",
+            "With less free nothing is written that needs room; 0 for never",
+            sample.space_marks.reserve_bytes,
+        ),
     ];
     for (name, help, value) in bytes {
         registry.register_with_unit(name, help, Unit::Bytes, ConstGauge::new(value));
@@ -189,6 +227,8 @@ mod tests {
             "stockade_log_fsyncs_total 0",
             "stockade_proposals_in_flight_limit_bytes 0",
             "stockade_request_records 0",
+            "stockade_disk_low_bytes 0",
+            "stockade_disk_reserve_bytes 0",
             "stockade_alarm{kind=\"disk_low\"} 0",
             "stockade_refusals_total{reason=\"OVERLOADED\"} 3",
         ] {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use stockade_env::{Failure, Tasks};
+use stockade_env::{Failure, FailureKind, Tasks};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
@@ -51,9 +51,11 @@ impl RaftRuntime {
             // Who doesn't wait any more doesn't want it.
             let _ = sender.send(future.await);
         });
-        receiver
-            .await
-            .map_err(|_| Failure { what: label.to_owned(), cause: "panicked or was stopped".to_owned() })
+        receiver.await.map_err(|_| Failure {
+            kind: FailureKind::Bug,
+            what: label.to_owned(),
+            cause: "panicked or was stopped".to_owned(),
+        })
     }
 
     /// Joins its threads.

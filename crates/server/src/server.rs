@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
-use stockade_consensus::Node;
+use stockade_consensus::{Join, Node};
 use stockade_env::{Env, Failure};
 use stockade_gateway::{Gateway, GatewayLimits};
 use stockade_storage::file::DiskFiles;
-use stockade_storage::{Identity, LogStore, Options};
+use stockade_storage::{Identity, LogStore, Options, SpaceMarks};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -23,6 +23,7 @@ use crate::limits;
 use crate::listen::{Patience, Port};
 use crate::metrics::{Sample, resident_bytes};
 use crate::raft_runtime::RaftRuntime;
+use crate::restore;
 
 /// Where a node listens, with the ports that the system chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +88,13 @@ impl Server {
         let addresses = ports.addresses();
         let env = Env::real();
         let raft = RaftRuntime::start()?;
-        let (node, log) = start_node(&env, &raft, &config, addresses).await?;
+        let started = start_node(&env, &raft, &config, addresses).await;
+        // What a part reported tells more than that Raft could not start because of it.
+        let told = |error| env.tasks.failed().now_or_never().map_or(error, StartError::Failed);
+        let (node, log) = started.map_err(|error| match error {
+            StartError::Consensus(_) => told(error),
+            other => other,
+        })?;
         let gateway = Gateway::new(env.clone(), node.clone(), GatewayLimits::default());
         let (closing, _) = watch::channel(false);
         let (open, open_ports) = mpsc::channel(1);
@@ -223,9 +230,11 @@ impl Server {
                 cluster_id: node.cluster_id().to_owned(),
                 status: node.status(),
                 ready: node.is_ready(),
+                space_marks: node.space().marks(),
                 draining: draining.load(Ordering::Relaxed),
                 resident_bytes: resident_bytes(),
                 log: log.stats(),
+                scrub: node.state().scrub_stats(),
                 in_flight: (bytes(in_flight), bytes(limit)),
                 backlog: (node.state().backlog_bytes(), backlog_limit),
                 congested: node.state().is_congested(),
@@ -245,8 +254,10 @@ async fn start_node(
 ) -> Result<(Node, LogStore), StartError> {
     let options = storage_options(config);
     let consensus = consensus_config(config, addresses);
-    let inner = env.clone();
+    let (inner, prepared) = (env.clone(), config.clone());
     let start = async move {
+        let options =
+            restore::prepare(Arc::new(DiskFiles), &inner, &prepared, options, &consensus.peers).await?;
         let storage = stockade_storage::open(Arc::new(DiskFiles), &inner, options).await?;
         let log = storage.log.clone();
         Ok::<_, StartError>((Node::start(&inner, storage, consensus).await?, log))
@@ -259,14 +270,18 @@ fn storage_options(config: &Config) -> Options {
     Options {
         engine: config.engine,
         segment_bytes: config.segment_bytes,
+        scrub_bytes_per_second: config.scrub_bytes_per_second,
         overlay_bytes: config.overlay_bytes,
         snapshot_log_bytes: config.snapshot_log_bytes,
+        space: SpaceMarks { low_bytes: config.disk_low_bytes, reserve_bytes: config.disk_reserve_bytes },
         ..Options::new(config.data_dir.clone(), identity)
     }
 }
 
 fn consensus_config(config: &Config, addresses: Addresses) -> stockade_consensus::Config {
     let own_peer = config.advertise_peer.clone().unwrap_or_else(|| addresses.peer.to_string());
+    let join = (!config.join.is_empty())
+        .then(|| Join { contacts: config.join.clone(), own_address: own_peer.clone() });
     let peers = if config.peers.is_empty() {
         BTreeMap::from([(config.node_id, own_peer)])
     } else {
@@ -274,6 +289,7 @@ fn consensus_config(config: &Config, addresses: Addresses) -> stockade_consensus
     };
     stockade_consensus::Config {
         peers,
+        join,
         peer_overrides: config.peer_overrides.clone(),
         advertise_client: config.advertise_client.clone().unwrap_or_else(|| addresses.client.to_string()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -290,6 +306,7 @@ mod tests {
     use super::*;
     use crate::config::Timings;
     use crate::exit::Exit;
+    use stockade_env::FailureKind;
     use stockade_storage::EngineKind;
 
     fn config(dir: &std::path::Path) -> Config {
@@ -298,18 +315,24 @@ mod tests {
             node_id: 1,
             cluster_name: "test".to_owned(),
             data_dir: dir.join("node"),
+            restore: None,
+            restored_from: None,
             listen_client: any,
             listen_peer: any,
             listen_http: any,
             advertise_client: None,
             advertise_peer: None,
             peers: BTreeMap::new(),
+            join: Vec::new(),
             peer_overrides: BTreeMap::new(),
             timings: Timings::default(),
             snapshot_log_bytes: 1 << 20,
             kept_log_entries: 1_000,
             segment_bytes: 1 << 20,
+            scrub_bytes_per_second: 0,
             overlay_bytes: 16 << 20,
+            disk_low_bytes: 0,
+            disk_reserve_bytes: 0,
             max_in_flight_bytes: 1 << 20,
             engine: EngineKind::Memory,
             insecure: false,
@@ -322,7 +345,8 @@ mod tests {
         let server = Server::start(config(dir.path())).await.unwrap();
         let tasks = server.env.tasks.clone();
         // It comes with the shutdown itself, so what is looked at before the drain can't have it.
-        let shutdown = async move { tasks.fail("wal", "Input/output error (os error 5)") };
+        let shutdown =
+            async move { tasks.fail_as(FailureKind::Storage, "wal", "Input/output error (os error 5)") };
         let error = server.run_until(shutdown).await.unwrap_err();
         assert_eq!(error.exit(), Exit::StorageFailed);
     }

@@ -10,6 +10,7 @@ use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
 use crate::limits;
 use crate::order::{Order, OrderState};
 use crate::outcome::Outcome;
+use crate::records::Records;
 use crate::request::{RequestRecord, RequestStatus};
 use crate::sku::Sku;
 use crate::stock::{Stock, StockKey};
@@ -29,7 +30,7 @@ pub struct State {
     orders: BTreeMap<OrderId, Arc<Order>>,
     documents: BTreeMap<DocumentId, Document>,
     due: BTreeSet<(LogTime, OrderId)>,
-    requests: BTreeMap<Origin, RequestRecord>,
+    requests: Records,
     clock: Clock,
 }
 
@@ -60,13 +61,24 @@ impl State {
             }
             Change::Ledger(_) => {}
             Change::Request(origin, Some(record)) => {
-                self.requests.insert(origin.clone(), record.clone());
+                self.requests.insert(origin, record.clone());
             }
             Change::Request(origin, None) => {
                 self.requests.remove(origin);
             }
             Change::Clock(clock) => self.clock = *clock,
         }
+    }
+
+    /// Takes in another state's rows, none of which this one has: when a state is loaded in parts. The clock stays.
+    pub fn join(&mut self, other: Self) {
+        let Self { mut skus, mut stock, mut orders, mut documents, mut due, requests, clock: _ } = other;
+        self.skus.append(&mut skus);
+        self.stock.append(&mut stock);
+        self.orders.append(&mut orders);
+        self.documents.append(&mut documents);
+        self.due.append(&mut due);
+        self.requests.join(requests);
     }
 
     fn absorb_order(&mut self, id: &OrderId, order: &Arc<Order>) {
@@ -177,10 +189,8 @@ impl State {
         }
         match self.requests.get(origin) {
             None => RequestStatus::NotSeen,
-            Some(record) if record.outcome == Outcome::RequestAbandoned => {
-                RequestStatus::Abandoned(record.clone())
-            }
-            Some(record) => RequestStatus::Decided(record.clone()),
+            Some(record) if record.outcome == Outcome::RequestAbandoned => RequestStatus::Abandoned(record),
+            Some(record) => RequestStatus::Decided(record),
         }
     }
 
@@ -190,7 +200,7 @@ impl State {
     }
 
     /// All request records, oldest id first.
-    pub fn requests(&self) -> impl Iterator<Item = (&Origin, &RequestRecord)> {
+    pub fn requests(&self) -> impl Iterator<Item = (Origin, RequestRecord)> {
         self.requests.iter()
     }
 
@@ -203,12 +213,11 @@ impl State {
 
     /// The oldest request record that is to leave: expired, or one too many. The horizon covers it from now on.
     pub(crate) fn pop_old_request(&mut self) -> Option<Origin> {
-        let (origin, _) = self.requests.first_key_value()?;
-        let time_ms = origin.request.time_ms();
+        let time_ms = self.requests.first()?.time_ms();
         if time_ms > self.clock.horizon_ms && self.requests.len() <= limits::MAX_REQUEST_RECORDS {
             return None;
         }
-        let (origin, _) = self.requests.pop_first()?;
+        let origin = self.requests.pop_first()?;
         self.clock.horizon_ms = self.clock.horizon_ms.max(time_ms);
         Some(origin)
     }

@@ -21,18 +21,21 @@ pub enum AlarmKind {
     SnapshotDamaged,
     /// This node's state differs from that of the others at the same log index.
     StateDiverged,
+    /// Another node lost entries of the log that it had acknowledged to this one.
+    LogLost,
     /// A snapshot could not be made.
     SnapshotFailed,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::DiskLow,
         Self::DiskFull,
         Self::LogDamaged,
         Self::SnapshotDamaged,
         Self::StateDiverged,
+        Self::LogLost,
         Self::SnapshotFailed,
     ];
 
@@ -44,6 +47,7 @@ impl AlarmKind {
             Self::LogDamaged => "log_damaged",
             Self::SnapshotDamaged => "snapshot_damaged",
             Self::StateDiverged => "state_diverged",
+            Self::LogLost => "log_lost",
             Self::SnapshotFailed => "snapshot_failed",
         }
     }

@@ -7,18 +7,19 @@ use futures_util::{Stream, StreamExt};
 use openraft::EntryPayload;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
-use stockade_env::Tasks;
+use stockade_env::{FailureKind, Tasks};
 use stockade_state_machine::change::Change;
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{DocumentId, OrderId};
 use stockade_state_machine::order::Order;
-use stockade_state_machine::{Applied, Entry, Revision};
+use stockade_state_machine::{Applied, Entry, Reply, Revision};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::applied_row::{LogId, StoredMembership};
 use crate::codec;
 use crate::log::LogStore;
 use crate::memory::{Memory, Shared, stored_document, stored_order};
+use crate::skip::{self, SkipList};
 use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::writer::WriterCommand;
 use crate::{EntryReplies, Error, Proposal, TypeConfig};
@@ -36,37 +37,66 @@ pub struct StateMachine {
     pub(crate) log: LogStore,
     /// Beyond it apply waits for the writer.
     pub(crate) overlay_bytes: u64,
+    /// What is not to be executed.
+    pub(crate) skips: SkipList,
     /// Who hears of a panic.
     pub(crate) tasks: Tasks,
 }
 
 /// Reports a panic that unwinds through apply. Openraft runs apply in a task of its own and looks after it only when
 /// the next entry is committed: until then the node would go on as if it were well.
-struct PanicGuard(Tasks);
+struct PanicGuard {
+    tasks: Tasks,
+    /// The entry that is being executed: where it is the cause, the operator must know which one it is.
+    at: Option<LogId>,
+}
 
 impl Drop for PanicGuard {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.fail("apply", "panicked");
+        if !std::thread::panicking() {
+            return;
+        }
+        match &self.at {
+            None => self.tasks.fail_as(FailureKind::Bug, "apply", "panicked"),
+            Some(at) => {
+                let cause = format!("panicked at log entry {} of term {}", at.index, at.leader_id.term);
+                self.tasks.fail_as(FailureKind::Bug, "apply", &cause);
+            }
         }
     }
 }
 
 impl StateMachine {
-    /// Executes a proposal; gives the replies once readers can see what it did.
+    /// Decodes and executes a proposal.
     fn execute(&self, log_id: LogId, proposal: &Proposal) -> Result<(EntryReplies, Vec<Change>), Error> {
-        let entry = codec::decode_proposal(proposal)
-            .map_err(|error| Error::Engine(format!("log entry {log_id} can't be decoded: {error}")))?;
-        let mut named = self.fetch_named(&entry)?;
+        let entry = codec::decode_proposal(proposal).map_err(|error| {
+            let (index, term) = (log_id.index, log_id.leader_id.term);
+            Error::Entry { index, term, what: error.to_string() }
+        })?;
+        let (replies, changes) = self.run(log_id, &entry)?;
+        Ok((EntryReplies(replies.into()), changes))
+    }
+
+    /// Gives up every request of a proposal instead of executing it; `None` where it can't be decoded: then nothing changes.
+    fn skip(&self, log_id: LogId, proposal: &Proposal) -> Result<Option<(EntryReplies, Vec<Change>)>, Error> {
+        let Ok((stand_in, commands)) = skip::stand_in(proposal) else { return Ok(None) };
+        let (mut replies, changes) = self.run(log_id, &stand_in)?;
+        skip::refuse(&commands, &mut replies);
+        Ok(Some((EntryReplies(replies.into()), changes)))
+    }
+
+    /// Executes an entry; gives the replies once readers can see what it did.
+    fn run(&self, log_id: LogId, entry: &Entry) -> Result<(Vec<Reply>, Vec<Change>), Error> {
+        let mut named = self.fetch_named(entry)?;
         let revision = Revision::new(log_id.index);
         let mut memory = self.shared.memory.write();
         named.load_into(&mut memory)?;
-        let Applied { replies, changes } = memory.state.execute(revision, &entry);
+        let Applied { replies, changes } = memory.state.execute(revision, entry);
         named.unload_from(&mut memory, revision);
         memory.revision = revision;
         drop(memory);
         self.shared.applied.send_replace(revision);
-        Ok((EntryReplies(replies.into()), changes))
+        Ok((replies, changes))
     }
 
     /// Reads the orders and documents that an entry names and that are not in memory, before apply holds up readers.
@@ -102,6 +132,7 @@ impl StateMachine {
         if let Some(membership) = membership {
             window.position.membership = membership;
         }
+        self.shared.marks.applied(log_id.index, window.position.chain);
         drop(window);
         self.shared.applied.send_replace(revision);
     }
@@ -111,7 +142,14 @@ impl StateMachine {
         let mut window = self.shared.window.lock();
         window.take_in(changes);
         window.position.log_id = Some(log_id);
+        self.shared.marks.applied(log_id.index, window.position.chain);
         window.bytes
+    }
+
+    /// Says what kind of failure it is while that is known: openraft hands on no more than its text.
+    fn fail(&self, what: &str, error: Error) -> io::Error {
+        self.tasks.fail_as(error.failure_kind(), what, &error.to_string());
+        error.into_io()
     }
 
     /// Waits while the writer is too far behind: memory is bounded, and openraft's queue then holds the leader back.
@@ -206,10 +244,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + Send,
     {
-        let _guard = PanicGuard(self.tasks.clone());
+        let mut guard = PanicGuard { tasks: self.tasks.clone(), at: None };
         while let Some(entry) = entries.next().await {
             let (entry, responder) = entry?;
             let log_id = entry.log_id;
+            let skipped = self.skips.covers(&entry);
             match entry.payload {
                 EntryPayload::Blank => {
                     self.pass(log_id, None);
@@ -224,7 +263,18 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                     }
                 }
                 EntryPayload::Normal(proposal) => {
-                    let (replies, changes) = self.execute(log_id, &proposal).map_err(Error::into_io)?;
+                    guard.at = Some(log_id);
+                    let done = if skipped {
+                        self.skip(log_id, &proposal)
+                    } else {
+                        self.execute(log_id, &proposal).map(Some)
+                    };
+                    guard.at = None;
+                    let Some((replies, changes)) = done.map_err(|error| self.fail("apply", error))? else {
+                        // Whoever waited is told that the fate is unknown: how many replies to give can't be known.
+                        self.pass(log_id, None);
+                        continue;
+                    };
                     if let Some(responder) = responder {
                         responder.send(replies.clone());
                     }
@@ -239,8 +289,18 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Ok(())
     }
 
+    /// A builder that can't fail where openraft asks by itself: it takes the newest published snapshot, and an error of a
+    /// builder as the end of the node. Making one is `StateHandle::make_snapshot`'s part, before openraft is asked. The
+    /// snapshot is chosen here, in line with what is installed, so that none is told of before its installation is.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
+        if force {
+            return Some(self.get_snapshot_builder().await);
+        }
+        self.snapshots.current().map(|snapshot| SnapshotBuilder(Source::Published(snapshot)))
+    }
+
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        SnapshotBuilder { writer: self.writer.clone() }
+        SnapshotBuilder(Source::New(self.writer.clone()))
     }
 
     async fn install_snapshot(
@@ -256,7 +316,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.log.barrier().await?;
         let (reply, installed) = oneshot::channel();
         ask(&self.writer, WriterCommand::Install(snapshot, reply)).await?;
-        answer(installed).await
+        let stopped = || io::Error::other("the engine's writer has stopped");
+        installed.await.map_err(|_| stopped())?.map_err(|error| self.fail("installing a snapshot", error))
     }
 
     async fn get_current_snapshot(
@@ -266,19 +327,30 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 }
 
-/// Makes a snapshot beside apply: the writer stands still meanwhile, memory takes the changes.
+/// Gives openraft a snapshot.
 #[derive(Debug)]
-pub struct SnapshotBuilder {
-    writer: mpsc::Sender<WriterCommand>,
+pub struct SnapshotBuilder(Source);
+
+#[derive(Debug)]
+enum Source {
+    /// It is there.
+    Published(SnapshotFile),
+    /// It is made beside apply: the writer stands still meanwhile, memory takes the changes.
+    New(mpsc::Sender<WriterCommand>),
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     type SnapshotData = SnapshotFile;
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotFile>, io::Error> {
-        let (reply, built) = oneshot::channel();
-        ask(&self.writer, WriterCommand::Snapshot(reply)).await?;
-        let snapshot = answer(built).await?;
+        let snapshot = match &self.0 {
+            Source::Published(snapshot) => snapshot.clone(),
+            Source::New(writer) => {
+                let (reply, built) = oneshot::channel();
+                ask(writer, WriterCommand::Snapshot(reply)).await?;
+                answer(built).await?
+            }
+        };
         Ok(Snapshot { meta: snapshot.meta(), snapshot })
     }
 }
@@ -323,5 +395,19 @@ mod tests {
         let failure = tokio::time::timeout(Duration::from_secs(10), env.tasks.failed()).await.unwrap();
         assert_eq!((failure.what.as_str(), failure.cause.as_str()), ("apply", "panicked"));
         assert!(applying.await.unwrap_err().is_panic());
+    }
+
+    #[tokio::test]
+    async fn a_panic_while_an_entry_is_executed_names_the_entry() {
+        let env = Env::real();
+        let leader = openraft::impls::leader_id_adv::LeaderId { term: 3, node_id: 1 };
+        let tasks = env.tasks.clone();
+        let executing = tokio::task::spawn(async move {
+            let _guard = PanicGuard { tasks, at: Some(LogId::new(leader, 7)) };
+            panic!("on purpose");
+        });
+        assert!(executing.await.unwrap_err().is_panic());
+        let failure = tokio::time::timeout(Duration::from_secs(10), env.tasks.failed()).await.unwrap();
+        assert_eq!(failure.to_string(), "apply failed: panicked at log entry 7 of term 3");
     }
 }

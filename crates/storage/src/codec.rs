@@ -84,6 +84,12 @@ durable!(
     Clock = ClockV1,
 );
 
+/// True where the bytes are an order of which nothing is held or owed; tells it without making the order.
+pub(crate) fn is_settled_order(bytes: &[u8]) -> Result<bool, DecodeError> {
+    let mirror: OrderV1<'_> = from_frozen(body_of(bytes, "Order")?)?;
+    Ok(mirror.is_settled())
+}
+
 /// Version, content hash, origin, command. The command stands last, so that the hash covers the rest of the bytes.
 impl Durable for Request {
     fn encode(&self) -> Vec<u8> {

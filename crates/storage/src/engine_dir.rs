@@ -4,18 +4,19 @@
 //! The file `TRUST` says how the engine was left. sled is trusted after a clean stop, and after a crash of the process
 //! alone: same boot of the machine, same directory. Otherwise it is rebuilt from snapshot and log.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::{self, Engine, EngineKind};
 use crate::file::{Files, read_whole, write_whole};
-use crate::memory::{self, Loaded};
+use crate::load::{self, Loaded};
 use crate::snapshot::SnapshotFile;
 use crate::{Error, limits, redo};
 
-const CURRENT: &str = "CURRENT";
-const TRUST: &str = "TRUST";
-const CLEAN: &str = "clean";
+pub(crate) const CURRENT: &str = "CURRENT";
+pub(crate) const TRUST: &str = "TRUST";
+pub(crate) const CLEAN: &str = "clean";
 /// sled's directory of large values.
 const SLED_BLOBS: &str = "blobs";
 
@@ -35,7 +36,7 @@ pub(crate) struct EngineDir {
 impl EngineDir {
     /// Opens the engine if it can be trusted and is whole; `None`, with the reason logged, where it has to be rebuilt.
     pub(crate) fn open_trusted(&self) -> Result<Option<Opened>, Error> {
-        let Some(generation) = self.read(CURRENT)? else { return Ok(None) };
+        let Some(generation) = self.current()? else { return Ok(None) };
         self.remove_others(&generation)?;
         let trust = self.read(TRUST)?.unwrap_or_default();
         let boot_mark = self.boot_mark()?;
@@ -65,30 +66,30 @@ impl EngineDir {
             engine.flush()?;
         }
         redo::remove(self.files.as_ref(), &self.redo_path)?;
-        let loaded = memory::load(engine.as_ref())?;
+        let loaded = load::load(engine.as_ref(), self.kind == EngineKind::Sled)?;
         Ok((engine, loaded))
     }
 
     /// Makes a new generation from a snapshot, or from nothing, and puts it in force.
     pub(crate) fn rebuild(&self, snapshot: Option<&SnapshotFile>) -> Result<Opened, Error> {
         self.files.create_dir(&self.dir).map_err(|source| Error::io(&self.dir, source))?;
-        let old = self.read(CURRENT)?;
-        let number = old.as_deref().and_then(|name| name.parse::<u64>().ok()).unwrap_or(0) + 1;
+        let number = self.current()?.and_then(|name| name.parse::<u64>().ok()?.checked_add(1)).unwrap_or(1);
         let generation = number.to_string();
         let dir = self.dir.join(&generation);
         // A crash during an earlier attempt may have left it half made.
         self.remove_dir(&dir)?;
         redo::remove(self.files.as_ref(), &self.redo_path)?;
         let engine = engine::open(self.kind, &dir, self.cache_bytes)?;
-        if let Some(snapshot) = snapshot {
+        let loaded = if let Some(snapshot) = snapshot {
             tracing::info!(
                 index = snapshot.position().index(),
                 bytes = snapshot.len(),
                 "rebuilding from a snapshot"
             );
-            snapshot.pour_into(engine.as_ref())?;
-        }
-        let loaded = memory::load(engine.as_ref())?;
+            snapshot.pour_into(engine.as_ref())?
+        } else {
+            Loaded::nothing()
+        };
         // Between these steps neither the old generation nor the unsynced new one may pass as left in order.
         self.write(TRUST, "")?;
         self.write(CURRENT, &generation)?;
@@ -119,7 +120,7 @@ impl EngineDir {
         if self.kind == EngineKind::Memory {
             return Ok(());
         }
-        let Some(generation) = self.read(CURRENT)? else { return Ok(()) };
+        let Some(generation) = self.current()? else { return Ok(()) };
         let dir = self.dir.join(generation);
         for path in self.files.list(&dir).map_err(|source| Error::io(&dir, source))? {
             // sled keeps large values in a directory; ours are never large enough to be there.
@@ -135,9 +136,44 @@ impl EngineDir {
 
     /// Makes the next start rebuild the engine.
     pub(crate) fn distrust(&self) {
-        if let Err(error) = self.write(TRUST, "") {
+        // Removing needs no room, which may be just what is missing.
+        let path = self.dir.join(TRUST);
+        let gone = self
+            .write(TRUST, "")
+            .or_else(|_| self.files.remove(&path).map_err(|source| Error::io(&path, source)));
+        if let Err(error) = gone {
             tracing::error!(%error, "could not note that the applied state must be rebuilt");
         }
+    }
+
+    /// Bytes of the files of the engine that is in force; 0 where it has none.
+    pub(crate) fn bytes(&self) -> Result<u64, Error> {
+        let Some(generation) = self.current()? else { return Ok(0) };
+        let dir = self.dir.join(generation);
+        let mut bytes = 0_u64;
+        for path in self.files.list(&dir).map_err(|source| Error::io(&dir, source))? {
+            if path.file_name().is_some_and(|name| name == SLED_BLOBS) {
+                continue;
+            }
+            match self.files.open(&path).and_then(|file| file.len()) {
+                Ok(len) => bytes = bytes.saturating_add(len),
+                // sled removes its older metadata as it goes.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(source) => return Err(Error::io(&path, source)),
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// The generation in force. What is no number was never written by a node: as a path it could lead anywhere, so it counts
+    /// as none, and the engine is rebuilt.
+    fn current(&self) -> Result<Option<String>, Error> {
+        let Some(name) = self.read(CURRENT)? else { return Ok(None) };
+        if !name.parse::<u64>().is_ok_and(|number| number.to_string() == name) {
+            tracing::warn!(file = %self.dir.join(CURRENT).display(), "it names no engine: the applied state is rebuilt");
+            return Ok(None);
+        }
+        Ok(Some(name))
     }
 
     fn boot_mark(&self) -> Result<String, Error> {
@@ -150,7 +186,14 @@ impl EngineDir {
         if !self.files.exists(&path).map_err(io)? {
             return Ok(None);
         }
-        let bytes = read_whole(self.files.as_ref(), &path, limits::MAX_IDENTITY_BYTES).map_err(io)?;
+        let bytes = match read_whole(self.files.as_ref(), &path, limits::MAX_IDENTITY_BYTES) {
+            // The engine can always be made anew: no reason to refuse the start.
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                tracing::warn!(file = %path.display(), %error, "it is damaged and says nothing");
+                return Ok(None);
+            }
+            read => read.map_err(io)?,
+        };
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use stockade_env::FailureKind;
+
 /// A failure of storage. Each kind has its own exit code in the binary.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -15,6 +17,14 @@ pub enum Error {
         found: String,
         /// Who asked.
         expected: String,
+    },
+    /// A backup can't be restored into the data directory, or that was broken off.
+    #[error("the data directory {}: {what}", dir.display())]
+    Restore {
+        /// The data directory.
+        dir: PathBuf,
+        /// Why not, and what to do.
+        what: String,
     },
     /// Another process uses the data directory.
     #[error("the data directory {} is in use by another process", .0.display())]
@@ -39,6 +49,16 @@ pub enum Error {
         /// The newest this version reads.
         supported: u16,
     },
+    /// An entry of the log that this version can't make sense of. All nodes have the same bytes: it stops them all.
+    #[error("log entry {index} of term {term} can't be executed: {what}")]
+    Entry {
+        /// Where it stands in the log.
+        index: u64,
+        /// The term it was proposed in.
+        term: u64,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The file system failed.
     #[error("{}: {source}", file.display())]
     Io {
@@ -61,6 +81,30 @@ impl Error {
         Self::Corrupt { file: file.to_owned(), offset, what: what.into() }
     }
 
+    /// Another error of the same kind of failure, for what comes of this one.
+    pub(crate) fn alike(&self, what: &str) -> Self {
+        match self {
+            Self::Io { file, source } => {
+                Self::io(file, io::Error::new(source.kind(), format!("{what}: {source}")))
+            }
+            Self::Corrupt { file, offset, what: cause } => {
+                Self::corrupt(file, *offset, format!("{what}: {cause}"))
+            }
+            other => Self::Engine(format!("{what}: {other}")),
+        }
+    }
+
+    /// What kind of failure of the node it is.
+    pub fn failure_kind(&self) -> FailureKind {
+        match self {
+            Self::Io { source, .. } if is_full(source) => FailureKind::DiskFull,
+            Self::Io { .. } | Self::Engine(_) => FailureKind::Storage,
+            Self::Corrupt { .. } | Self::Format { .. } => FailureKind::Damaged,
+            Self::Entry { .. } => FailureKind::Bug,
+            Self::Identity { .. } | Self::Restore { .. } | Self::InUse(_) => FailureKind::Other,
+        }
+    }
+
     /// As openraft wants it.
     pub(crate) fn into_io(self) -> io::Error {
         match self {
@@ -70,4 +114,9 @@ impl Error {
             other => io::Error::other(other),
         }
     }
+}
+
+/// True where the file system, or the quota on it, has no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -6,6 +6,16 @@ use std::time::Duration;
 pub(crate) const MAX_ROW_BYTES: usize = 4_096;
 /// Rows that go into the engine in one batch: sled holds a lock of the whole process meanwhile.
 pub(crate) const ENGINE_BATCH_ROWS: usize = 200;
+/// Rows that go into a new engine in one batch: nobody reads it yet.
+pub(crate) const REBUILD_BATCH_ROWS: usize = 1_000;
+/// How far the thread that makes snapshots stands back behind the others, from 0 to 19.
+pub(crate) const SNAPSHOT_NICENESS: i32 = 10;
+/// Rows that a pass over a frozen engine takes while the writer waits.
+pub(crate) const FROZEN_ROWS: usize = 512;
+/// Rows between two looks at the clock while progress is told.
+pub(crate) const PROGRESS_ROWS: u64 = 1_024;
+/// Between two words on how far a start is.
+pub(crate) const PROGRESS_TIME: Duration = Duration::from_secs(1);
 /// How long the writer gathers what was applied.
 pub(crate) const WINDOW_TIME: Duration = Duration::from_secs(1);
 /// What was applied and makes the writer begin before its time.
@@ -14,6 +24,8 @@ pub(crate) const WINDOW_BYTES: usize = 64 << 20;
 pub(crate) const MAX_REDO_BYTES: u64 = 4 << 30;
 /// Orders or documents that leave memory while readers wait.
 pub(crate) const EVICT_BATCH: usize = 256;
+/// Of a snapshot that is checked whole at a start: it takes no time to speak of.
+pub(crate) const SNAPSHOT_CHECK_BYTES: u64 = 8 << 20;
 /// Of a snapshot's block before it is packed; the row that fills it may go beyond.
 pub(crate) const SNAPSHOT_BLOCK_BYTES: usize = 256 << 10;
 /// Of a snapshot's block that is believed when it is read.
@@ -22,6 +34,25 @@ pub(crate) const MAX_SNAPSHOT_BLOCK_BYTES: usize = 16 << 20;
 pub(crate) const MAX_APPLIED_ROW_BYTES: usize = 1 << 20;
 /// Of the small files that say whose a directory is and what is in force in it.
 pub(crate) const MAX_IDENTITY_BYTES: u64 = 4_096;
+/// Entries of the log that may be skipped between two snapshots.
+pub(crate) const MAX_SKIPPED_ENTRIES: usize = 64;
+/// Of the file that lists them.
+pub(crate) const MAX_SKIP_FILE_BYTES: u64 = 4_096;
+/// Between two looks at how much room the disk has.
+pub(crate) const SPACE_POLL: Duration = Duration::from_millis(200);
+/// Free bytes below which a panic while writing is taken for a full disk's.
+pub(crate) const EXHAUSTED_BYTES: u64 = 1 << 20;
+/// What the installation of a snapshot is taken to need, in times the snapshot's size: the file itself, and its rows in a
+/// new engine, unpacked, beside the old one.
+pub(crate) const SNAPSHOT_INSTALL_FACTOR: u64 = 4;
+/// Of log entries kept in memory while a log is begun: it has none.
+pub(crate) const RESTORE_CACHE_BYTES: usize = 1 << 20;
+/// Of the file that says why a node is in quarantine.
+pub(crate) const MAX_QUARANTINE_BYTES: u64 = 64 << 10;
+/// Between two passes of the scrubber, and before the first.
+pub(crate) const SCRUB_PAUSE: Duration = Duration::from_secs(10);
+/// Between two looks of the scrubber whether what it found damaged is gone.
+pub(crate) const SCRUB_LOOK: Duration = Duration::from_secs(1);
 /// Commands that wait for the writer.
 pub(crate) const WRITER_QUEUE: usize = 16;
 
@@ -43,5 +74,7 @@ pub(crate) const LOG_READ_GAP_BYTES: u64 = 4 << 10;
 pub(crate) const LOG_CHUNK_BYTES: usize = 1 << 20;
 /// Of a bincode structure in the log: a membership of thousands of nodes fits.
 pub(crate) const MAX_LOG_STRUCT_BYTES: u64 = 1 << 20;
-/// How long the log's queue is empty before the log's thread marks what is durable.
+/// How long the log's queue is empty before the log's thread makes the next segment's file ahead.
 pub(crate) const LOG_IDLE_TIME: Duration = Duration::from_millis(5);
+/// How long the log's thread leaves that be after the disk was full.
+pub(crate) const LOG_SPARE_PAUSE: Duration = Duration::from_secs(10);

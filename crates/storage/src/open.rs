@@ -1,24 +1,36 @@
 //! Opening a node's data directory: whose it is, what is in it, and the way back to a whole state after a crash.
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
+use openraft::storage::RaftLogStorage;
 use stockade_env::Env;
 use tokio::sync::mpsc;
 
 use crate::alarms::Alarms;
+use crate::applied_row::LogId;
 use crate::applier::StateMachine;
+use crate::chain_marks::CHAIN_MARK_EVERY;
 use crate::dir_lock::DirLock;
 use crate::engine::{Engine, EngineKind};
 use crate::engine_dir::{EngineDir, Opened};
 use crate::file::Files;
 use crate::identity::{self, Identity};
+use crate::load::Loaded;
 use crate::log::{LogOptions, LogStore};
-use crate::memory::{Loaded, Shared};
+use crate::memory::Shared;
+use crate::quarantine::{self, QuarantineFile};
+use crate::restore::BackupId;
+use crate::scrub::Scrub;
+use crate::skip::SkipList;
 use crate::snapshot::{SnapshotFile, SnapshotStore};
+use crate::space::{SpaceMarks, SpaceWatch};
 use crate::writer::{self, Writer};
-use crate::{Error, StateHandle, layout, limits};
+use crate::{Error, StateHandle, catch_up, layout, limits};
+
+/// See [`Options::scrub_bytes_per_second`]: a disk of a terabyte takes three days, and nobody notices it.
+pub const DEFAULT_SCRUB_BYTES_PER_SECOND: u64 = 4 << 20;
 
 /// How a node keeps its data. Sizes in bytes.
 #[derive(Debug, Clone)]
@@ -27,6 +39,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// Whose the directory is, or becomes where it is empty.
     pub identity: Identity,
+    /// The backup that the cluster began with; noted in an empty directory.
+    pub restored_from: Option<BackupId>,
     /// What keeps the rows of the applied state.
     pub engine: EngineKind,
     /// Of a log segment.
@@ -39,6 +53,12 @@ pub struct Options {
     pub snapshot_log_bytes: u64,
     /// Of sled's page cache.
     pub sled_cache_bytes: u64,
+    /// At most so much of the log and the snapshot is read again in a second, to find what rots; 0 switches it off.
+    pub scrub_bytes_per_second: u64,
+    /// Log indexes that are multiples of it have a chain mark; the same on all nodes. Tests make it smaller.
+    pub chain_mark_every: u64,
+    /// When the node becomes read-only for want of room; off by default.
+    pub space: SpaceMarks,
 }
 
 impl Options {
@@ -47,12 +67,16 @@ impl Options {
         Self {
             dir,
             identity,
+            restored_from: None,
             engine: EngineKind::Sled,
             segment_bytes: 64 << 20,
             log_cache_bytes: 64 << 20,
             overlay_bytes: 256 << 20,
             snapshot_log_bytes: 256 << 20,
             sled_cache_bytes: 256 << 20,
+            scrub_bytes_per_second: DEFAULT_SCRUB_BYTES_PER_SECOND,
+            chain_mark_every: CHAIN_MARK_EVERY,
+            space: SpaceMarks::default(),
         }
     }
 }
@@ -70,6 +94,8 @@ pub struct Storage {
     pub snapshots: SnapshotStore,
     /// What a person should look at.
     pub alarms: Alarms,
+    /// How much room the disk has.
+    pub space: SpaceWatch,
     /// Whose data it is.
     pub identity: Identity,
     /// Held as long as the data is in use.
@@ -81,7 +107,12 @@ pub async fn open(files: Arc<dyn Files>, env: &Env, options: Options) -> Result<
     let dir = &options.dir;
     files.create_dir(dir).map_err(|source| Error::io(dir, source))?;
     let lock = DirLock::take(files.as_ref(), dir)?;
-    identity::claim(files.as_ref(), dir, &options.identity)?;
+    let alarms = Alarms::new(env.clock.clone());
+    let space = SpaceWatch::new(Arc::clone(&files), dir.clone(), options.space, alarms.clone());
+    // What follows may write a segment of the log and the whole applied state anew: better not begun than broken off.
+    space.expect_room()?;
+    identity::claim(files.as_ref(), dir, &options.identity, options.restored_from)?;
+    quarantine::refuse(files.as_ref(), dir)?;
     let log_options = LogOptions {
         dir: dir.join(layout::LOG_DIR),
         segment_bytes: options.segment_bytes,
@@ -101,8 +132,11 @@ pub async fn open(files: Arc<dyn Files>, env: &Env, options: Options) -> Result<
     };
     // Directories made since the start are safe from a power cut only now.
     files.sync_dir(dir).map_err(|source| Error::io(dir, source))?;
-    let (engine, loaded) = recover(&engine_dir, &log, snapshots.current().as_ref(), options.engine)?;
-    start(files, env, options, log, snapshots, engine_dir, engine, loaded, lock)
+    let snapshot = snapshots.current();
+    let snapshots_dir = dir.join(layout::SNAPSHOT_DIR);
+    let (engine, loaded) = recover(&engine_dir, &log, snapshot.as_ref(), &snapshots_dir, options.engine)?;
+    finish_install(&log, snapshot.as_ref(), dir).await?;
+    start(files, env, options, alarms, space, log, snapshots, engine_dir, engine, loaded, lock)
 }
 
 /// The applied state as the last run left it, or rebuilt from the newest snapshot; the log brings it up to date.
@@ -110,19 +144,19 @@ fn recover(
     engine_dir: &EngineDir,
     log: &LogStore,
     snapshot: Option<&SnapshotFile>,
+    snapshots_dir: &Path,
     kind: EngineKind,
 ) -> Result<Opened, Error> {
     let purged = log.purged_index();
     let last = log.last_index();
     let snapshot_index = snapshot.map_or(0, |snapshot| snapshot.position().index());
+    check_root(log, snapshot, snapshots_dir)?;
     let trusted = match kind {
         EngineKind::Sled => engine_dir.open_trusted()?,
         EngineKind::Memory => None,
     };
     if let Some((engine, loaded)) = trusted {
         let index = loaded.position.index();
-        // Older than the snapshot: a crash came between receiving and installing it. Not of this log: the log was cut
-        // and written again, and the engine had what was cut.
         let snapshot_log_id = snapshot.and_then(|snapshot| snapshot.position().log_id);
         let of_this_log = match loaded.position.log_id {
             None => purged == 0,
@@ -131,6 +165,7 @@ fn recover(
         if index >= snapshot_index && of_this_log {
             return Ok((engine, loaded));
         }
+        check_not_ahead(log, loaded.position.log_id, snapshot_index)?;
         tracing::warn!(
             index,
             snapshot_index,
@@ -139,11 +174,72 @@ fn recover(
             "the applied state does not fit the log: it is rebuilt"
         );
     }
-    if purged > snapshot_index {
-        let what = format!("the log begins after {purged}, the newest snapshot is of {snapshot_index}");
-        return Err(Error::corrupt(&engine_dir.dir, 0, what));
-    }
     engine_dir.rebuild(snapshot)
+}
+
+/// The newest snapshot reaches to where the log begins, and is of this log. Checked even where the engine needs neither: a
+/// follower may, and the engine may be gone tomorrow.
+fn check_root(log: &LogStore, snapshot: Option<&SnapshotFile>, snapshots_dir: &Path) -> Result<(), Error> {
+    let purged = log.purged_index();
+    let Some(snapshot) = snapshot else {
+        if purged == 0 {
+            return Ok(());
+        }
+        return Err(Error::corrupt(
+            snapshots_dir,
+            0,
+            format!("the log begins after {purged}, and there is no snapshot"),
+        ));
+    };
+    let index = snapshot.position().index();
+    if purged > index {
+        let what = format!("the log begins after {purged}, the newest snapshot is of {index}");
+        return Err(Error::corrupt(snapshot.path(), 0, what));
+    }
+    // A conflict is cut from the log before a snapshot is installed.
+    match (log.log_id_at(index), snapshot.position().log_id) {
+        (Some(in_log), Some(of_snapshot)) if in_log != of_snapshot => {
+            let what = format!("it ends with entry {of_snapshot}, the log has {in_log} in its place");
+            Err(Error::corrupt(snapshot.path(), 0, what))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A crash between the install of a snapshot and the purge behind it leaves a log that ends before the snapshot. Where it
+/// ends with an entry of a later term, which was never committed, openraft takes it for newer than the snapshot and keeps
+/// it; what comes next would not fit behind it.
+async fn finish_install(log: &LogStore, snapshot: Option<&SnapshotFile>, dir: &Path) -> Result<(), Error> {
+    let Some(log_id) = snapshot.and_then(|snapshot| snapshot.position().log_id) else { return Ok(()) };
+    if log.last_index() < log_id.index && log.last_log_id() > Some(log_id) {
+        tracing::info!(%log_id, "finishing the install of a snapshot that a crash interrupted");
+        let io = |source| Error::io(dir, source);
+        log.clone().purge(log_id).await.map_err(io)?;
+        log.barrier().await.map_err(io)?;
+    }
+    Ok(())
+}
+
+/// The applied state never holds what the log could still lose: the writer waits until an entry is durable, what is applied
+/// is committed, and what is committed is never truncated. So where a state that can be trusted holds an entry that is
+/// neither in the log nor covered by the snapshot, the log has lost entries that this node acknowledged.
+///
+/// A state older than the snapshot is no such proof. A snapshot that is installed is published before the engine is made
+/// from it, and the log is purged up to it only after that: a crash in between leaves the engine of before, and a log that
+/// ends before the snapshot. There the state is rebuilt. When openraft cuts a log that conflicts with the snapshot, it
+/// cuts what is not committed, so the entry of the engine of before stays in the log as well.
+fn check_not_ahead(log: &LogStore, applied: Option<LogId>, snapshot_index: u64) -> Result<(), Error> {
+    let Some(applied) = applied.filter(|applied| applied.index > snapshot_index) else { return Ok(()) };
+    let (index, last) = (applied.index, log.last_index());
+    let instead = match log.log_id_at(index) {
+        Some(other) => format!("has entry {other} in its place"),
+        None => format!("ends at {last}"),
+    };
+    let what = format!(
+        "entry {applied} was applied, but the log {instead}, and the newest snapshot is of {snapshot_index}: \
+         the log has lost entries that were on the disk"
+    );
+    Err(Error::corrupt(&log.shared().dir, 0, what))
 }
 
 #[allow(clippy::too_many_arguments, reason = "puts together what open has made, once")]
@@ -151,6 +247,8 @@ fn start(
     files: Arc<dyn Files>,
     env: &Env,
     options: Options,
+    alarms: Alarms,
+    space: SpaceWatch,
     log: LogStore,
     snapshots: SnapshotStore,
     engine_dir: EngineDir,
@@ -158,25 +256,36 @@ fn start(
     mut loaded: Loaded,
     lock: DirLock,
 ) -> Result<Storage, Error> {
+    let snapshot_index = snapshots.current().map_or(0, |snapshot| snapshot.position().index());
+    let skips = SkipList::open(files.as_ref(), &options.dir, snapshot_index)?;
     let (sender, commands) = mpsc::channel(limits::WRITER_QUEUE);
     let request_pages = std::mem::take(&mut loaded.request_pages);
     let digest = loaded.digest;
-    let shared = Arc::new(Shared::new(loaded, Arc::clone(&engine)));
+    let written = loaded.position.clone();
+    let overlay_bytes = u64::try_from(options.overlay_bytes).unwrap_or(u64::MAX);
+    space.start(&env.tasks);
+    let shared = Arc::new(Shared::new(loaded, Arc::clone(&engine), options.chain_mark_every));
+    let quarantine = QuarantineFile { files: Arc::clone(&files), dir: options.dir.clone() };
     let writer = Writer {
-        files,
+        files: Arc::clone(&files),
         redo_path: engine_dir.redo_path.clone(),
         engine_dir,
         engine,
         digest,
         request_pages,
+        written,
+        space: space.clone(),
+        overlay_bytes,
         shared: Arc::clone(&shared),
         snapshots: snapshots.clone(),
         log: log.clone(),
         commands,
+        building: None,
+        waiting: VecDeque::new(),
+        own_threads: options.engine == EngineKind::Sled,
         _lock: lock.clone(),
     };
     writer::spawn(writer, &env.tasks, options.engine == EngineKind::Sled)?;
-    let overlay_bytes = u64::try_from(options.overlay_bytes).unwrap_or(u64::MAX);
     let state = StateHandle {
         shared: Arc::clone(&shared),
         writer: sender.clone(),
@@ -184,16 +293,20 @@ fn start(
         snapshots: snapshots.clone(),
         snapshot_log_bytes: options.snapshot_log_bytes,
         overlay_bytes,
-        snapshot_asked: Arc::new(AtomicU64::new(0)),
+        scrub: Scrub::new(),
+        quarantine,
     };
+    state.scrub.start(env, files, options.scrub_bytes_per_second, &state, alarms.clone());
+    let committed = log.committed().map_or(0, |log_id| log_id.index);
+    catch_up::tell(&env.tasks, shared.applied.subscribe(), committed);
     let state_machine = StateMachine {
         shared,
         writer: sender,
         snapshots: snapshots.clone(),
         log: log.clone(),
         overlay_bytes,
+        skips,
         tasks: env.tasks.clone(),
     };
-    let alarms = Alarms::new(env.clock.clone());
-    Ok(Storage { log, state_machine, state, snapshots, alarms, identity: options.identity, lock })
+    Ok(Storage { log, state_machine, state, snapshots, alarms, space, identity: options.identity, lock })
 }

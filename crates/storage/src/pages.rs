@@ -49,14 +49,31 @@ pub(crate) fn unpack(mut page: &[u8]) -> Result<Vec<Item>, Error> {
 }
 
 fn unpack_one(page: &[u8]) -> Option<(Item, &[u8])> {
+    let (revision, position, bytes, rest) = split_one(page)?;
+    Some((Item { revision, position, bytes: bytes.to_vec() }, rest))
+}
+
+/// The bytes of a page's items, in order, without a copy. It ends after an error.
+pub(crate) fn items(mut page: &[u8]) -> impl Iterator<Item = Result<&[u8], Error>> {
+    std::iter::from_fn(move || {
+        if page.is_empty() {
+            return None;
+        }
+        let split = split_one(page);
+        page = split.map_or(&[], |(_, _, _, rest)| rest);
+        let bytes = split.map(|(_, _, bytes, _)| bytes);
+        Some(bytes.ok_or_else(|| Error::Engine("a page is cut short".to_owned())))
+    })
+}
+
+/// Revision, position and bytes of the first item, and what follows.
+fn split_one(page: &[u8]) -> Option<(u64, u32, &[u8], &[u8])> {
     let (revision, rest) = page.split_first_chunk::<8>()?;
     let (position, rest) = rest.split_first_chunk::<4>()?;
     let (len, rest) = rest.split_first_chunk::<4>()?;
     let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
     let (bytes, rest) = rest.split_at_checked(len)?;
-    let revision = u64::from_le_bytes(*revision);
-    let position = u32::from_le_bytes(*position);
-    Some((Item { revision, position, bytes: bytes.to_vec() }, rest))
+    Some((u64::from_le_bytes(*revision), u32::from_le_bytes(*position), bytes, rest))
 }
 
 #[cfg(test)]
@@ -79,5 +96,7 @@ mod tests {
         let pages = pack(&[Item { revision: 1, position: 0, bytes: vec![1, 2, 3] }]);
         let page = &pages[0].2;
         assert!((1..page.len()).all(|len| unpack(&page[..len]).is_err()));
+        assert!((1..page.len()).all(|len| items(&page[..len]).any(|item| item.is_err())));
+        assert_eq!(items(page).map(Result::unwrap).collect::<Vec<_>>(), [[1, 2, 3]]);
     }
 }

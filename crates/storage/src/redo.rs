@@ -34,7 +34,13 @@ pub(crate) fn write(files: &dyn Files, path: &Path, rows: &[RowWrite]) -> Result
     let io = |source| Error::io(path, source);
     remove(files, path)?;
     let file = files.create(path).map_err(io)?;
-    file.write_at(0, &bytes).map_err(io)
+    file.write_at(0, &bytes).map_err(|error| {
+        // Incomplete it is of no use, and on a full disk in the way of what is.
+        if let Err(error) = files.remove(path) {
+            tracing::warn!(%error, "an incomplete redo file stays until the next start");
+        }
+        io(error)
+    })
 }
 
 /// The rows of a complete file; `None` where there is none or the crash came while it was written, before any of its

@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use crate::engine::{Engine, RowWrite};
+use crate::engine::{Engine, Row, RowWrite};
 use crate::{Error, keys, limits};
 
 /// Bytes before the value in its first row.
@@ -133,6 +133,57 @@ impl Values<'_> {
     }
 }
 
+/// Puts values together from rows that come one by one in the order of their keys.
+#[derive(Default)]
+pub(crate) struct Joiner(Option<Unjoined>);
+
+/// A value of which rows are missing yet.
+struct Unjoined {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    parts: u16,
+    seen: u16,
+}
+
+impl Joiner {
+    /// The value, where the next row is all of it: then it needs no [`Joiner::push`].
+    pub(crate) fn whole<'v>(&self, key: &[u8], row: &'v [u8]) -> Result<Option<&'v [u8]>, Error> {
+        if self.0.is_some() {
+            return Ok(None);
+        }
+        let (parts, value) = split_count(key, row)?;
+        Ok((parts == 0).then_some(value))
+    }
+
+    /// Takes the next row; gives the value that it completes.
+    pub(crate) fn push(&mut self, key: &[u8], row: &[u8]) -> Result<Option<Row>, Error> {
+        let unjoined = if let Some(mut unjoined) = self.0.take() {
+            unjoined.seen += 1;
+            if part_key(&unjoined.key, unjoined.seen) != key {
+                return Err(damaged(&unjoined.key, "a part is missing"));
+            }
+            unjoined.value.extend_from_slice(row);
+            unjoined
+        } else {
+            let (parts, head) = split_count(key, row)?;
+            Unjoined { key: key.to_vec(), value: head.to_vec(), parts, seen: 0 }
+        };
+        if unjoined.seen == unjoined.parts {
+            return Ok(Some((unjoined.key, unjoined.value)));
+        }
+        self.0 = Some(unjoined);
+        Ok(None)
+    }
+
+    /// Checks that no value was left incomplete.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        match self.0 {
+            None => Ok(()),
+            Some(unjoined) => Err(damaged(&unjoined.key, "a part is missing")),
+        }
+    }
+}
+
 /// Number of rows and a sum over them that doesn't depend on their order: what tells a view that a crash left whole from
 /// one that lost or kept a row it should not have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -146,6 +197,12 @@ impl Digest {
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) {
         self.rows = self.rows.wrapping_add(1);
         self.sum = self.sum.wrapping_add(row_hash(key, value));
+    }
+
+    /// Takes in the rows of another.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.rows = self.rows.wrapping_add(other.rows);
+        self.sum = self.sum.wrapping_add(other.sum);
     }
 
     /// Takes a row out.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
 use stockade_state_machine::order::Order;
@@ -15,7 +14,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::applier::{answer, ask};
 use crate::log::LogStore;
 use crate::memory::{Memory, Shared, stored_document, stored_order};
-use crate::snapshot::SnapshotStore;
+use crate::quarantine::QuarantineFile;
+use crate::scrub::Scrub;
+use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::writer::WriterCommand;
 use crate::{Error, keys, rows};
 
@@ -28,8 +29,8 @@ pub struct StateHandle {
     pub(crate) snapshots: SnapshotStore,
     pub(crate) snapshot_log_bytes: u64,
     pub(crate) overlay_bytes: u64,
-    /// Log index of the last snapshot that was asked for, so that one is not asked for twice.
-    pub(crate) snapshot_asked: Arc<AtomicU64>,
+    pub(crate) scrub: Scrub,
+    pub(crate) quarantine: QuarantineFile,
 }
 
 /// A hash of the whole state.
@@ -87,17 +88,25 @@ impl StateHandle {
         self.backlog_bytes() > self.overlay_bytes / 2
     }
 
-    /// True, once, where the log has grown enough since the last snapshot to make another worth it.
+    /// True where the log has grown enough since the last snapshot to make another worth it.
     pub fn should_snapshot(&self) -> bool {
         let current = self.snapshots.current();
         let (index, len) = current.map_or((0, 0), |snapshot| (snapshot.position().index(), snapshot.len()));
-        // Counted from where one was asked for last: it is not asked for twice, and one that never came is asked for again.
-        let since = index.max(self.snapshot_asked.load(Ordering::Relaxed));
-        if self.log.log_bytes_since(since) <= self.snapshot_log_bytes.max(len) {
-            return false;
-        }
-        self.snapshot_asked.store(self.applied().get(), Ordering::Relaxed);
-        true
+        self.log.log_bytes_since(index) > self.snapshot_log_bytes.max(len)
+    }
+
+    /// Makes, verifies and publishes a snapshot of what is applied. A failure leaves the last one in force and nothing
+    /// else behind; the node goes on, and its log grows until one succeeds.
+    pub async fn make_snapshot(&self) -> Result<SnapshotFile, Error> {
+        let gone = || Error::Engine("the writer has stopped".to_owned());
+        let (reply, made) = oneshot::channel();
+        self.writer.send(WriterCommand::Snapshot(reply)).await.map_err(|_| gone())?;
+        made.await.map_err(|_| gone())?
+    }
+
+    /// The newest snapshot, where there is one.
+    pub fn newest_snapshot(&self) -> Option<SnapshotFile> {
+        self.snapshots.current()
     }
 
     /// The chain hash, and on request the hash over all rows.

@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use sha2::{Digest as _, Sha256};
+use stockade_state_machine::Origin;
 
 use crate::applied_row::Position;
 use crate::codec::Durable;
@@ -15,36 +16,59 @@ use crate::{Error, keys, pages, rows};
 /// Pages are taken apart, since nodes pack them differently; request records that have left are passed over; cluster
 /// identity and membership are not state.
 pub(crate) fn full(engine: &dyn Engine, position: &Position) -> Result<([u8; 32], u64), Error> {
-    let mut hash = Sha256::new();
-    let mut count = 0_u64;
+    let mut hasher = StateHasher::new(position.trimmed.clone());
     for value in rows::scan(engine, Bound::Unbounded) {
         let (key, value) = value?;
+        hasher.value(&key, &value)?;
+    }
+    Ok(hasher.finish(position))
+}
+
+/// The hash of [`full`] in the making, over values that come in the order of their keys.
+pub(crate) struct StateHasher {
+    hash: Sha256,
+    count: u64,
+    trimmed: Option<Origin>,
+}
+
+impl StateHasher {
+    pub(crate) fn new(trimmed: Option<Origin>) -> Self {
+        Self { hash: Sha256::new(), count: 0, trimmed }
+    }
+
+    /// Takes the next value in.
+    pub(crate) fn value(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
         if key == keys::APPLIED {
-            continue;
+            return Ok(());
         }
         match key.first() {
             Some(&keys::LEDGER) => {
-                for item in pages::unpack(&value)? {
-                    feed(&mut hash, b"ledger", &item.bytes);
-                    count += 1;
+                for item in pages::unpack(value)? {
+                    self.feed(b"ledger", &item.bytes);
                 }
             }
             Some(&keys::REQUEST) => {
-                for item in pages::unpack(&value)? {
+                for item in pages::unpack(value)? {
                     let (origin, _) =
                         decode_request_item(&item.bytes).map_err(|error| Error::Engine(error.to_string()))?;
-                    if position.trimmed.as_ref().is_none_or(|trimmed| origin > *trimmed) {
-                        feed(&mut hash, b"request", &item.bytes);
-                        count += 1;
+                    if self.trimmed.as_ref().is_none_or(|trimmed| origin > *trimmed) {
+                        self.feed(b"request", &item.bytes);
                     }
                 }
             }
-            _ => {
-                feed(&mut hash, &key, &value);
-                count += 1;
-            }
+            _ => self.feed(key, value),
         }
+        Ok(())
     }
-    feed(&mut hash, b"clock", &position.clock.encode());
-    Ok((hash.finalize().into(), count))
+
+    fn feed(&mut self, name: &[u8], value: &[u8]) {
+        feed(&mut self.hash, name, value);
+        self.count += 1;
+    }
+
+    /// The hash and the number of rows, page items counted each.
+    pub(crate) fn finish(mut self, position: &Position) -> ([u8; 32], u64) {
+        feed(&mut self.hash, b"clock", &position.clock.encode());
+        (self.hash.finalize().into(), self.count)
+    }
 }

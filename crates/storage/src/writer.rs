@@ -1,17 +1,18 @@
 //! The writer: brings what was applied into the engine, behind apply and off its way. Snapshots and hashes over all
 //! rows are its work too, since while it makes them nobody writes to the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use stockade_env::Tasks;
+use stockade_env::{FailureKind, Tasks};
 use stockade_state_machine::{Origin, Revision};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::applied_row::{self, Position};
+use crate::building::{Building, SnapshotReply};
 use crate::dir_lock::DirLock;
 use crate::engine::{ClosedEngine, Engine, RowWrite};
 use crate::engine_dir::EngineDir;
@@ -20,6 +21,7 @@ use crate::log::LogStore;
 use crate::memory::Shared;
 use crate::rows::{self, Digest};
 use crate::snapshot::{SnapshotFile, SnapshotStore};
+use crate::space::{SpaceLevel, SpaceWatch};
 use crate::state_handle::StateHash;
 use crate::window::Window;
 use crate::{Error, keys, limits, pages, redo, state_hash};
@@ -28,7 +30,7 @@ use crate::{Error, keys, limits, pages, redo, state_hash};
 #[derive(Debug)]
 pub(crate) enum WriterCommand {
     /// Make and publish a snapshot.
-    Snapshot(oneshot::Sender<Result<SnapshotFile, Error>>),
+    Snapshot(SnapshotReply),
     /// Hash all rows.
     Hash(oneshot::Sender<Result<StateHash, Error>>),
     /// Forget everything and begin again with a snapshot.
@@ -42,7 +44,8 @@ pub(crate) enum WriterCommand {
 /// Invariants:
 /// - The engine never holds an entry that the local log could lose in a power cut: a window waits for the log's durable index.
 /// - Every window reaches the engine whole: it fits one batch, or a redo file was complete before its first batch.
-/// - `digest` and `request_pages` describe the engine as it is.
+/// - `digest`, `request_pages` and `written` describe the engine as it is.
+/// - While the disk is full no window is written, unless apply waits for it: Raft's own task would wait next.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) files: Arc<dyn Files>,
@@ -51,10 +54,21 @@ pub(crate) struct Writer {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) digest: Digest,
     pub(crate) request_pages: BTreeMap<Vec<u8>, Origin>,
+    /// Up to where the engine has everything.
+    pub(crate) written: Position,
+    pub(crate) space: SpaceWatch,
+    /// Beyond it apply waits for a window to be written.
+    pub(crate) overlay_bytes: u64,
     pub(crate) shared: Arc<Shared>,
     pub(crate) snapshots: SnapshotStore,
     pub(crate) log: LogStore,
     pub(crate) commands: mpsc::Receiver<WriterCommand>,
+    /// The snapshot in the making.
+    pub(crate) building: Option<Building>,
+    /// Who waits for the next one.
+    pub(crate) waiting: VecDeque<SnapshotReply>,
+    /// False where there must be no second thread: then everything waits for a snapshot.
+    pub(crate) own_threads: bool,
     /// Keeps others out of the directory until the writer has ended.
     pub(crate) _lock: DirLock,
 }
@@ -64,7 +78,7 @@ impl Writer {
     pub(crate) async fn run(mut self, tasks: Tasks) {
         if let Err(error) = self.serve().await {
             self.engine_dir.distrust();
-            tasks.fail("the engine's writer", &error.to_string());
+            tasks.fail_as(error.failure_kind(), "the engine's writer", &error.to_string());
         }
     }
 
@@ -82,6 +96,7 @@ impl Writer {
                 // All handles are gone without a word: as after a kill.
                 Some(None) => return Ok(()),
                 Some(Some(WriterCommand::Stop(reply))) => {
+                    self.building = None;
                     self.write_window().await?;
                     let left_in_order = self.engine.flush().and_then(|()| self.engine_dir.note_clean_stop());
                     // Whoever opens the directory next must not meet sled's own lock.
@@ -93,31 +108,66 @@ impl Writer {
                 }
                 Some(Some(command)) => self.obey(command).await?,
             }
+            self.begin_waiting().await?;
         }
     }
 
     async fn obey(&mut self, command: WriterCommand) -> Result<(), Error> {
         match command {
-            WriterCommand::Snapshot(reply) => {
-                let position = self.write_window().await?;
-                // The engine is as good as before a failure, but openraft takes it as one of the node.
-                let _ = reply.send(self.snapshots.build(self.engine.as_ref(), &position));
-            }
+            WriterCommand::Snapshot(reply) => self.waiting.push_back(reply),
             WriterCommand::Hash(reply) => {
                 let position = self.write_window().await?;
                 let _ = reply.send(self.hash(&position));
             }
             WriterCommand::Install(snapshot, reply) => {
                 let installed = self.install(snapshot);
-                let failed = installed.is_err();
+                // Both who waits and the writer fail by it, whichever is heard first.
+                let failed =
+                    installed.as_ref().err().map(|error| error.alike("a snapshot was not installed"));
                 let _ = reply.send(installed);
-                if failed {
-                    return Err(Error::Engine("a snapshot could not be installed".to_owned()));
-                }
+                failed.map_or(Ok(()), Err)?;
             }
             WriterCommand::Stop(_) => unreachable!("handled by the caller"),
         }
         Ok(())
+    }
+
+    /// Begins the next snapshot that somebody waits for, once the one in the making is over.
+    async fn begin_waiting(&mut self) -> Result<(), Error> {
+        if self.building.as_ref().is_some_and(|building| !building.is_over()) {
+            return Ok(());
+        }
+        self.building = None;
+        let Some(reply) = self.waiting.pop_front() else { return Ok(()) };
+        let position = self.write_window().await?;
+        // The engine is as good as before a failure, and the last snapshot stands.
+        if let Err(error) = self.expect_room_for_snapshot() {
+            let _ = reply.send(Err(error));
+        } else if self.own_threads {
+            self.building = Some(Building::begin(&self.snapshots, &self.engine, position, reply)?);
+        } else {
+            let never = AtomicBool::new(false);
+            let _ = reply.send(self.snapshots.build(self.engine.as_ref(), &position, &never));
+        }
+        Ok(())
+    }
+
+    /// A snapshot that would eat into the reserve, or break off for want of room, is not begun.
+    fn expect_room_for_snapshot(&self) -> Result<(), Error> {
+        let last = self.snapshots.current().map_or(0, |snapshot| snapshot.len());
+        let needed = if last > 0 { last } else { self.engine_dir.bytes()? };
+        if !self.space.has_room_for(needed) {
+            let why = format!("a snapshot takes about {needed}, and the reserve must stay; make room");
+            return Err(self.space.no_room(&why));
+        }
+        Ok(())
+    }
+
+    fn write_to_engine(&self, rows: &[RowWrite]) -> Result<(), Error> {
+        match &self.building {
+            Some(building) => building.write_beside(rows),
+            None => self.engine.write(rows),
+        }
     }
 
     fn hash(&self, position: &Position) -> Result<StateHash, Error> {
@@ -127,6 +177,9 @@ impl Writer {
 
     /// Writes what is applied; gives the position that the engine has then.
     async fn write_window(&mut self) -> Result<Position, Error> {
+        if self.holds_back()? {
+            return Ok(self.written.clone());
+        }
         let window = {
             let mut window = self.shared.window.lock();
             let next = Window::after(window.position.clone());
@@ -140,10 +193,18 @@ impl Writer {
         self.shared.in_writing.store(bytes, Ordering::Relaxed);
         self.wait_durable(position.index()).await?;
         self.write_rows(&window)?;
+        self.written = position.clone();
         self.evict(&window);
         self.shared.in_writing.store(0, Ordering::Relaxed);
         self.shared.drained.notify_waiters();
         Ok(position)
+    }
+
+    /// True while what is applied stays in memory because the disk is full. An engine without its applied row is written
+    /// all the same: it takes a page.
+    fn holds_back(&self) -> Result<bool, Error> {
+        let full = self.space.look() == SpaceLevel::Full;
+        Ok(full && self.shared.backlog_bytes() <= self.overlay_bytes && !self.is_blank()?)
     }
 
     /// True where the engine was never written to: a snapshot needs its applied row even if nothing was applied.
@@ -195,7 +256,7 @@ impl Writer {
             redo::write(self.files.as_ref(), &self.redo_path, &batch)?;
         }
         for part in batch.chunks(limits::ENGINE_BATCH_ROWS) {
-            engine.write(part)?;
+            self.write_to_engine(part)?;
         }
         // Until this is done a crash of the process may lose the batches, so the redo file stays till then.
         engine.flush()?;
@@ -261,12 +322,15 @@ impl Writer {
     /// Begins again with a snapshot: what was applied before it is dropped with its engine. Nothing is applied meanwhile,
     /// and the window goes before any other command can write it into the new engine.
     fn install(&mut self, snapshot: SnapshotFile) -> Result<(), Error> {
+        // One in the making is older, and of an engine that goes.
+        self.building = None;
         let snapshot = self.snapshots.publish(snapshot)?;
         redo::remove(self.files.as_ref(), &self.redo_path)?;
         let (engine, loaded) = self.engine_dir.rebuild(Some(&snapshot))?;
         self.engine = Arc::clone(&engine);
         self.digest = loaded.digest;
         self.request_pages.clone_from(&loaded.request_pages);
+        self.written = loaded.position.clone();
         self.shared.replace(loaded, engine);
         Ok(())
     }
@@ -285,11 +349,17 @@ pub(crate) fn spawn(writer: Writer, tasks: &Tasks, own_thread: bool) -> Result<(
         .build()
         .map_err(|error| Error::Engine(format!("no runtime for the writer: {error}")))?;
     let thread = std::thread::Builder::new().name("engine-writer".to_owned());
-    let on_panic = tasks.clone();
+    let (on_panic, space) = (tasks.clone(), writer.space.clone());
     let body = move || {
         let run = std::panic::AssertUnwindSafe(|| runtime.block_on(writer.run(failures)));
         if std::panic::catch_unwind(run).is_err() {
-            on_panic.fail("the engine's writer", "panicked");
+            // sled asserts where others would give an error: a disk without any room is told from a bug by looking.
+            let (kind, cause) = if space.is_exhausted() {
+                (FailureKind::DiskFull, "panicked, and the disk has no room left")
+            } else {
+                (FailureKind::Bug, "panicked")
+            };
+            on_panic.fail_as(kind, "the engine's writer", cause);
         }
     };
     thread.spawn(body).map_err(|error| Error::Engine(format!("no thread for the writer: {error}")))?;

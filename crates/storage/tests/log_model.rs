@@ -18,7 +18,9 @@ enum Step {
     Committed { back: u64 },
     Barrier,
     Reopen,
+    Kill,
     PowerCut,
+    KeptPowerCut,
     TornPowerCut { seed: u64 },
     StopAt { operations: u64 },
 }
@@ -32,7 +34,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..4_u64).prop_map(|back| Step::Committed { back }),
         1 => Just(Step::Barrier),
         1 => Just(Step::Reopen),
+        1 => Just(Step::Kill),
         1 => Just(Step::PowerCut),
+        1 => Just(Step::KeptPowerCut),
         2 => any::<u64>().prop_map(|seed| Step::TornPowerCut { seed }),
         2 => (1..12_u64).prop_map(|operations| Step::StopAt { operations }),
     ]
@@ -60,7 +64,12 @@ fn operation(step: &Step, held: &Held, term: u64) -> Option<Operation> {
         }
         Step::Committed { back } => Operation::Committed(at(next.saturating_sub(back + 1))?),
         Step::Barrier => Operation::Barrier,
-        Step::Reopen | Step::PowerCut | Step::TornPowerCut { .. } | Step::StopAt { .. } => return None,
+        Step::Reopen
+        | Step::Kill
+        | Step::PowerCut
+        | Step::KeptPowerCut
+        | Step::TornPowerCut { .. }
+        | Step::StopAt { .. } => return None,
     })
 }
 
@@ -87,8 +96,11 @@ async fn live(steps: Vec<Step>, segment_bytes: u64) {
                 files.heal();
                 log.shutdown().await;
             }
+            Step::Kill => files.kill(),
+            Step::KeptPowerCut => files.power_cut_kept(),
             Step::TornPowerCut { seed } => files.power_cut_torn(*seed),
-            _ if at % 2 == 0 => files.power_cut_torn(term),
+            _ if at.is_multiple_of(3) => files.kill(),
+            _ if at % 3 == 1 => files.power_cut_torn(term),
             _ => files.power_cut(),
         }
         drop(log);

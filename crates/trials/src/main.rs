@@ -3,6 +3,13 @@
 //!
 //! A crate of its own, so that `cargo xtask tidy` builds where the product doesn't compile.
 
+mod corrupt;
+mod crash;
+mod drive;
+mod restart;
+mod snapshot_latency;
+mod soak;
+
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -21,6 +28,16 @@ struct Arguments {
 enum Command {
     /// Lists the proofs.
     List,
+    /// Stops a node's storage at every operation on its disk: nothing acknowledged may be lost.
+    Crash(crash::CrashArgs),
+    /// Damages data directories in every small way: the damage is found, or the answer is unchanged.
+    Corrupt(corrupt::CorruptArgs),
+    /// Runs orders against real nodes: memory must stay flat.
+    Soak(soak::SoakArgs),
+    /// Measures how long a node with many orders takes to serve again.
+    Restart(restart::RestartArgs),
+    /// Measures what a snapshot costs those who write meanwhile.
+    SnapshotLatency(snapshot_latency::SnapshotLatencyArgs),
 }
 
 /// How results are printed.
@@ -36,6 +53,27 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     match arguments.command {
         Command::List => {}
+        Command::Crash(args) => return crash::run(&args, arguments.output),
+        Command::Corrupt(args) => return corrupt::run(&args, arguments.output),
+        Command::Soak(args) => return soak::run(&args, arguments.output),
+        Command::Restart(args) => return restart::run(&args, arguments.output),
+        Command::SnapshotLatency(args) => return snapshot_latency::run(&args, arguments.output),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a report; the exit code says whether the proof held.
+fn print<R: serde::Serialize + std::fmt::Display>(
+    report: &R,
+    holds: bool,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    use std::io::Write as _;
+
+    let mut stdout = std::io::stdout().lock();
+    match output {
+        Output::Table => write!(stdout, "{report}")?,
+        Output::Json => writeln!(stdout, "{}", serde_json::to_string(report)?)?,
+    }
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

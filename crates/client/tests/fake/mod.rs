@@ -14,11 +14,11 @@ use stockade_proto::v1::mutation_result::Response as Answered;
 use stockade_proto::v1::stock_service_server::{StockService, StockServiceServer};
 use stockade_proto::v1::transaction_service_server::{TransactionService, TransactionServiceServer};
 use stockade_proto::v1::{
-    AbandonRequestRequest, AbandonRequestResponse, AdjustStockRequest, AdjustStockResponse, Fate,
-    GetOutcomeRequest, GetOutcomeResponse, GetStatusRequest, GetStatusResponse, GetStockRequest,
-    GetStockResponse, ListStockRequest, ListStockResponse, Mutation, MutationResult, NodeRole, NodeStatus,
-    PlaceOrderResponse, ReceiveStockRequest, ReceiveStockResponse, ResponseHeader, Stock, SubmitRequest,
-    SubmitResponse,
+    AbandonRequestRequest, AbandonRequestResponse, AddLearnerRequest, AddLearnerResponse, AdjustStockRequest,
+    AdjustStockResponse, Fate, GetOutcomeRequest, GetOutcomeResponse, GetStatusRequest, GetStatusResponse,
+    GetStockRequest, GetStockResponse, ListStockRequest, ListStockResponse, Mutation, MutationResult,
+    NodeRole, NodeStatus, PlaceOrderResponse, PromoteRequest, PromoteResponse, ReceiveStockRequest,
+    ReceiveStockResponse, ResponseHeader, Stock, SubmitRequest, SubmitResponse,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -271,6 +271,17 @@ impl ClusterService for Fake {
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
         let nodes = self.0.status.lock().clone();
         Ok(Response::new(GetStatusResponse { header: None, nodes }))
+    }
+
+    async fn add_learner(
+        &self,
+        _: Request<AddLearnerRequest>,
+    ) -> Result<Response<AddLearnerResponse>, Status> {
+        Err(Status::unimplemented("the tests place orders only"))
+    }
+
+    async fn promote(&self, _: Request<PromoteRequest>) -> Result<Response<PromoteResponse>, Status> {
+        Err(Status::unimplemented("the tests place orders only"))
     }
 }
 

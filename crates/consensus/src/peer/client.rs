@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::{Stream, StreamExt, stream};
 use openraft::base::{BoxFuture, BoxStream};
@@ -86,7 +87,8 @@ impl PeerClient {
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
         // Votes are small and urgent, whichever connection openraft thinks of.
         let mut client = self.connect(Purpose::Heartbeat)?;
-        let message = convert::vote_request_to_wire(request, self.envelope(), pre_vote);
+        let founding = self.links.founding.load(Ordering::Acquire);
+        let message = convert::vote_request_to_wire(request, self.envelope(), pre_vote, founding);
         let response = in_time(option.hard_ttl(), client.vote(message)).await?.into_inner();
         convert::vote_response_from_wire(response).map_err(|error| network_error(&error))
     }
@@ -101,6 +103,7 @@ impl PeerClient {
     {
         let mut client = self.connect(self.purpose)?;
         let Some(first) = input.next().await else { return Ok(None) };
+        let vote = first.vote;
         let mut first = convert::append_to_wire(first);
         first.envelope = Some(self.envelope());
         let (sender, requests) = mpsc::channel(limits::MAX_APPENDS_IN_FLIGHT);
@@ -108,7 +111,19 @@ impl PeerClient {
         let call = client.append_entries(ReceiverStream::new(requests));
         let answers = in_time(patience, call).await?.into_inner();
         let deadline = Instant::now() + patience;
-        Ok(Some(AppendStream { input, sender: Some(sender), answers, unanswered: 1, deadline, patience }))
+        let (links, target) = (Arc::clone(&self.links), self.target);
+        let sender = Some(sender);
+        Ok(Some(AppendStream {
+            input,
+            sender,
+            answers,
+            unanswered: 1,
+            deadline,
+            patience,
+            links,
+            target,
+            vote,
+        }))
     }
 
     async fn send_snapshot(
@@ -119,6 +134,7 @@ impl PeerClient {
         let mut client = self.connect(Purpose::Snapshot)?;
         let (membership_log_id, membership) =
             convert::stored_membership_to_wire(&snapshot.meta.last_membership);
+        let (own_vote, last_log_id) = (vote, snapshot.meta.last_log_id);
         let header = wire::SnapshotHeader {
             envelope: Some(self.envelope()),
             vote: Some(convert::vote_to_wire(&vote)),
@@ -140,6 +156,11 @@ impl PeerClient {
         };
         let vote =
             convert::vote_from_wire(answer.into_inner().vote).map_err(|error| network_error(&error))?;
+        if vote == own_vote
+            && let Some(log_id) = last_log_id
+        {
+            self.links.acknowledged.matched(self.target, &vote, log_id);
+        }
         Ok(SnapshotResponse::new(vote))
     }
 }
@@ -184,6 +205,10 @@ struct AppendStream<S> {
     unanswered: usize,
     deadline: Instant,
     patience: std::time::Duration,
+    links: Arc<Links>,
+    target: u64,
+    /// Under which the requests are sent.
+    vote: VoteOf<TypeConfig>,
 }
 
 impl<S> AppendStream<S>
@@ -217,7 +242,7 @@ where
             Ok(None) if waited => Some(Err(rpc_error(&Status::unavailable("the peer ended the stream")))),
             Ok(None) => None,
             Ok(Some(response)) => Some(match convert::append_result_from_wire(response) {
-                Ok(Ok(result)) => Ok(result),
+                Ok(Ok(result)) => self.note(result),
                 Ok(Err(fatal)) => {
                     Err(rpc_error(&Status::unavailable(format!("the peer is stopping: {fatal}"))))
                 }
@@ -226,11 +251,28 @@ where
         }
     }
 
+    /// Remembers what the peer acknowledges. One that takes it back is to openraft as if it could not be reached.
+    fn note(&self, result: StreamAppendResult<TypeConfig>) -> Answer {
+        let acknowledged = &self.links.acknowledged;
+        match &result {
+            Ok(Some(log_id)) => acknowledged.matched(self.target, &self.vote, *log_id),
+            Err(StreamAppendError::Conflict(log_id)) => {
+                if acknowledged.conflicts(self.target, &self.vote, *log_id) {
+                    let what = "the peer lacks entries that it had acknowledged";
+                    return Err(rpc_error(&Status::failed_precondition(what)));
+                }
+            }
+            Ok(None) | Err(StreamAppendError::HigherVote(_)) => {}
+        }
+        Ok(result)
+    }
+
     fn send(&mut self, request: Option<AppendEntriesRequest<TypeConfig>>) {
         let (Some(request), Some(sender)) = (request, &self.sender) else {
             self.sender = None;
             return;
         };
+        self.vote = request.vote;
         if self.unanswered == 0 {
             self.deadline = Instant::now() + self.patience;
         }

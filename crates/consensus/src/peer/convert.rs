@@ -182,6 +182,7 @@ pub(crate) fn vote_request_to_wire(
     request: &VoteRequest<TypeConfig>,
     envelope: wire::Envelope,
     pre_vote: bool,
+    founding: bool,
 ) -> wire::VoteRequest {
     wire::VoteRequest {
         envelope: Some(envelope),
@@ -189,6 +190,7 @@ pub(crate) fn vote_request_to_wire(
         last_log_id: request.last_log_id.as_ref().map(log_id_to_wire),
         pre_vote,
         leadership_transfer: request.leadership_transfer,
+        founding,
     }
 }
 

@@ -24,7 +24,7 @@ fn a_vote_comes_back_as_it_was_sent() {
 fn a_vote_request_keeps_that_the_lead_is_handed_over() {
     let mut request = VoteRequest::<TypeConfig>::new(Vote::new(3, 1), Some(log_id(2, 2, 40)));
     request.leadership_transfer = true;
-    let sent = vote_request_to_wire(&request, wire::Envelope::default(), true);
+    let sent = vote_request_to_wire(&request, wire::Envelope::default(), true, false);
     assert!(sent.pre_vote);
     assert_eq!(vote_request_from_wire(&sent), Ok(request));
 }

@@ -2,6 +2,7 @@
 //! one; where a cluster is simulated, its connector goes in here.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use stockade_proto::internal::Envelope;
@@ -9,6 +10,7 @@ use stockade_proto::internal::peer_service_client::PeerServiceClient;
 use stockade_storage::Identity;
 use tonic::transport::{Channel, Endpoint};
 
+use super::acknowledged::Acknowledged;
 use crate::limits;
 
 /// What a connection is for.
@@ -44,12 +46,16 @@ pub(crate) struct BadAddress {
 pub(crate) struct Links {
     identity: Identity,
     overrides: BTreeMap<u64, String>,
+    pub(crate) acknowledged: Acknowledged,
+    /// This node began without data and has not caught up since, see `founding.rs`.
+    pub(crate) founding: AtomicBool,
     open: Mutex<BTreeMap<(u64, Purpose), (String, Channel)>>,
 }
 
 impl Links {
-    pub(crate) fn new(identity: Identity, overrides: BTreeMap<u64, String>) -> Self {
-        Self { identity, overrides, open: Mutex::default() }
+    pub(crate) fn new(identity: Identity, overrides: BTreeMap<u64, String>, founding: bool) -> Self {
+        let founding = AtomicBool::new(founding);
+        Self { identity, overrides, acknowledged: Acknowledged::default(), founding, open: Mutex::default() }
     }
 
     /// Names both ends of a call to a peer.

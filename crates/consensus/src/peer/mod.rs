@@ -3,6 +3,7 @@
 //! [`link`] opens connections, [`client`] calls, [`server`] answers, [`convert`] translates. Nothing else in the crate
 //! knows the wire.
 
+pub(crate) mod acknowledged;
 pub(crate) mod client;
 pub(crate) mod convert;
 pub(crate) mod link;

@@ -1,21 +1,26 @@
 //! Answers to peers.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, future, stream};
-use openraft::raft::TransferLeaderRequest;
+use openraft::EntryPayload;
+use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest};
 use openraft::type_config::alias::{SnapshotOf, VoteOf};
 use stockade_proto::internal as wire;
 use stockade_proto::internal::peer_service_server::PeerService;
-use stockade_storage::{SnapshotFile, TypeConfig};
+use stockade_storage::{SnapshotFile, SpaceLevel, TypeConfig};
 use tokio::time::{Instant, timeout};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::convert;
 use super::off_the_async_threads;
+use crate::MembershipChange;
 use crate::limits;
+use crate::membership::Failed;
 use crate::node::Inner;
 
 /// The service that peers call.
@@ -68,10 +73,14 @@ impl PeerServer {
         length: u64,
         chunks: &mut Streaming<wire::SnapshotChunk>,
     ) -> Result<SnapshotFile, Status> {
+        if !self.node.space.has_room_for_snapshot(length) {
+            let free = self.node.space.free_bytes();
+            return Err(no_room(&format!("a snapshot of {length} bytes has no room in {free}")));
+        }
         let store = self.node.snapshots.clone();
         let begun = off_the_async_threads(move || store.begin()).await?;
         // Dropped before it is whole, it leaves nothing on the disk.
-        let mut receiver = begun.map_err(|error| disk(&error))?;
+        let mut receiver = begun.map_err(|error| write_failed(&error))?;
         let mut arrived = 0;
         while arrived < length {
             let chunk = timeout(limits::SNAPSHOT_CHUNK_TIMEOUT, chunks.message())
@@ -81,7 +90,7 @@ impl PeerServer {
             arrived += chunk.data.len() as u64;
             let wrote = off_the_async_threads(move || (receiver.write(&chunk.data), receiver)).await?;
             receiver = wrote.1;
-            wrote.0.map_err(|error| disk(&error))?;
+            wrote.0.map_err(|error| write_failed(&error))?;
         }
         if arrived > length {
             return Err(Status::data_loss("the snapshot is longer than it should be"));
@@ -94,6 +103,23 @@ impl PeerServer {
         let seen = self.node.metrics(|metrics| metrics.vote);
         (seen > *vote).then_some(seen)
     }
+}
+
+/// True of entries that change the state. What a new leader and a change of members write is little, and a cluster that
+/// could not even elect would be of less use.
+fn needs_room(request: &AppendEntriesRequest<TypeConfig>) -> bool {
+    request.entries.iter().any(|entry| matches!(entry.payload, EntryPayload::Normal(_)))
+}
+
+/// The peer tries again, after pauses.
+fn no_room(what: &str) -> Status {
+    Status::unavailable(what)
+}
+
+/// Somebody else may have taken the room that was there.
+fn write_failed(error: &io::Error) -> Status {
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    if full { no_room(&error.to_string()) } else { disk(error) }
 }
 
 fn disk(error: &dyn std::fmt::Display) -> Status {
@@ -119,15 +145,21 @@ impl PeerService for PeerServer {
             return Ok(Response::new(Box::pin(stream::empty())));
         };
         self.check(first.envelope.as_ref())?;
-        // A message that can't be read ends the stream; the leader sends what is unanswered again.
-        let appends = stream::once(future::ready(Ok(first))).chain(inbound).scan((), |(), message| {
+        let (space, full) = (self.node.space.clone(), Arc::new(AtomicBool::new(false)));
+        let found_full = Arc::clone(&full);
+        // A message that can't be read ends the stream; the leader sends what is unanswered again. So does one for which
+        // there is no room: said to openraft, that would be a failure of this node, which it isn't.
+        let appends = stream::once(future::ready(Ok(first))).chain(inbound).scan((), move |(), message| {
             let request = message
                 .map_err(|status| tracing::debug!(%status, "a stream of appends ended"))
                 .and_then(|message| {
                     convert::append_from_wire(message)
                         .map_err(|error| tracing::warn!(%error, "a stream of appends is cut off"))
-                });
-            future::ready(request.ok())
+                })
+                .ok();
+            let refused = request.as_ref().is_some_and(needs_room) && space.level() >= SpaceLevel::Full;
+            found_full.fetch_or(refused, Ordering::Relaxed);
+            future::ready(request.filter(|_| !refused))
         });
         let answers = self.node.raft.stream_append(appends).map(|answer| {
             Ok(match answer {
@@ -137,7 +169,11 @@ impl PeerService for PeerServer {
                 },
             })
         });
-        Ok(Response::new(Box::pin(answers)))
+        // What came before has its answer by then.
+        let refusal = stream::once(async move {
+            full.load(Ordering::Relaxed).then(|| Err(no_room("the disk is full, no entries are taken")))
+        });
+        Ok(Response::new(Box::pin(answers.chain(refusal.filter_map(future::ready)))))
     }
 
     async fn vote(
@@ -149,10 +185,12 @@ impl PeerService for PeerServer {
         if Instant::now() < self.node.votes_from {
             return Err(Status::unavailable("this node has just started and gives no vote yet"));
         }
-        let pre_vote = request.pre_vote;
+        let (pre_vote, founding) = (request.pre_vote, request.founding);
         let request = convert::vote_request_from_wire(&request)?;
-        if !self.node.may_vote_for(request.last_log_id) {
-            return Err(Status::unavailable("this node started without data and has not caught up yet"));
+        if !self.node.may_vote_for(request.last_log_id, founding) {
+            return Err(Status::unavailable(
+                "one of both nodes started without data and has not caught up yet",
+            ));
         }
         let answer = if pre_vote {
             self.node.raft.pre_vote(request).await
@@ -217,6 +255,16 @@ impl PeerService for PeerServer {
         Ok(Response::new(wire::ReadIndexResponse { result: Some(result) }))
     }
 
+    async fn report_loss(
+        &self,
+        request: Request<wire::ReportLossRequest>,
+    ) -> Result<Response<wire::ReportLossResponse>, Status> {
+        let request = request.into_inner();
+        self.check(request.envelope.as_ref())?;
+        self.node.heed_loss(request)?;
+        Ok(Response::new(wire::ReportLossResponse {}))
+    }
+
     async fn status(
         &self,
         request: Request<wire::StatusRequest>,
@@ -224,6 +272,55 @@ impl PeerService for PeerServer {
         self.check(request.into_inner().envelope.as_ref())?;
         let members = self.node.members().into_iter();
         let members = members.map(|(node_id, address)| wire::PeerNode { node_id, address }).collect();
-        Ok(Response::new(wire::StatusResponse { members, ..self.node.status().to_wire() }))
+        let committed = self.node.committed_membership();
+        let (membership_index, membership) =
+            committed.map_or((0, Vec::new()), |known| (known.index, known.members.into_iter().collect()));
+        Ok(Response::new(wire::StatusResponse {
+            members,
+            peer_address: self.node.own_address(),
+            membership_index,
+            membership,
+            chain_marks: self.node.marks_to_tell(),
+            ..self.node.status().to_wire()
+        }))
+    }
+
+    async fn change_membership(
+        &self,
+        request: Request<wire::ChangeMembershipRequest>,
+    ) -> Result<Response<wire::ChangeMembershipResponse>, Status> {
+        use wire::change_membership_response::Result as Answer;
+        let request = request.into_inner();
+        self.check(request.envelope.as_ref())?;
+        let change = request.change.ok_or_else(|| Status::invalid_argument("no change is named"))?;
+        let patience = Duration::from_millis(request.timeout_ms).min(limits::MAX_MEMBERSHIP_TIMEOUT);
+        let change = MembershipChange::from_wire(change);
+        let changed = self.node.change_membership_here(&change, &request.by, Instant::now() + patience).await;
+        let result = match changed {
+            Ok(index) => Answer::Index(index),
+            Err(Failed::NotLeader) => Answer::NotLeader(self.node.leader.borrow().node_id.unwrap_or(0)),
+            Err(Failed::Refused(refusal)) => Answer::Refused(refusal.to_wire()),
+            Err(Failed::Unknown) => Answer::Unknown(true),
+        };
+        Ok(Response::new(wire::ChangeMembershipResponse { result: Some(result) }))
+    }
+
+    async fn introduce(
+        &self,
+        request: Request<wire::IntroduceRequest>,
+    ) -> Result<Response<wire::IntroduceResponse>, Status> {
+        let request = request.into_inner();
+        let identity = &self.node.identity;
+        if request.cluster_id != identity.cluster_id {
+            let what = format!("this node belongs to cluster {}", identity.cluster_id);
+            return Err(Status::permission_denied(what));
+        }
+        let members = self.node.members().into_iter();
+        Ok(Response::new(wire::IntroduceResponse {
+            node_id: identity.node_id,
+            client_address: self.node.config.advertise_client.clone(),
+            members: members.map(|(node_id, address)| wire::PeerNode { node_id, address }).collect(),
+            voters: self.node.metrics(|metrics| metrics.membership_config.voter_ids().collect()),
+        }))
     }
 }

@@ -3,18 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockade_consensus::{Config, Node, ProposeError};
+use stockade_consensus::{Config, Join, Node, ProposeError, StartError};
 use stockade_env::Env;
 use stockade_state_machine::command::{Command, CreateSku, Origin};
 use stockade_state_machine::ids::{Principal, RequestId, SkuId};
 use stockade_state_machine::{Outcome, Reply};
 use stockade_storage::file::{Files, MemoryFiles};
-use stockade_storage::{EngineKind, Identity, Options, codec};
+use stockade_storage::{CHAIN_MARK_EVERY, EngineKind, Identity, Options, SpaceMarks, codec};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
@@ -29,11 +29,20 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Setup {
     pub(crate) snapshot_log_bytes: u64,
     pub(crate) kept_log_entries: u64,
+    pub(crate) space: SpaceMarks,
+    pub(crate) segment_bytes: u64,
+    pub(crate) chain_mark_every: u64,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { snapshot_log_bytes: 1 << 30, kept_log_entries: 10_000 }
+        Self {
+            snapshot_log_bytes: 1 << 30,
+            kept_log_entries: 10_000,
+            space: SpaceMarks::default(),
+            segment_bytes: 1 << 20,
+            chain_mark_every: CHAIN_MARK_EVERY,
+        }
     }
 }
 
@@ -57,6 +66,8 @@ pub(crate) struct Cluster {
     pub(crate) members: BTreeMap<u64, Member>,
     pub(crate) files: BTreeMap<u64, MemoryFiles>,
     pub(crate) peers: BTreeMap<u64, String>,
+    /// Nodes that were started to join.
+    joined: BTreeSet<u64>,
     setup: Setup,
     env: Env,
 }
@@ -71,7 +82,8 @@ impl Cluster {
             listeners.insert(id, listener);
         }
         let files = (1..=3).map(|id| (id, MemoryFiles::default())).collect();
-        let mut cluster = Self { members: BTreeMap::new(), files, peers, setup, env: Env::real() };
+        let mut cluster =
+            Self { members: BTreeMap::new(), files, peers, joined: BTreeSet::new(), setup, env: Env::real() };
         for (id, listener) in listeners {
             cluster.run(id, listener).await;
         }
@@ -88,11 +100,22 @@ impl Cluster {
         let identity = Identity { cluster_id: CLUSTER_ID.to_owned(), node_id: id };
         let mut options = Options::new(PathBuf::from("/data"), identity);
         options.engine = EngineKind::Memory;
-        options.segment_bytes = 1 << 20;
+        options.segment_bytes = self.setup.segment_bytes;
+        options.chain_mark_every = self.setup.chain_mark_every;
         options.snapshot_log_bytes = self.setup.snapshot_log_bytes;
+        options.space = self.setup.space;
         let files: Arc<dyn Files> = Arc::new(self.files[&id].clone());
         let config = Config {
             peers: self.peers.clone(),
+            join: self.joined.contains(&id).then(|| Join {
+                contacts: self
+                    .peers
+                    .iter()
+                    .filter(|(peer, _)| **peer != id)
+                    .map(|(_, at)| at.clone())
+                    .collect(),
+                own_address: self.peers[&id].clone(),
+            }),
             peer_overrides: BTreeMap::new(),
             advertise_client: format!("client-{id}"),
             version: "test".to_owned(),
@@ -123,6 +146,23 @@ impl Cluster {
         self.members.insert(id, Member { node, env, runtime: Some(runtime) });
     }
 
+    /// Starts a new node that waits to be added.
+    pub(crate) async fn join(&mut self, id: u64) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.peers.insert(id, listener.local_addr().unwrap().to_string());
+        self.files.insert(id, MemoryFiles::default());
+        self.joined.insert(id);
+        self.run(id, listener).await;
+        self.node(id).initialize().await.unwrap();
+    }
+
+    /// Starts a node that was there before as if it were new.
+    pub(crate) async fn try_join(&mut self, id: u64) -> Result<(), StartError> {
+        self.joined.insert(id);
+        self.restart(id).await;
+        self.node(id).initialize().await
+    }
+
     pub(crate) async fn restart(&mut self, id: u64) {
         let address = self.peers[&id].clone();
         let listener = until("the port is free again", async || TcpListener::bind(&address).await.ok()).await;
@@ -133,6 +173,14 @@ impl Cluster {
     pub(crate) fn kill(&mut self, id: u64) {
         drop(self.members.remove(&id).unwrap());
         self.files[&id].power_cut();
+    }
+
+    /// As if somebody else had taken all of a node's disk but this much.
+    pub(crate) fn leave_free(&self, id: u64, free: u64) {
+        let files = &self.files[&id];
+        files.set_capacity(None);
+        let space = files.space(std::path::Path::new("/data")).unwrap();
+        files.set_capacity(Some(space.total - space.free + free));
     }
 
     /// What a node had is gone, as after a kill with its disk.
@@ -171,6 +219,7 @@ impl Cluster {
                         | ProposeError::Unknown
                         | ProposeError::TimedOut
                         | ProposeError::Overloaded
+                        | ProposeError::StorageFull
                         | ProposeError::ShuttingDown,
                     ) => {}
                 }

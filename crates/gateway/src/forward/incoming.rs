@@ -121,7 +121,11 @@ impl Session {
             let node = self.node.clone();
             let deadline = now + time_left(&command, now_us);
             let propose = async move {
-                let outcome = node.propose(command.command, deadline).await;
+                let outcome = if command.relief {
+                    node.propose_relief(command.command, deadline).await
+                } else {
+                    node.propose(command.command, deadline).await
+                };
                 ForwardedReply { tag: command.tag, result: Some(answer(outcome)) }
             };
             self.running.push(propose.boxed());
@@ -159,7 +163,13 @@ fn time_left(command: &ForwardedCommand, now_us: u64) -> Duration {
 fn reply_size(reply: &ForwardedReply) -> usize {
     match &reply.result {
         Some(Answer::Reply(bytes)) => bytes.len(),
-        Some(Answer::NotLeader(_) | Answer::Overloaded(_) | Answer::Unknown(_) | Answer::TimedOut(_))
+        Some(
+            Answer::NotLeader(_)
+            | Answer::Overloaded(_)
+            | Answer::Unknown(_)
+            | Answer::TimedOut(_)
+            | Answer::StorageFull(_),
+        )
         | None => 0,
     }
 }
@@ -170,6 +180,7 @@ fn answer(outcome: Result<Reply, ProposeError>) -> Answer {
         Err(ProposeError::NotLeader { leader }) => Answer::NotLeader(leader.unwrap_or(0)),
         // A node that stops doesn't lead: the sender turns to the next one.
         Err(ProposeError::ShuttingDown) => Answer::NotLeader(0),
+        Err(ProposeError::StorageFull) => Answer::StorageFull(true),
         Err(ProposeError::Overloaded) => Answer::Overloaded(true),
         Err(ProposeError::TimedOut) => Answer::TimedOut(true),
         Err(ProposeError::Unknown) => Answer::Unknown(true),
@@ -183,7 +194,12 @@ mod tests {
     const NOW_US: u64 = 1_700_000_000_000_000;
 
     fn command(timeout_ms: u32, deadline_us: u64) -> ForwardedCommand {
-        ForwardedCommand { tag: 0, command: bytes::Bytes::new(), timeout_ms, deadline_us }
+        ForwardedCommand {
+            command: bytes::Bytes::new(),
+            timeout_ms,
+            deadline_us,
+            ..ForwardedCommand::default()
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(crate) struct Forwarder(mpsc::Sender<Waiting>);
 #[derive(Debug)]
 struct Waiting {
     command: Bytes,
+    relief: bool,
     deadline: Instant,
     answer: oneshot::Sender<Outcome>,
 }
@@ -56,10 +57,10 @@ impl Forwarder {
         Self(sender)
     }
 
-    /// Has the leader decide a command.
-    pub(crate) async fn forward(&self, command: Bytes, deadline: Instant) -> Outcome {
+    /// Has the leader decide a command, one for which it needs little room where it is `relief`.
+    pub(crate) async fn forward(&self, command: Bytes, relief: bool, deadline: Instant) -> Outcome {
         let (answer, answered) = oneshot::channel();
-        let queued = self.0.send(Waiting { command, deadline, answer });
+        let queued = self.0.send(Waiting { command, relief, deadline, answer });
         match tokio::time::timeout_at(deadline, queued).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(ProposeError::ShuttingDown),
@@ -170,7 +171,7 @@ impl Stream {
     fn message(&mut self, batch: Vec<Waiting>, now_us: u64) -> ForwardRequest {
         let now = Instant::now();
         let mut commands = Vec::with_capacity(batch.len());
-        for Waiting { command, deadline, answer } in batch {
+        for Waiting { command, relief, deadline, answer } in batch {
             let left = deadline.saturating_duration_since(now);
             if left.as_millis() == 0 {
                 drop(answer.send(Err(ProposeError::TimedOut)));
@@ -184,6 +185,7 @@ impl Stream {
                 command,
                 timeout_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
                 deadline_us: now_us.saturating_add(u64::try_from(left.as_micros()).unwrap_or(u64::MAX)),
+                relief,
             });
         }
         ForwardRequest { envelope: None, commands }
@@ -217,6 +219,7 @@ fn outcome(answer: Option<Answer>) -> Outcome {
         }),
         Some(Answer::NotLeader(leader)) => Err(ProposeError::NotLeader { leader: (leader != 0).then_some(leader) }),
         Some(Answer::Overloaded(_)) => Err(ProposeError::Overloaded),
+        Some(Answer::StorageFull(_)) => Err(ProposeError::StorageFull),
         Some(Answer::TimedOut(_)) => Err(ProposeError::TimedOut),
         // An answer of a kind that this version doesn't know.
         Some(Answer::Unknown(_)) | None => Err(ProposeError::Unknown),
@@ -306,7 +309,7 @@ mod tests {
 
     fn waiting(deadline: Instant) -> (Waiting, oneshot::Receiver<Outcome>) {
         let (answer, answered) = oneshot::channel();
-        (Waiting { command: Bytes::from_static(b"x"), deadline, answer }, answered)
+        (Waiting { command: Bytes::from_static(b"x"), relief: false, deadline, answer }, answered)
     }
 
     #[tokio::test(start_paused = true)]
@@ -335,6 +338,18 @@ mod tests {
         stream.break_up();
         assert_eq!(first_answer.await, Ok(Err(ProposeError::NotLeader { leader: Some(3) })));
         assert_eq!(second_answer.await, Ok(Err(ProposeError::Unknown)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_without_room_says_so_to_whom_it_is_asked_for() {
+        let mut stream = Stream::default();
+        let (mut cancel, answer) = waiting(Instant::now() + Duration::from_secs(1));
+        cancel.relief = true;
+        let message = stream.message(vec![cancel], 0);
+        assert!(message.commands[0].relief);
+        let full = ForwardedReply { tag: 0, result: Some(Answer::StorageFull(true)) };
+        stream.settle(ForwardResponse { replies: vec![full] });
+        assert_eq!(answer.await, Ok(Err(ProposeError::StorageFull)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use stockade_consensus::{MembershipRefusal, RefusalKind};
 use stockade_state_machine::LogTime;
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
 use stockade_state_machine::order::{Operation, OrderState};
@@ -7,6 +8,7 @@ use stockade_state_machine::rejection::{ExceededLine, Rejection, Resource, Short
 use stockade_state_machine::stock::Bucket;
 
 use super::*;
+use crate::failure::Short;
 use crate::validate::Violations;
 
 /// What callers accept as trailers by default.
@@ -95,6 +97,8 @@ fn failures() -> Vec<Failure> {
         Failure::LogPurged { oldest: 10 },
         Failure::ShuttingDown,
         Failure::NoLeader,
+        Failure::StorageFull(Short::Here),
+        Failure::StorageFull(Short::Leader),
         Failure::Overloaded,
         Failure::DeadlineExceeded,
         Failure::OutcomeUnknown { deadline_passed: true },
@@ -102,6 +106,10 @@ fn failures() -> Vec<Failure> {
         Failure::Missing(Resource::Order(order())),
         Failure::Internal("broken"),
     ];
+    failures.extend(
+        RefusalKind::ALL
+            .map(|kind| Failure::Membership(MembershipRefusal { kind, message: "m".repeat(100_000) })),
+    );
     failures.extend(rejections().into_iter().map(|rejection| Failure::Rejected(rejection, decided())));
     failures
 }

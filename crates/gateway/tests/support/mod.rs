@@ -1,5 +1,7 @@
 //! Three nodes in one process with their gateways, over loopback, with disks in memory.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use stockade_consensus::{Config, Node};
 use stockade_env::Env;
 use stockade_gateway::{Gateway, GatewayLimits};
 use stockade_storage::file::{Files, MemoryFiles};
-use stockade_storage::{EngineKind, Identity, Options};
+use stockade_storage::{EngineKind, Identity, Options, SpaceLevel, SpaceMarks};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -24,7 +26,21 @@ pub(crate) struct Member {
     pub(crate) node: Node,
     pub(crate) gateway: Gateway,
     pub(crate) channel: Channel,
+    files: MemoryFiles,
     env: Env,
+}
+
+/// Where a node's disk is low and full.
+pub(crate) const MARKS: SpaceMarks = SpaceMarks { low_bytes: 32 << 20, reserve_bytes: 16 << 20 };
+
+impl Member {
+    /// As if somebody else had taken all of its disk but this much; waits until it knows.
+    pub(crate) async fn leave_free(&self, free: u64, level: SpaceLevel) {
+        self.files.set_capacity(None);
+        let space = self.files.space(std::path::Path::new("/data")).unwrap();
+        self.files.set_capacity(Some(space.total - space.free + free));
+        until("the node knows", async || (self.node.space().level() == level).then_some(())).await;
+    }
 }
 
 pub(crate) struct Cluster {
@@ -93,10 +109,12 @@ async fn start_member(id: u64, listener: TcpListener, peers: BTreeMap<u64, Strin
     let mut options = Options::new(PathBuf::from("/data"), identity);
     options.engine = EngineKind::Memory;
     options.segment_bytes = 8 << 20;
-    let files: Arc<dyn Files> = Arc::new(MemoryFiles::default());
-    let storage = stockade_storage::open(files, &env, options).await.unwrap();
+    options.space = MARKS;
+    let files = MemoryFiles::default();
+    let storage = stockade_storage::open(Arc::new(files.clone()), &env, options).await.unwrap();
     let config = Config {
         peers,
+        join: None,
         peer_overrides: BTreeMap::new(),
         advertise_client: address.clone(),
         version: "test".to_owned(),
@@ -111,7 +129,7 @@ async fn start_member(id: u64, listener: TcpListener, peers: BTreeMap<u64, Strin
     serve(&env, gateway.peer_routes(node.peer_routes()), listener);
     serve(&env, gateway.public_routes(), public);
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-    Member { node, gateway, channel, env }
+    Member { node, gateway, channel, files, env }
 }
 
 fn serve(env: &Env, routes: Routes, listener: TcpListener) {

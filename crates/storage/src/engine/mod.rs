@@ -2,6 +2,7 @@
 //! from snapshot and log.
 
 mod closed;
+mod frozen;
 mod memory;
 mod sled;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub(crate) use self::closed::ClosedEngine;
+pub(crate) use self::frozen::Frozen;
 pub use self::memory::MemoryEngine;
 pub use self::sled::SledEngine;
 use crate::Error;
@@ -29,8 +31,11 @@ pub enum EngineKind {
 /// A key and its new value; `None` removes it.
 pub type RowWrite = (Vec<u8>, Option<Bytes>);
 
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
 /// Rows as they are scanned, in the order of their keys.
-pub type Rows<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>> + 'a>;
+pub type Rows<'a> = Box<dyn Iterator<Item = Result<Row, Error>> + 'a>;
 
 /// Keeps rows in the order of their keys. Safe from a crash of the process after [`Engine::flush`], from a power cut
 /// never: whoever needs that rebuilds it.

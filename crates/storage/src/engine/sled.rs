@@ -10,7 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::{Engine, RowWrite, Rows};
-use crate::Error;
+use crate::error::is_full;
+use crate::{Error, layout};
 
 /// sled reclaims a bounded amount of garbage each time its collector is pinned, and a batch pins once: without extra
 /// pins memory grows without bound under large batches.
@@ -68,5 +69,12 @@ impl Engine for SledEngine {
 }
 
 fn engine_error(error: &sled::Error) -> Error {
-    Error::Engine(error.to_string())
+    match error {
+        // Told apart because the node then stops for want of room, not for a disk that fails.
+        sled::Error::Io(error) if is_full(error) => {
+            let source = std::io::Error::new(error.kind(), error.to_string());
+            Error::Io { file: layout::ENGINE_DIR.into(), source }
+        }
+        other => Error::Engine(other.to_string()),
+    }
 }

@@ -24,6 +24,10 @@ impl Files for DiskFiles {
         Ok(Arc::new(DiskFile(fs::OpenOptions::new().read(true).write(true).open(path)?)))
     }
 
+    fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(DiskFile(fs::File::open(path)?)))
+    }
+
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         Ok(Arc::new(DiskFile(fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)?)))
     }
@@ -145,5 +149,11 @@ impl File for DiskFile {
 
     fn drop_cache(&self) -> io::Result<()> {
         Ok(rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed)?)
+    }
+
+    fn drop_cache_of(&self, offset: u64, len: u64) -> io::Result<()> {
+        // No length would mean all of it.
+        let Some(len) = std::num::NonZeroU64::new(len) else { return Ok(()) };
+        Ok(rustix::fs::fadvise(&self.0, offset, Some(len), rustix::fs::Advice::DontNeed)?)
     }
 }

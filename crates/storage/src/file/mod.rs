@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use disk::DiskFiles;
-pub use memory::MemoryFiles;
+pub use memory::{Counted, DiskOperation, Fault, FaultKind, Image, MemoryFiles, OperationKind};
 
 /// A file system. Paths are absolute or relative to the process; directories are made by the caller.
 ///
@@ -18,6 +18,10 @@ pub use memory::MemoryFiles;
 pub trait Files: fmt::Debug + Send + Sync {
     /// Opens a file that exists, for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>>;
+    /// Opens a file that exists, for reading alone: it may lie where nothing can be written.
+    fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        self.open(path)
+    }
     /// Creates a file, empty; an error where it exists.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Gives a file another name in the same file system, replacing what had it.
@@ -71,6 +75,10 @@ pub trait File: fmt::Debug + Send + Sync {
     /// Drops what of the file is in the page cache, so that the next read comes from the disk. A hint; what was not synced
     /// stays. After a sync that failed, only this shows what the disk has.
     fn drop_cache(&self) -> io::Result<()>;
+    /// As [`File::drop_cache`], for a stretch of the file: what others read of it stays in the cache.
+    fn drop_cache_of(&self, _offset: u64, _len: u64) -> io::Result<()> {
+        self.drop_cache()
+    }
 }
 
 /// Reads a file whole; an error beyond `limit` bytes.

@@ -104,6 +104,13 @@ pub(crate) struct OrderLineV1<'a> {
     expired: i64,
 }
 
+impl OrderV1<'_> {
+    /// As [`Order::is_settled`] says of the order.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.lines.iter().all(|line| line.held == 0 && line.allocated == line.shipped)
+    }
+}
+
 impl<'a> From<&'a Order> for OrderV1<'a> {
     fn from(order: &'a Order) -> Self {
         let Order { id, customer, currency, lines, created, updated, expires, revision, payment_reference } =

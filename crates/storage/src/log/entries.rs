@@ -20,8 +20,8 @@ pub(crate) fn push(payload: &mut Vec<u8>, entry: &Entry) {
     payload[start + 4..start + FRAME_BYTES].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// The entry whose frame begins at `at`, and where the next one begins.
-pub(crate) fn entry_at(payload: &Bytes, at: usize) -> Result<(Entry, usize), String> {
+/// The body in the frame that begins at `at`, and where the next one begins.
+pub(crate) fn body_at(payload: &Bytes, at: usize) -> Result<(Bytes, usize), String> {
     let head = payload.get(at..).and_then(<[u8]>::first_chunk::<FRAME_BYTES>).ok_or("a frame is cut off")?;
     let number = |from: usize| u32::from_le_bytes(*head[from..].first_chunk().expect("within the head"));
     let body_start = at + FRAME_BYTES;
@@ -31,7 +31,13 @@ pub(crate) fn entry_at(payload: &Bytes, at: usize) -> Result<(Entry, usize), Str
     if crc32c::crc32c(&body) != number(4) {
         return Err("an entry doesn't match its checksum".to_owned());
     }
-    Ok((frozen::decode_entry(&body)?, body_end))
+    Ok((body, body_end))
+}
+
+/// The entry whose frame begins at `at`, and where the next one begins.
+pub(crate) fn entry_at(payload: &Bytes, at: usize) -> Result<(Entry, usize), String> {
+    let (body, end) = body_at(payload, at)?;
+    Ok((frozen::decode_entry(&body)?, end))
 }
 
 #[cfg(test)]

@@ -127,6 +127,13 @@ impl EntryIndex {
         self.from(index).next().filter(|slot| slot.log_id.index == index)
     }
 
+    /// The last entry that stands in a segment or in those before it. What isn't written yet stands in none.
+    pub(crate) fn last_through(&self, segment: u64) -> Option<u64> {
+        let stands = |slot: &Slot| slot.location.is_some_and(|location| location.segment <= segment);
+        let count = self.slots.partition_point(stands);
+        Some(self.slots.get(count.checked_sub(1)?)?.log_id.index)
+    }
+
     /// Bytes of the entries after an index.
     pub(crate) fn bytes_after(&self, index: u64) -> u64 {
         let Some(last) = self.slots.back() else { return 0 };

@@ -51,6 +51,16 @@ impl LogReader {
         }
         fetch(&self.0, pieces)
     }
+
+    /// Says what kind of failure it is while that is known: openraft ends at it and hands on no more than its text.
+    fn report<T>(&self, read: io::Result<T>) -> io::Result<T> {
+        let cause =
+            read.as_ref().err().and_then(io::Error::get_ref).and_then(|cause| cause.downcast_ref::<Error>());
+        if let Some(cause) = cause {
+            self.0.tasks.fail_as(cause.failure_kind(), "reading the log", &cause.to_string());
+        }
+        read
+    }
 }
 
 /// What is wanted, as it is at this moment; true where some of it has to be read from the disk.
@@ -173,7 +183,8 @@ struct Progress {
 impl Progress {
     async fn step(mut self) -> Option<(io::Result<Entry>, Self)> {
         if self.ready.is_empty() && self.next < self.end {
-            match self.reader.read(self.next, self.end, Some(limits::LOG_READ_BYTES)).await {
+            let read = self.reader.read(self.next, self.end, Some(limits::LOG_READ_BYTES)).await;
+            match self.reader.report(read) {
                 Ok(entries) if begins_at(&entries, self.next) => self.ready = entries.into(),
                 Ok(_) => {
                     let error =
@@ -222,7 +233,7 @@ impl RaftLogReader<TypeConfig> for LogReader {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
-        let entries = self.read(start, end, Some(limits::LOG_READ_BYTES)).await?;
+        let entries = self.report(self.read(start, end, Some(limits::LOG_READ_BYTES)).await)?;
         // Never a hole in front: what was purged meanwhile is asked for again, or got from a snapshot.
         Ok(if begins_at(&entries, start) { entries } else { Vec::new() })
     }

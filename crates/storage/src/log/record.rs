@@ -1,4 +1,4 @@
-//! A record: how anything stands in a segment. Byte by byte in `docs/internals/data_format.md`.
+//! A record: how anything stands in a segment. Byte by byte in `docs/internals/data_format_wal.md`.
 
 use std::fmt;
 
@@ -40,8 +40,6 @@ pub(crate) enum RecordType {
     Purge,
     /// How far the log is committed.
     Committed,
-    /// Nothing, but its header tells what is durable.
-    Idle,
 }
 
 impl RecordType {
@@ -53,7 +51,18 @@ impl RecordType {
             Self::Truncate => 4,
             Self::Purge => 5,
             Self::Committed => 6,
-            Self::Idle => 7,
+        }
+    }
+
+    /// As it is called in the docs and in what is shown to a person.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Entries => "entries",
+            Self::Vote => "vote",
+            Self::Truncate => "truncate",
+            Self::Purge => "purge",
+            Self::Committed => "committed",
         }
     }
 
@@ -65,7 +74,6 @@ impl RecordType {
             4 => Self::Truncate,
             5 => Self::Purge,
             6 => Self::Committed,
-            7 => Self::Idle,
             _ => return None,
         })
     }

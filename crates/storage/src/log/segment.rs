@@ -31,23 +31,36 @@ pub(crate) fn spare_path(dir: &Path) -> PathBuf {
     dir.join(SPARE)
 }
 
-/// The numbers of the segments in a directory. Removes what a crash left half prepared.
+/// The numbers of the segments in a directory, in order. Changes nothing.
 pub(crate) fn list(files: &dyn Files, dir: &Path) -> Result<Vec<u64>, Error> {
     let mut numbers = Vec::new();
     for path in files.list(dir).map_err(|source| Error::io(dir, source))? {
-        let suffix = path.extension().and_then(|suffix| suffix.to_str());
-        if suffix == Some(NEW_SUFFIX) {
-            files.remove(&path).map_err(|source| Error::io(&path, source))?;
-        } else if suffix == Some(SUFFIX) {
-            let number = path.file_stem().and_then(|stem| u64::from_str_radix(stem.to_str()?, 16).ok());
-            numbers.push(number.ok_or_else(|| Error::corrupt(&path, 0, "this is no name of a log segment"))?);
+        if path.extension().is_none_or(|suffix| suffix != SUFFIX) {
+            continue;
         }
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let number = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
+        // Two spellings of one number would be two files for one segment.
+        let number = number.filter(|number| self::path(dir, *number) == path);
+        numbers.push(number.ok_or_else(|| Error::corrupt(&path, 0, "this is no name of a log segment"))?);
     }
     numbers.sort_unstable();
-    if let Some(gap) = numbers.windows(2).find(|pair| pair[0] + 1 != pair[1]) {
-        return Err(Error::corrupt(&self::path(dir, gap[0] + 1), 0, "this segment of the log is missing"));
-    }
     Ok(numbers)
+}
+
+/// The first segment that is missing between others.
+pub(crate) fn gap(numbers: &[u64]) -> Option<u64> {
+    numbers.windows(2).find(|pair| pair[0] + 1 != pair[1]).map(|pair| pair[0] + 1)
+}
+
+/// Removes what a crash left half prepared.
+pub(crate) fn remove_unfinished(files: &dyn Files, dir: &Path) -> Result<(), Error> {
+    for path in files.list(dir).map_err(|source| Error::io(dir, source))? {
+        if path.extension().is_some_and(|suffix| suffix == NEW_SUFFIX) {
+            files.remove(&path).map_err(|source| Error::io(&path, source))?;
+        }
+    }
+    Ok(())
 }
 
 /// A segment's file, open for reading from its beginning on.
@@ -80,8 +93,15 @@ pub(crate) struct LookAhead {
 }
 
 impl SegmentReader {
+    /// Opens a segment that may be written on later.
     pub(crate) fn open(files: &dyn Files, path: PathBuf) -> Result<Self, Error> {
         let file = files.open(&path).map_err(|source| Error::io(&path, source))?;
+        Ok(Self { path, file, window: Vec::new(), window_start: 0 })
+    }
+
+    /// Opens a segment that is only looked at, by somebody who may not be allowed more.
+    pub(crate) fn open_to_read(files: &dyn Files, path: PathBuf) -> Result<Self, Error> {
+        let file = files.open_to_read(&path).map_err(|source| Error::io(&path, source))?;
         Ok(Self { path, file, window: Vec::new(), window_start: 0 })
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use stockade_env::Tasks;
 use tokio::sync::watch;
 
 use super::index::EntryIndex;
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     /// True once the log takes nothing more: nothing will become durable again.
     pub(crate) failure: watch::Sender<bool>,
     pub(crate) counters: Counters,
+    /// Who hears of damage that is met while reading.
+    pub(crate) tasks: Tasks,
     /// True where a thread of its own writes: then reads of the disk go to a thread as well.
     pub(crate) threaded: bool,
 }

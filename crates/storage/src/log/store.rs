@@ -91,6 +91,11 @@ impl LogStore {
         &self.0.shared
     }
 
+    /// As [`LogStore::shared`], for a task that must not keep the log's thread alive.
+    pub(crate) fn shared_for_reading(&self) -> Arc<Shared> {
+        Arc::clone(&self.0.shared)
+    }
+
     /// The index of the last entry that is safe from a power cut; 0 where there is none. What is derived from the log
     /// must not be made durable beyond it.
     pub fn durable_index(&self) -> u64 {
@@ -156,6 +161,16 @@ impl LogStore {
         LogStats { cached_bytes, ..self.shared().counters.stats() }
     }
 
+    /// Does what the log's thread does while nothing is asked of it: prepares the next segment. For simulation; where there
+    /// is a thread, nothing.
+    pub fn use_idle_moment(&self) {
+        if let Submit::Inline(worker) = &self.0.submit
+            && let Some(worker) = worker.lock().as_mut()
+        {
+            while worker.idle() {}
+        }
+    }
+
     /// Syncs all that was asked and ends the log's thread. Afterwards the log can be read, not written.
     pub async fn shutdown(&self) {
         if let Err(error) = self.perform(Operation::Stop).await {
@@ -203,10 +218,7 @@ impl LogStore {
                 }
             }
             Submit::Inline(worker) => match worker.lock().as_mut() {
-                Some(worker) => {
-                    worker.step(vec![request]);
-                    worker.mark();
-                }
+                Some(worker) => worker.step(vec![request]),
                 None => self.refuse(request.done),
             },
         }
@@ -237,7 +249,7 @@ impl LogStore {
     }
 }
 
-fn prepare(
+pub(super) fn prepare(
     files: Arc<dyn Files>,
     env: &Env,
     options: LogOptions,
@@ -256,6 +268,7 @@ fn prepare(
         durable: watch::Sender::new(durable),
         failure: watch::Sender::new(false),
         counters: Counters::default(),
+        tasks: env.tasks.clone(),
         threaded,
     });
     let around = Surroundings { files, dir, segment_bytes, random: env.random.clone() };

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use openraft::storage::IOFlushed;
-use stockade_env::{Random, Tasks};
+use stockade_env::{FailureKind, Random, Tasks};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::frozen::{self, BoundV1, LogIdV1};
@@ -33,6 +33,8 @@ pub(crate) enum Operation {
     Purge(LogId),
     /// How far the log is committed.
     Committed(Option<LogId>),
+    /// The segment with this number is not to be written to any more.
+    LeaveSegment(u64),
     /// Nothing, but all that was asked before must be on the disk.
     Barrier,
     /// As a barrier; then the worker ends.
@@ -43,7 +45,7 @@ impl Operation {
     /// True where the answer promises that it is on the disk. The others ride along with the next that is.
     fn needs_sync(&self) -> bool {
         match self {
-            Self::Append(..) | Self::Vote(_) | Self::Barrier | Self::Stop => true,
+            Self::Append(..) | Self::Vote(_) | Self::LeaveSegment(_) | Self::Barrier | Self::Stop => true,
             Self::Truncate(..) | Self::Purge(_) | Self::Committed(_) => false,
         }
     }
@@ -82,7 +84,8 @@ pub(crate) struct Request {
 ///
 /// Invariants:
 /// - Who is told of success had everything asked up to then synced; they are told in the order they asked.
-/// - After the first failure nothing is written any more, and everybody is told of it.
+/// - After the first failure nothing is written any more, the watermark included, and everybody is told of it.
+/// - The watermark follows each step: it covers what the step has synced when the next one begins.
 pub(crate) struct Worker {
     writer: Writer,
     shared: Arc<Shared>,
@@ -106,6 +109,7 @@ impl Worker {
 
     /// Does what is asked, with at most one sync for all of it unless a segment fills up.
     pub(crate) fn step(&mut self, requests: Vec<Request>) {
+        let last = requests.iter().any(|request| matches!(request.operation, Operation::Stop));
         self.shared.counters.queued.fetch_sub(requests.len() as u64, Ordering::Relaxed);
         if self.failed.is_none() {
             match self.write(&requests) {
@@ -120,26 +124,27 @@ impl Worker {
             });
             drop(room);
         }
-    }
-
-    /// Notes what is on the disk, for recovery to know.
-    pub(crate) fn mark(&mut self) -> bool {
-        self.aside(Writer::mark)
+        // After they were told, so that nobody waits for it.
+        self.aside(|writer| if last { writer.note_durable_for_good() } else { writer.note_durable() });
     }
 
     /// Uses a moment in which nothing is asked. False when there is nothing left to use it for.
-    fn idle(&mut self) -> bool {
-        self.mark() || self.aside(Writer::prepare)
+    pub(super) fn idle(&mut self) -> bool {
+        self.aside(Writer::prepare).unwrap_or(false)
     }
 
-    fn aside(&mut self, work: impl FnOnce(&mut Writer) -> Result<bool, Error>) -> bool {
+    /// Does something that nobody asked for; `None` where the log has failed.
+    fn aside<T>(&mut self, work: impl FnOnce(&mut Writer) -> Result<T, Error>) -> Option<T> {
         if self.failed.is_some() {
-            return false;
+            return None;
         }
-        work(&mut self.writer).unwrap_or_else(|error| {
-            self.fail(&error);
-            false
-        })
+        match work(&mut self.writer) {
+            Ok(done) => Some(done),
+            Err(error) => {
+                self.fail(&error);
+                None
+            }
+        }
     }
 
     fn write(&mut self, requests: &[Request]) -> Result<Outcome, Error> {
@@ -186,6 +191,7 @@ impl Worker {
                 self.writer.summary.committed = *committed;
                 Ok(())
             }
+            Operation::LeaveSegment(number) => self.writer.leave(*number),
             Operation::Barrier | Operation::Stop => Ok(()),
         }
     }
@@ -234,9 +240,10 @@ impl Worker {
 
     fn fail(&mut self, error: &Error) {
         let why = format!("the log failed and takes nothing more: {error}");
+        // First of all: whoever hears of it next fails too, and knows less of why.
+        self.tasks.fail_as(error.failure_kind(), "wal", &error.to_string());
         self.shared.state.lock().failed = Some(why.clone());
         self.shared.failure.send_replace(true);
-        self.tasks.fail("wal", &error.to_string());
         self.failed = Some(why);
     }
 }
@@ -273,8 +280,6 @@ pub(crate) fn run(mut worker: Worker, requests: &Receiver<Request>) {
             break;
         }
     }
-    // The last chance to do so.
-    worker.mark();
     drop(guard);
 }
 
@@ -284,9 +289,9 @@ struct PanicGuard(Tasks, Arc<Shared>);
 impl Drop for PanicGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            self.0.fail_as(FailureKind::Bug, "wal", "panicked");
             self.1.state.lock().failed = Some("the log's thread panicked".to_owned());
             self.1.failure.send_replace(true);
-            self.0.fail("wal", "panicked");
         }
     }
 }

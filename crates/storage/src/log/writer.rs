@@ -1,6 +1,6 @@
 //! The writing end of the log: records into the active segment, syncs, the change to the next segment, recycling.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +13,7 @@ use super::record::{self, HEADER_BYTES, RecordType, Sequence, Stamp, TRAILER_BYT
 use super::segment::{self, SegmentUses};
 use super::shared::Shared;
 use super::summary::{self, Summary};
+use super::watermark::Watermark;
 use super::worker::Surroundings;
 use crate::file::File;
 use crate::{Error, limits};
@@ -38,7 +39,8 @@ struct Spare {
 /// Invariants:
 /// - A segment begins only after all records of the one before are on the disk.
 /// - A segment's file is used again only when a durable purge covers its entries, and its old name is durably gone.
-/// - `told <= durable < next`: what a record's header calls durable has been synced.
+/// - `durable < next`: what a record's header, or the watermark, calls durable has been synced.
+/// - The watermark is never above `durable`, and names the active segment before anything in it is acknowledged.
 pub(crate) struct Writer {
     around: Surroundings,
     shared: Arc<Shared>,
@@ -47,9 +49,10 @@ pub(crate) struct Writer {
     next: Sequence,
     /// The last record that is on the disk.
     durable: Sequence,
-    /// The last record that a written header calls durable.
-    told: Sequence,
+    watermark: Watermark,
     spare: Option<Spare>,
+    /// The disk was full when a spare was made: not to be tried again before this.
+    spare_not_before: Option<Instant>,
     pub(crate) summary: Summary,
     pub(crate) uses: SegmentUses,
 }
@@ -64,12 +67,19 @@ pub(crate) struct Resume {
     pub(crate) next: Sequence,
     pub(crate) summary: Summary,
     pub(crate) uses: SegmentUses,
+    /// `None` in a new log.
+    pub(crate) watermark: Option<Watermark>,
 }
 
 impl Writer {
     /// Goes on where recovery found the end; it has synced the active segment.
     pub(crate) fn open(around: Surroundings, shared: Arc<Shared>, resume: Resume) -> Result<Self, Error> {
-        let Resume { active, continues, next, summary, mut uses } = resume;
+        let Resume { active, continues, next, summary, mut uses, watermark } = resume;
+        let watermark = match watermark {
+            Some(watermark) => watermark,
+            // Before the first segment has a name: a segment without it would look like one whose watermark was lost.
+            None => Watermark::make(around.files.as_ref(), &around.dir)?,
+        };
         let durable = Sequence(next.0 - 1);
         let mut spare = open_spare(&around)?;
         let active = match active {
@@ -79,7 +89,6 @@ impl Writer {
                 begin_segment(&around, spare.take().as_ref(), previous, &summary, next, &mut uses)?
             }
         };
-        let fresh = !continues;
         let mut writer = Self {
             around,
             shared,
@@ -87,15 +96,18 @@ impl Writer {
             buffer: Vec::new(),
             next,
             durable,
-            told: Sequence(0),
+            watermark,
             spare,
+            spare_not_before: None,
             summary,
             uses,
         };
-        if fresh {
-            writer.begun();
+        if !continues {
+            writer.count_checkpoint();
         }
         let number = writer.active.number;
+        // What recovery read is about to be told to others as ours.
+        writer.watermark.raise_durably(writer.durable, number)?;
         writer.shared.state.lock().files.insert(number, Arc::clone(&writer.active.file));
         writer.shared.counters.segments.store(writer.uses.len() as u64, Ordering::Relaxed);
         writer.recycle()?;
@@ -111,7 +123,6 @@ impl Writer {
         let location =
             Location { segment: self.active.number, offset: self.position() + HEADER_BYTES as u64 };
         record::encode(&mut self.buffer, record_type, self.active.stamp, self.next, self.durable, payload);
-        self.told = self.durable;
         self.next = self.next.next();
         if self.buffer.len() >= limits::LOG_WRITE_BYTES {
             self.flush()?;
@@ -179,26 +190,36 @@ impl Writer {
         Ok(())
     }
 
-    /// Notes what is durable. False where a record says so already.
-    pub(crate) fn mark(&mut self) -> Result<bool, Error> {
-        let marker_bytes = (HEADER_BYTES + TRAILER_BYTES) as u64;
-        let fits = self.position() + marker_bytes <= self.around.segment_bytes;
-        if self.told < self.durable && fits {
-            // With this behind it, damage to the last synced record can't pass as a torn tail. It needs no sync: a power
-            // cut that takes it leaves the log as it would be without.
-            self.put(RecordType::Idle, &[])?;
-            self.flush()?;
-            return Ok(true);
-        }
-        Ok(false)
+    /// Notes what is durable outside the log: with this, damage to what was synced last can't pass as a torn write.
+    pub(crate) fn note_durable(&mut self) -> Result<(), Error> {
+        self.watermark.raise(self.durable, self.active.number)
     }
 
-    /// Makes the next segment's file, a piece at a time. False when nothing is left to do.
+    /// Like [`Writer::note_durable`], for the end: nothing comes that would write the note back.
+    pub(crate) fn note_durable_for_good(&mut self) -> Result<(), Error> {
+        self.watermark.raise_durably(self.durable, self.active.number)
+    }
+
+    /// Makes the next segment's file, a piece at a time. False when nothing is left to do now. A full disk is no reason to
+    /// fail here: a segment works without a file made ahead, only slower.
     pub(crate) fn prepare(&mut self) -> Result<bool, Error> {
-        let path = segment::spare_path(&self.around.dir);
-        let io = |source| Error::io(&path, source);
+        if self.spare_not_before.is_some_and(|not_before| Instant::now() < not_before) {
+            return Ok(false);
+        }
+        self.spare_not_before = None;
+        match self.prepare_piece() {
+            Err(error) if is_full(error.kind()) => {
+                self.spare_not_before = Some(Instant::now() + limits::LOG_SPARE_PAUSE);
+                tracing::warn!(%error, "the disk is full: the log's next segment is not prepared ahead");
+                Ok(false)
+            }
+            other => other.map_err(|source| Error::io(&segment::spare_path(&self.around.dir), source)),
+        }
+    }
+
+    fn prepare_piece(&mut self) -> io::Result<bool> {
         let Some(spare) = &mut self.spare else {
-            let file = self.around.files.create(&path).map_err(io)?;
+            let file = self.around.files.create(&segment::spare_path(&self.around.dir))?;
             self.spare = Some(Spare { file, written: 0 });
             return Ok(true);
         };
@@ -208,18 +229,17 @@ impl Writer {
         }
         let chunk = left.min(limits::LOG_CHUNK_BYTES as u64);
         let zeros = vec![0; usize::try_from(chunk).expect("at most a chunk")];
-        match spare.file.write_at(spare.written, &zeros) {
-            Err(error) if error.kind() == ErrorKind::StorageFull => {
-                // A full disk is no reason to fail here: a segment works without zeros ahead, only slower.
-                spare.written = self.around.segment_bytes;
-                return Ok(false);
-            }
-            other => other.map_err(io)?,
-        }
+        spare.file.write_at(spare.written, &zeros)?;
+        // Without this the first sync of a record in the segment would wait for all its zeros. After an error the same
+        // zeros are written again before the next sync; nobody has been promised anything of them.
+        spare.file.sync()?;
         spare.written += chunk;
-        // Without this the first sync of a record in the segment would wait for all its zeros.
-        spare.file.sync().map_err(io)?;
         Ok(true)
+    }
+
+    /// Begins a new segment where the one with this number is written to.
+    pub(crate) fn leave(&mut self, number: u64) -> Result<(), Error> {
+        if self.active.number == number { self.change_segment() } else { Ok(()) }
     }
 
     fn change_segment(&mut self) -> Result<(), Error> {
@@ -236,13 +256,14 @@ impl Writer {
             &mut self.uses,
         )?;
         self.shared.state.lock().files.insert(self.active.number, Arc::clone(&self.active.file));
-        self.begun();
-        Ok(())
+        self.count_checkpoint();
+        // Not before the name is on the disk: a power cut would leave a watermark above the log. Not after anything in the
+        // segment is acknowledged: the loss of the whole segment would go unnoticed.
+        self.watermark.raise_durably(self.durable, self.active.number)
     }
 
     /// Counts the checkpoint that begins the active segment: it is on the disk.
-    fn begun(&mut self) {
-        self.told = self.durable;
+    fn count_checkpoint(&mut self) {
         self.durable = self.next;
         self.next = self.next.next();
     }
@@ -259,6 +280,11 @@ impl Writer {
     fn active_path(&self) -> PathBuf {
         segment::path(&self.around.dir, self.active.number)
     }
+}
+
+/// True for the errors that end when something is deleted.
+fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 /// No checkpoint record is longer: the frozen form with every option filled.

@@ -102,7 +102,50 @@ pub(crate) struct Contents {
     pub(crate) digest: Digest,
     pub(crate) applied_row: Vec<u8>,
     pub(crate) state_hash: [u8; 32],
+    /// SHA-256 over the applied row and all raw blocks.
+    pub(crate) content_hash: [u8; 32],
     pub(crate) rows: u64,
+}
+
+/// Where the rows of a snapshot file stand, by its header alone.
+pub(crate) fn position(file: &dyn File, path: &Path) -> Result<Position, Error> {
+    applied_row::decode(&Reader { file, path, offset: 0 }.header()?).map(|(position, _)| position)
+}
+
+/// The digest of a snapshot file's rows, by its header alone.
+pub(crate) fn digest(file: &dyn File, path: &Path) -> Result<Digest, Error> {
+    applied_row::decode(&Reader { file, path, offset: 0 }.header()?).map(|(_, digest)| digest)
+}
+
+/// The hash over the applied row and all raw blocks, by the file's header and end alone.
+pub(crate) fn content_hash(file: &dyn File, path: &Path) -> Result<[u8; 32], Error> {
+    let mut reader = Reader { file, path, offset: 0 };
+    reader.header()?;
+    let len = file.len().map_err(|source| Error::io(path, source))?;
+    // Behind a header there is an end, or the file is cut short.
+    reader.offset = len.saturating_sub(len_u64(END_BYTES)).max(reader.offset);
+    let end = reader.take(END_BYTES)?;
+    let (body, tail) = end.split_at(END_BYTES - 12);
+    if crc32c::crc32c(body) != u32_at(tail, 0) || tail[4..] != *MAGIC {
+        return Err(reader.corrupt("the end's checksum does not hold"));
+    }
+    Ok(body[44..76].try_into().expect("32 bytes"))
+}
+
+/// What a snapshot file says of itself, by its header and its end alone: the rows between were not read.
+pub(crate) fn outline(file: &dyn File, path: &Path) -> Result<Contents, Error> {
+    let mut reader = Reader { file, path, offset: 0 };
+    let applied_row = reader.header()?;
+    let (position, digest) = applied_row::decode(&applied_row)?;
+    let content_hash = content_hash(file, path)?;
+    let len = file.len().map_err(|source| Error::io(path, source))?;
+    reader.offset = len - len_u64(END_BYTES);
+    if u32_at(&reader.take(4)?, 0) != 0 {
+        return Err(reader.corrupt("no end where it should be"));
+    }
+    let rows = u64::from_le_bytes(reader.take(8)?.try_into().expect("8 bytes"));
+    let state_hash = reader.take(32)?.try_into().expect("32 bytes");
+    Ok(Contents { position, digest, applied_row, state_hash, content_hash, rows })
 }
 
 /// Reads a snapshot file whole, checks every byte, and hands each row on.
@@ -135,8 +178,19 @@ pub(crate) fn read(
     if found != digest {
         return Err(reader.corrupt(&format!("the rows are {found:?}, the applied row says {digest:?}")));
     }
-    let state_hash = reader.end(rows, hash.finalize().into())?;
-    Ok(Contents { position, digest, applied_row, state_hash, rows })
+    let content_hash = hash.finalize().into();
+    let state_hash = reader.end(rows, content_hash)?;
+    Ok(Contents { position, digest, applied_row, state_hash, content_hash, rows })
+}
+
+/// How many rows an unpacked block holds; `None` where one is cut short.
+pub(super) fn count_rows(mut block: &[u8]) -> Option<u64> {
+    let mut rows = 0;
+    while !block.is_empty() {
+        block = split_row(block)?.2;
+        rows += 1;
+    }
+    Some(rows)
 }
 
 fn split_row(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
@@ -147,14 +201,15 @@ fn split_row(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((key, value, rest))
 }
 
-struct Reader<'a> {
-    file: &'a dyn File,
-    path: &'a Path,
-    offset: u64,
+/// Reads a snapshot file from its beginning to its end.
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a dyn File,
+    pub(super) path: &'a Path,
+    pub(super) offset: u64,
 }
 
 impl Reader<'_> {
-    fn corrupt(&self, what: &str) -> Error {
+    pub(super) fn corrupt(&self, what: &str) -> Error {
         Error::corrupt(self.path, self.offset, what)
     }
 
@@ -169,7 +224,7 @@ impl Reader<'_> {
         Ok(bytes)
     }
 
-    fn header(&mut self) -> Result<Vec<u8>, Error> {
+    pub(super) fn header(&mut self) -> Result<Vec<u8>, Error> {
         let mut header = self.take(14)?;
         if header[..8] != *MAGIC {
             return Err(self.corrupt("no snapshot file"));
@@ -191,7 +246,7 @@ impl Reader<'_> {
         Ok(applied_row)
     }
 
-    fn block(&mut self) -> Result<Option<Vec<u8>>, Error> {
+    pub(super) fn block(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let raw_len = u32_at(&self.take(4)?, 0);
         if raw_len == 0 {
             return Ok(None);
@@ -213,7 +268,7 @@ impl Reader<'_> {
     }
 
     /// Checks the end against what was read; gives the state hash.
-    fn end(&mut self, rows: u64, hash: [u8; 32]) -> Result<[u8; 32], Error> {
+    pub(super) fn end(&mut self, rows: u64, hash: [u8; 32]) -> Result<[u8; 32], Error> {
         let rest = self.take(END_BYTES - 4)?;
         let mut end = vec![0; 4];
         end.extend_from_slice(&rest);

@@ -1,6 +1,8 @@
 //! Snapshots: the applied state in one verified file. With the log after it, the root from which all else is rebuilt.
 
-mod format;
+mod adopt;
+mod check;
+pub(crate) mod format;
 
 use std::io;
 use std::ops::Bound;
@@ -12,18 +14,24 @@ use bytes::Bytes;
 use openraft::storage::SnapshotMeta;
 use openraft::type_config::alias::SnapshotMetaOf;
 use parking_lot::Mutex;
+use stockade_state_machine::Revision;
 
+pub(crate) use self::check::SnapshotCheck;
 pub(crate) use self::format::Contents;
 use self::format::SnapshotWriter;
 use crate::applied_row::Position;
 use crate::engine::{Engine, RowWrite};
 use crate::file::{File, Files};
-use crate::{Error, TypeConfig, keys, limits, rows, state_hash};
+use crate::load::{Loaded, Loader, Progress};
+use crate::rows::Joiner;
+use crate::state_hash::StateHasher;
+use crate::{Error, TypeConfig, keys, limits, rows};
 
-const EXTENSION: &str = "snapshot";
-const UNFINISHED: &str = "tmp";
+pub(crate) const EXTENSION: &str = "snapshot";
+pub(crate) const UNFINISHED: &str = "tmp";
 
-/// A snapshot file of which every byte was checked.
+/// A snapshot file of which every byte was checked before it got its name. What the disk does to it later is found by the
+/// scrubber, and whenever it is read as a root: all that reads rows checks every byte.
 #[derive(Debug, Clone)]
 pub struct SnapshotFile {
     path: PathBuf,
@@ -34,13 +42,58 @@ pub struct SnapshotFile {
     contents: Arc<Contents>,
 }
 
+/// The name of the snapshot of a log index.
+fn published_name(index: u64) -> String {
+    format!("{index:020}.{EXTENSION}")
+}
+
 impl SnapshotFile {
-    fn verify(files: &dyn Files, path: &Path) -> Result<Self, Error> {
+    pub(crate) fn verify(files: &dyn Files, path: &Path) -> Result<Self, Error> {
+        Self::verify_while(files, path, || Ok(()))
+    }
+
+    /// The same, broken off when `go_on` fails.
+    fn verify_while(
+        files: &dyn Files,
+        path: &Path,
+        go_on: impl Fn() -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let io = |source| Error::io(path, source);
         let file = files.open(path).map_err(io)?;
-        let contents = format::read(file.as_ref(), path, |_, _| Ok(()))?;
+        let contents = format::read(file.as_ref(), path, |_, _| go_on())?;
         let len = file.len().map_err(io)?;
         Ok(Self { path: path.to_owned(), unpublished: None, file, len, contents: Arc::new(contents) })
+    }
+
+    /// A file that got its name in an earlier run. Of a large one the rows are not read: a node whose engine is in order
+    /// starts without them, and the scrubber reads them once it serves.
+    fn published(files: &dyn Files, path: &Path) -> Result<Self, Error> {
+        let io = |source| Error::io(path, source);
+        let file = files.open(path).map_err(io)?;
+        let len = file.len().map_err(io)?;
+        if len <= limits::SNAPSHOT_CHECK_BYTES {
+            return Self::verify(files, path);
+        }
+        let contents = format::outline(file.as_ref(), path)?;
+        Ok(Self { path: path.to_owned(), unpublished: None, file, len, contents: Arc::new(contents) })
+    }
+
+    /// An error where the file doesn't have the name that it is published under: the newest is told by its name.
+    fn expect_own_name(&self) -> Result<(), Error> {
+        let own = published_name(self.position().index());
+        if self.path.file_name().is_some_and(|name| *name == *own) {
+            return Ok(());
+        }
+        Err(Error::corrupt(&self.path, 0, format!("this is {own} under another's name")))
+    }
+
+    /// False where the start passed over its rows, see [`limits::SNAPSHOT_CHECK_BYTES`].
+    pub(crate) fn was_read_whole(&self) -> bool {
+        self.len <= limits::SNAPSHOT_CHECK_BYTES
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Bytes of the file.
@@ -57,6 +110,16 @@ impl SnapshotFile {
         Ok(bytes.into())
     }
 
+    /// The last log index that it holds.
+    pub fn index(&self) -> Revision {
+        Revision::new(self.position().index())
+    }
+
+    /// SHA-256 over the canonical state that it holds.
+    pub fn state_hash(&self) -> [u8; 32] {
+        self.contents.state_hash
+    }
+
     /// What openraft wants to know of it.
     pub fn meta(&self) -> SnapshotMetaOf<TypeConfig> {
         SnapshotMeta {
@@ -65,30 +128,41 @@ impl SnapshotFile {
         }
     }
 
+    /// True where both are clones of one snapshot.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.contents, &other.contents)
+    }
+
     pub(crate) fn position(&self) -> &Position {
         &self.contents.position
     }
 
-    /// Writes all its rows into an empty engine, the applied row last.
-    pub(crate) fn pour_into(&self, engine: &dyn Engine) -> Result<(), Error> {
-        let mut batch: Vec<RowWrite> = Vec::with_capacity(limits::ENGINE_BATCH_ROWS);
+    /// Writes all its rows into an empty engine, the applied row last, and gives what belongs in memory of them.
+    pub(crate) fn pour_into(&self, engine: &dyn Engine) -> Result<Loaded, Error> {
+        let mut batch: Vec<RowWrite> = Vec::with_capacity(limits::REBUILD_BATCH_ROWS);
         let mut applied: Vec<RowWrite> = Vec::new();
+        let mut memory = Loader::new(self.position());
+        let progress = Progress::new("rebuilding the applied state", self.contents.rows);
         format::read(self.file.as_ref(), &self.path, |key, value| {
+            memory.row(key, value)?;
+            progress.advance(1);
             let row = (key.to_vec(), Some(Bytes::copy_from_slice(value)));
             if keys::is_applied(key) {
                 applied.push(row);
                 return Ok(());
             }
             batch.push(row);
-            if batch.len() >= limits::ENGINE_BATCH_ROWS {
+            if batch.len() >= limits::REBUILD_BATCH_ROWS {
                 engine.write(&batch)?;
                 batch.clear();
             }
             Ok(())
         })?;
+        let loaded = memory.finish(self.position().clone(), self.contents.digest)?;
         batch.append(&mut applied);
         engine.write(&batch)?;
-        engine.flush()
+        engine.flush()?;
+        Ok(loaded)
     }
 }
 
@@ -105,8 +179,8 @@ struct Inner {
 }
 
 impl SnapshotStore {
-    /// Opens the directory, removes what a crash left unfinished, and verifies the newest snapshot. Damage in it is an
-    /// error: the log before it is gone.
+    /// Opens the directory, removes what a crash left unfinished, and checks the newest snapshot: all of a small one, header and
+    /// end of a large one. Damage is an error: the log before it is gone.
     pub(crate) fn open(files: Arc<dyn Files>, dir: PathBuf) -> Result<Self, Error> {
         let io = |source| Error::io(&dir, source);
         files.create_dir(&dir).map_err(io)?;
@@ -118,7 +192,13 @@ impl SnapshotStore {
                 _ => {}
             }
         }
-        let current = newest.map(|path| SnapshotFile::verify(files.as_ref(), &path)).transpose()?;
+        // The newest one's name may not be on the disk yet where the process ended right after giving it. Without this a
+        // power cut could take the name after the log was purged on the strength of it.
+        files.sync_dir(&dir).map_err(io)?;
+        let current = newest.map(|path| SnapshotFile::published(files.as_ref(), &path)).transpose()?;
+        if let Some(current) = &current {
+            current.expect_own_name()?;
+        }
         let unfinished = AtomicU64::new(0);
         let store = Self(Arc::new(Inner { files, dir, current: Mutex::new(current), unfinished }));
         store.remove_old()?;
@@ -144,22 +224,41 @@ impl SnapshotStore {
         Ok((Arc::new(Unpublished { files, path, published: AtomicBool::new(false) }), file))
     }
 
-    /// Writes a snapshot of an engine that nobody writes to meanwhile, verifies and publishes it.
-    pub(crate) fn build(&self, engine: &dyn Engine, position: &Position) -> Result<SnapshotFile, Error> {
+    /// Writes a snapshot of an engine that nobody writes to meanwhile, verifies and publishes it. Ends with an error soon after
+    /// it is given up.
+    pub(crate) fn build(
+        &self,
+        engine: &dyn Engine,
+        position: &Position,
+        given_up: &AtomicBool,
+    ) -> Result<SnapshotFile, Error> {
+        let go_on = || {
+            if given_up.load(Ordering::Relaxed) {
+                return Err(Error::Engine("the snapshot was given up".to_owned()));
+            }
+            Ok(())
+        };
         let (unpublished, file) = self.create().map_err(|source| Error::io(&self.0.dir, source))?;
         let path = unpublished.path.clone();
         let applied = rows::get(engine, keys::APPLIED)?
             .ok_or_else(|| Error::Engine("no applied row to make a snapshot of".to_owned()))?;
         let mut writer = SnapshotWriter::begin(file.as_ref(), &path, &applied)?;
+        let (mut joiner, mut hasher) = (Joiner::default(), StateHasher::new(position.trimmed.clone()));
         for row in engine.scan(Bound::Unbounded) {
-            let (key, value) = row?;
-            writer.row(&key, &value)?;
+            let (key, row) = row?;
+            writer.row(&key, &row)?;
+            if let Some((key, value)) = joiner.push(&key, &row)? {
+                hasher.value(&key, &value)?;
+            }
         }
-        let (state_hash, _) = state_hash::full(engine, position)?;
+        joiner.finish()?;
+        let (state_hash, _) = hasher.finish(position);
         writer.finish(state_hash)?;
         // What is verified must come from the disk, not from the memory that was written from.
         file.drop_cache().map_err(|source| Error::io(&path, source))?;
-        let verified = SnapshotFile::verify(self.0.files.as_ref(), &path)?;
+        let verified = SnapshotFile::verify_while(self.0.files.as_ref(), &path, go_on)?;
+        // It is read again at the next start at the earliest: what calls read has better use for the memory.
+        file.drop_cache().map_err(|source| Error::io(&path, source))?;
         if verified.position() != position {
             return Err(Error::Engine(format!(
                 "the engine is at {:?}, not at {position:?}",
@@ -177,19 +276,35 @@ impl SnapshotStore {
         }
         let files = self.0.files.as_ref();
         let index = snapshot.position().index();
-        let path = self.0.dir.join(format!("{index:020}.{EXTENSION}"));
+        let path = self.0.dir.join(published_name(index));
         if path != snapshot.path {
             files.rename(&snapshot.path, &path).map_err(|source| Error::io(&path, source))?;
             // The log is purged next: without this a power cut could take the name, and with it the snapshot.
-            files.sync_dir(&self.0.dir).map_err(|source| Error::io(&self.0.dir, source))?;
+            if let Err(source) = files.sync_dir(&self.0.dir) {
+                self.discard(&path);
+                return Err(Error::io(&self.0.dir, source));
+            }
         }
         if let Some(unpublished) = &snapshot.unpublished {
             unpublished.published.store(true, Ordering::Relaxed);
         }
         let snapshot = SnapshotFile { path, unpublished: None, ..snapshot };
         *self.0.current.lock() = Some(snapshot.clone());
-        self.remove_old()?;
+        // The new one is in force whether or not the old ones go.
+        if let Err(error) = self.remove_old() {
+            tracing::warn!(%error, "older snapshots stay until the next one");
+        }
         Ok(snapshot)
+    }
+
+    /// Takes away a file that got its name and is not in force; unless it has taken the place of the one that is.
+    fn discard(&self, path: &Path) {
+        if self.current().is_some_and(|current| current.path == path) {
+            return;
+        }
+        if let Err(error) = self.0.files.remove(path) {
+            tracing::warn!(path = %path.display(), %error, "a snapshot that is not in force stays until the next one");
+        }
     }
 
     fn copy(&self, snapshot: &SnapshotFile) -> Result<SnapshotFile, Error> {
@@ -255,6 +370,8 @@ impl SnapshotReceiver {
         let path = &self.unpublished.path;
         // Installing it drops the log and the engine that it replaces.
         self.file.sync().map_err(|source| Error::io(path, source))?;
+        // What is verified must come from the disk, not from the memory that was written from.
+        self.file.drop_cache().map_err(|source| Error::io(path, source))?;
         let verified = SnapshotFile::verify(self.unpublished.files.as_ref(), path)?;
         Ok(SnapshotFile { unpublished: Some(self.unpublished), ..verified })
     }

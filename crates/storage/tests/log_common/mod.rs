@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,8 +13,8 @@ use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
 use openraft::{Entry, EntryPayload, LogId, RaftLogReader};
 use stockade_env::Env;
-use stockade_storage::file::{Files, MemoryFiles};
-use stockade_storage::log::LogOptions;
+use stockade_storage::file::{Files, Image, MemoryFiles};
+use stockade_storage::log::{Examination, LogOptions, examine};
 use stockade_storage::{Error, LogStore, Proposal, TypeConfig};
 
 pub type Id = LogId<LeaderId<u64, u64>>;
@@ -31,8 +32,26 @@ pub fn options(segment_bytes: u64) -> LogOptions {
     LogOptions { dir: PathBuf::from(DIR), segment_bytes, cache_bytes: 1 << 20 }
 }
 
+/// Opens the log. An examination of it beforehand must have found damage where it doesn't open, and none where it does.
 pub fn try_open(files: &MemoryFiles, segment_bytes: u64) -> Result<LogStore, Error> {
-    LogStore::open_inline(Arc::new(files.clone()), &env(), options(segment_bytes))
+    let examined = examined(files);
+    let opened = LogStore::open_inline(Arc::new(files.clone()), &env(), options(segment_bytes));
+    match &opened {
+        Ok(log) => {
+            assert!(examined.is_sound(), "opens, though {examined:?}");
+            let last = examined.last.map(|last| last.index);
+            assert_eq!(log.last_log_id().map(|last| last.index), last, "{examined:?}");
+        }
+        // The disk failed, which says nothing of what is on it.
+        Err(Error::Io { .. }) => {}
+        Err(error) => assert!(!examined.is_sound(), "examined without a finding, but {error}"),
+    }
+    opened
+}
+
+/// An examination of the log.
+pub fn examined(files: &MemoryFiles) -> Examination {
+    examine(files, Path::new(DIR), &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 pub fn open(files: &MemoryFiles, segment_bytes: u64) -> LogStore {
@@ -68,15 +87,53 @@ pub fn content(files: &MemoryFiles, path: &Path) -> Vec<u8> {
     stockade_storage::file::read_whole(files, path, u64::MAX).unwrap()
 }
 
-/// A file system that holds one segment.
-pub fn with_segment(bytes: &[u8]) -> MemoryFiles {
-    let files = MemoryFiles::default();
-    files.create_dir(Path::new(DIR)).unwrap();
-    let file = files.create(&first_segment()).unwrap();
-    file.write_at(0, bytes).unwrap();
-    file.sync().unwrap();
-    files.sync_dir(Path::new(DIR)).unwrap();
-    files
+/// A disk like another, with other bytes in the first segment.
+pub fn with_first_segment(image: &Image, bytes: &[u8]) -> MemoryFiles {
+    let mut image = image.clone();
+    image.insert(&first_segment(), bytes.to_vec());
+    MemoryFiles::from_image(&image)
+}
+
+/// The paths of the segments on a disk, in order.
+pub fn segments(files: &MemoryFiles) -> Vec<PathBuf> {
+    let mut paths = files.list(Path::new(DIR)).unwrap();
+    paths.retain(|path| path.extension().is_some_and(|suffix| suffix == "wal"));
+    paths
+}
+
+/// The watermark's path.
+pub fn watermark() -> PathBuf {
+    Path::new(DIR).join("watermark")
+}
+
+/// A life of a log with everything in it: several segments, a conflict, purges that free segments.
+pub fn life() -> Vec<Operation> {
+    let range = |term, range: std::ops::Range<u64>| {
+        Operation::Append(range.map(|index| entry(term, index, 30)).collect())
+    };
+    vec![
+        Operation::Vote(Vote::new(1, 1)),
+        range(1, 0..1),
+        Operation::Vote(Vote::new_committed(1, 1)),
+        range(1, 1..8),
+        Operation::Committed(id(1, 3)),
+        range(1, 8..14),
+        Operation::Truncate(Some(id(1, 9))),
+        range(2, 10..12),
+        Operation::Vote(Vote::new(3, 2)),
+        Operation::Purge(id(1, 6)),
+        range(3, 12..20),
+        Operation::Committed(id(3, 15)),
+        Operation::Barrier,
+        range(3, 20..28),
+        Operation::Purge(id(3, 18)),
+        range(3, 28..36),
+        Operation::Purge(id(3, 25)),
+        range(3, 36..44),
+        Operation::Truncate(Some(id(3, 40))),
+        Operation::Purge(id(4, 60)),
+        range(4, 61..66),
+    ]
 }
 
 /// What a log holds.
@@ -159,6 +216,11 @@ pub struct Witness {
 impl Witness {
     pub fn new(start: Held) -> Self {
         Self { states: vec![start] }
+    }
+
+    /// What the log may hold.
+    pub fn states(&self) -> &[Held] {
+        &self.states
     }
 
     pub fn now(&self) -> &Held {

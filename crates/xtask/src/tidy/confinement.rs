@@ -90,6 +90,8 @@ const RULES: &[Rule] = &[
         allowed: &[
             ("crates/storage/src/log/", "the thread that writes the log"),
             ("crates/storage/src/writer.rs", "the thread that writes the engine"),
+            ("crates/storage/src/building.rs", "the thread that makes a snapshot"),
+            ("crates/storage/src/load.rs", "threads that end before the node serves"),
             TOOLING,
             TRIALS,
         ],

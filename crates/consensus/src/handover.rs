@@ -1,0 +1,134 @@
+//! Giving the lead away: when the node is told to stop, and by itself while its disk has too little room to lead.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use openraft::Instant as _;
+use openraft::metrics::RaftMetrics;
+use stockade_storage::{SpaceLevel, TypeConfig};
+use tokio::time::{sleep, timeout};
+
+use crate::limits;
+use crate::node::Inner;
+
+impl Inner {
+    /// See [`crate::Node::resign`]. True where another node has the lead at the end; only who `may_lead` is asked to.
+    pub(crate) async fn hand_over(
+        &self,
+        patience: Duration,
+        may_lead: &(dyn Fn(u64) -> bool + Sync),
+    ) -> bool {
+        if !self.raft.is_leader() {
+            return true;
+        }
+        self.resigning.store(true, Ordering::Release);
+        let handed_over = async {
+            let target = loop {
+                if let Some(target) = self.caught_up_follower(may_lead) {
+                    break target;
+                }
+                if !self.hears_a_voter() {
+                    tracing::info!("no other voter is there to take the lead over");
+                    return false;
+                }
+                sleep(limits::RESIGN_POLL).await;
+            };
+            tracing::info!(target, "the lead is handed over");
+            if self.raft.trigger().transfer_leader(target).await.is_err() {
+                return false;
+            }
+            let mut leader = self.leader.subscribe();
+            let me = Some(self.identity.node_id);
+            // An error can't be: the sender lives in the node.
+            leader.wait_for(|leader| leader.node_id.is_some() && leader.node_id != me).await.is_ok()
+        };
+        let done = timeout(patience, handed_over).await.unwrap_or_else(|_| {
+            tracing::warn!("nobody took the lead over in time");
+            false
+        });
+        self.resigning.store(false, Ordering::Release);
+        done
+    }
+
+    /// True where another voter has answered lately: somebody could take the lead over.
+    fn hears_a_voter(&self) -> bool {
+        self.metrics(|metrics| self.heard_voters(metrics).next().is_some())
+    }
+
+    fn heard_voters<'a>(
+        &'a self,
+        metrics: &'a RaftMetrics<TypeConfig>,
+    ) -> impl Iterator<Item = u64> + use<'a> {
+        let others = metrics.membership_config.voter_ids().filter(|voter| *voter != metrics.id);
+        others.filter(|voter| {
+            let heard = metrics.heartbeat.as_ref().and_then(|heard| *heard.get(voter)?);
+            heard.is_some_and(|heard| heard.into_inner().elapsed() < self.config.lease_memory())
+        })
+    }
+
+    /// A follower that has the whole log and is there, of those that may lead.
+    fn caught_up_follower(&self, may_lead: &(dyn Fn(u64) -> bool + Sync)) -> Option<u64> {
+        self.metrics(|metrics| {
+            let last = metrics.last_log_index?;
+            let replication = metrics.replication.as_ref()?;
+            let caught_up = |node_id: &u64| {
+                let matched = replication.get(node_id).and_then(Option::as_ref);
+                may_lead(*node_id) && matched.is_some_and(|matched| matched.index() == last)
+            };
+            self.heard_voters(metrics).find(caught_up)
+        })
+    }
+
+    /// How much room the other voters have, of those that answer.
+    async fn room_of_others(&self) -> BTreeMap<u64, SpaceLevel> {
+        let me = self.identity.node_id;
+        let voters = self.members().into_keys().filter(|node_id| *node_id != me && self.is_voter(*node_id));
+        let asked =
+            voters.map(|node_id| async move { Some((node_id, self.ask_status(node_id).await?.disk)) });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Hands the lead to one of the voters with the most room, if they have more than this node. Never to an equal: the
+    /// lead would go round.
+    async fn hand_over_to_room(&self) -> bool {
+        let others = self.room_of_others().await;
+        let Some(best) = others.values().min().copied().filter(|best| *best < self.space.level()) else {
+            return false;
+        };
+        self.hand_over(limits::ROOM_HANDOVER_PATIENCE, &|node_id| others.get(&node_id) == Some(&best)).await
+    }
+}
+
+/// Gives the lead to a node with more room while this node has too little: a leader that refuses what needs room would
+/// keep the whole cluster from taking it.
+pub(crate) async fn leave_when_short(node: Arc<Inner>) {
+    let (first_pause, longest_pause) = limits::ROOM_HANDOVER_PAUSE;
+    let mut level = node.space.watch();
+    let mut leader = node.leader.subscribe();
+    let mut pause = first_pause;
+    loop {
+        let short = *level.borrow_and_update() > SpaceLevel::Enough;
+        let leads = leader.borrow_and_update().node_id == Some(node.identity.node_id);
+        if short && leads && !node.is_stopping() {
+            tracing::warn!(
+                "the disk of the leader has too little room: the lead goes to a node with more, if there is one"
+            );
+            if node.hand_over_to_room().await {
+                pause = first_pause;
+            } else {
+                // A transfer that fails costs the cluster an election, so they come ever more rarely.
+                pause = (pause * 2).min(longest_pause);
+            }
+        }
+        let again = short && leads;
+        tokio::select! {
+            () = sleep(pause), if again => {}
+            changed = level.changed() => if changed.is_err() { return },
+            changed = leader.changed(), if !again => if changed.is_err() { return },
+            () = node.stopping() => return,
+        }
+    }
+}

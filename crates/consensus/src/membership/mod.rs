@@ -1,0 +1,132 @@
+//! Changes of the membership: a node is added as a learner, and is given a vote, alone or in another's place.
+//!
+//! Any node takes a change and brings it to the leader, which looks whether it is safe, proposes it, and tells why
+//! where it isn't.
+//!
+//! Invariants:
+//! - No id is used twice. A new node's id is above those of all members, and a node is replaced only by one of a higher
+//!   id. So the members always include the highest id there ever was, and nothing else has to be kept to know it.
+//! - One change at a time: each names the membership that it was decided on, and is dropped where that is not the last.
+//! - A change that was asked for before does nothing, or finishes what a leader that died left half done.
+//! - Whoever asked may go away: a change that was begun is carried through without him.
+//!
+//! `plan.rs` decides, `change.rs` carries out, `removal.rs` is the other end: a node that finds out that it was removed.
+
+mod change;
+mod convert;
+mod plan;
+mod removal;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Mutex;
+
+pub(crate) use change::Failed;
+pub(crate) use removal::watch;
+
+/// A change of the membership.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MembershipChange {
+    /// A node that gets the log and has no vote.
+    AddLearner {
+        /// Above the ids of all members.
+        node_id: u64,
+        /// Where the others reach it: `host:port`.
+        peer_address: String,
+    },
+    /// A learner gets a vote.
+    Promote {
+        /// The learner.
+        node_id: u64,
+        /// The voter whose place it takes, and which is no member afterwards.
+        replaces: Option<u64>,
+    },
+}
+
+impl fmt::Display for MembershipChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddLearner { node_id, peer_address } => {
+                write!(f, "add node {node_id} at {peer_address} as a learner")
+            }
+            Self::Promote { node_id, replaces: Some(old) } => {
+                write!(f, "give node {node_id} the vote of node {old}")
+            }
+            Self::Promote { node_id, replaces: None } => write!(f, "give node {node_id} a vote"),
+        }
+    }
+}
+
+/// Why a change of the membership was refused. Nothing was proposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefusalKind {
+    /// Another change is under way.
+    Changing,
+    /// The id is or was another node's.
+    IdUsed,
+    /// No member, or none of the part that the change needs.
+    NodeUnknown,
+    /// At the address there is no new node of this id and cluster.
+    NodeUnfit,
+    /// The learner lacks too much of the log.
+    LearnerBehind,
+    /// Too few of those who would vote are there.
+    QuorumAtRisk,
+}
+
+impl RefusalKind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Changing,
+        Self::IdUsed,
+        Self::NodeUnknown,
+        Self::NodeUnfit,
+        Self::LearnerBehind,
+        Self::QuorumAtRisk,
+    ];
+}
+
+/// A change that was refused, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct MembershipRefusal {
+    /// For programs.
+    pub kind: RefusalKind,
+    /// For people.
+    pub message: String,
+}
+
+/// Why the membership is not known to be as asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MembershipError {
+    /// The leader refused. Nothing was proposed.
+    #[error(transparent)]
+    Refused(#[from] MembershipRefusal),
+    /// Nobody led until the deadline. Nothing was proposed.
+    #[error("nobody led until the deadline")]
+    NoLeader,
+    /// It was proposed, or may have been, and what became of it is not known. To ask again is harmless.
+    #[error("the change was asked for, its fate is not known")]
+    Unknown,
+    /// The node is stopping. Nothing was proposed.
+    #[error("the node is stopping")]
+    ShuttingDown,
+}
+
+/// What a node keeps of its membership beside Raft.
+#[derive(Debug, Default)]
+pub(crate) struct Membership {
+    /// Held while this node, as the leader, changes the membership.
+    turn: Arc<Mutex<()>>,
+    /// The cluster goes on without this node.
+    removed: AtomicBool,
+}
+
+impl Membership {
+    /// True once this node knows that it is no member any more.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Acquire)
+    }
+}

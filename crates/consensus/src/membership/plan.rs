@@ -1,0 +1,272 @@
+//! Whether a change of the membership is safe, and what it comes to. Pure: from what the leader knows to a step or a
+//! refusal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{MembershipRefusal, RefusalKind};
+use crate::limits;
+
+/// The last membership of the leader's log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Members {
+    /// Log index of its entry.
+    pub(crate) index: u64,
+    /// False while its entry is not committed.
+    pub(crate) committed: bool,
+    /// The voters; two sets while a change of them is under way, the later one last.
+    pub(crate) voters: Vec<BTreeSet<u64>>,
+    /// Voters and learners, with their peer addresses.
+    pub(crate) nodes: BTreeMap<u64, String>,
+}
+
+/// What the leader knows of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    /// Who has answered lately, the leader included.
+    pub(crate) heard: BTreeSet<u64>,
+    /// Entries that a learner lacks; nothing where the leader doesn't know yet.
+    pub(crate) lag: Option<u64>,
+}
+
+/// What is to be proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing: it is so already.
+    Done,
+    /// A learner.
+    Add,
+    /// These voters. Who votes no more is no member any more.
+    Voters(BTreeSet<u64>),
+}
+
+type Planned = Result<Step, MembershipRefusal>;
+
+fn refuse(kind: RefusalKind, message: String) -> Planned {
+    Err(MembershipRefusal { kind, message })
+}
+
+/// What adding a learner comes to.
+pub(crate) fn addition(members: &Members, node_id: u64, peer_address: &str) -> Planned {
+    unless_uncommitted(members)?;
+    if let Some(known) = members.nodes.get(&node_id) {
+        if known == peer_address {
+            return Ok(Step::Done);
+        }
+        let free = members.free_id();
+        let what = format!(
+            "node {node_id} is a member at {known}; a new node needs an id of its own: {free} or higher"
+        );
+        return refuse(RefusalKind::IdUsed, what);
+    }
+    if node_id < members.free_id() {
+        let free = members.free_id();
+        let what = format!("the id {node_id} may have been another node's; choose {free} or higher");
+        return refuse(RefusalKind::IdUsed, what);
+    }
+    if let [old, new] = members.voters.as_slice() {
+        return refuse(RefusalKind::Changing, half_done(old, new));
+    }
+    Ok(Step::Add)
+}
+
+/// What giving a learner a vote comes to.
+pub(crate) fn promotion(
+    members: &Members,
+    evidence: &Evidence,
+    node_id: u64,
+    replaces: Option<u64>,
+) -> Planned {
+    unless_uncommitted(members)?;
+    if !members.nodes.contains_key(&node_id) {
+        let what = format!("node {node_id} is no member; add it as a learner first");
+        return refuse(RefusalKind::NodeUnknown, what);
+    }
+    if let Some(old) = replaces.filter(|old| *old >= node_id) {
+        let free = members.free_id();
+        let what = format!(
+            "node {old} can only be replaced by a node of a higher id, never used before: {free} or higher"
+        );
+        return refuse(RefusalKind::IdUsed, what);
+    }
+    let (first, last) = match members.voters.as_slice() {
+        [] => return refuse(RefusalKind::Changing, "the cluster has no members yet".to_owned()),
+        [voters] => (voters, voters),
+        [old, .., new] => (old, new),
+    };
+    let mut voters = first.clone();
+    voters.insert(node_id);
+    let absent = replaces.filter(|old| !voters.remove(old));
+    if first != last {
+        // A leader died between the two entries of a change: who asks for the same again has it finished.
+        return if voters == *last {
+            quorum_of(&voters, evidence)?;
+            Ok(Step::Voters(voters))
+        } else {
+            refuse(RefusalKind::Changing, half_done(first, last))
+        };
+    }
+    if voters == *last && replaces.is_none_or(|old| !members.nodes.contains_key(&old)) {
+        return Ok(Step::Done);
+    }
+    if let Some(old) = absent {
+        return refuse(RefusalKind::NodeUnknown, format!("node {old} has no vote that could be given on"));
+    }
+    if !last.contains(&node_id) {
+        caught_up(node_id, evidence)?;
+    }
+    quorum_of(&voters, evidence)?;
+    Ok(Step::Voters(voters))
+}
+
+fn unless_uncommitted(members: &Members) -> Result<(), MembershipRefusal> {
+    if members.committed {
+        return Ok(());
+    }
+    let what = "the last change of the membership is not committed yet; try again";
+    Err(MembershipRefusal { kind: RefusalKind::Changing, message: what.to_owned() })
+}
+
+fn caught_up(node_id: u64, evidence: &Evidence) -> Result<(), MembershipRefusal> {
+    let message = match evidence.lag {
+        Some(lag) if lag <= limits::MAX_PROMOTION_LAG => return Ok(()),
+        Some(lag) => format!("node {node_id} lacks {lag} entries of the log; wait until it has caught up"),
+        None => format!("node {node_id} has not answered yet; is it running?"),
+    };
+    Err(MembershipRefusal { kind: RefusalKind::LearnerBehind, message })
+}
+
+/// Refuses voters of whom a majority is not there: with them nothing could be committed any more.
+fn quorum_of(voters: &BTreeSet<u64>, evidence: &Evidence) -> Result<(), MembershipRefusal> {
+    let there = voters.intersection(&evidence.heard).count();
+    if there > voters.len() / 2 {
+        return Ok(());
+    }
+    let silent: BTreeSet<u64> = voters.difference(&evidence.heard).copied().collect();
+    let message = format!(
+        "of the {} nodes that would vote ({}) only {there} are there, {} are not: more than half must be",
+        voters.len(),
+        listed(voters),
+        listed(&silent),
+    );
+    Err(MembershipRefusal { kind: RefusalKind::QuorumAtRisk, message })
+}
+
+fn half_done(old: &BTreeSet<u64>, new: &BTreeSet<u64>) -> String {
+    let gone = listed(&old.difference(new).copied().collect());
+    let come = listed(&new.difference(old).copied().collect());
+    format!(
+        "a change of the voters from {} to {} is half done; ask for it again first (gone: {gone}; new: {come})",
+        listed(old),
+        listed(new)
+    )
+}
+
+fn listed(ids: &BTreeSet<u64>) -> String {
+    let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+    if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
+}
+
+impl Members {
+    /// The lowest id that was surely never used, see the head of this module.
+    pub(crate) fn free_id(&self) -> u64 {
+        self.nodes.keys().next_back().map_or(1, |highest| highest.saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(voters: &[&[u64]], learners: &[u64]) -> Members {
+        let voters: Vec<BTreeSet<u64>> = voters.iter().map(|ids| ids.iter().copied().collect()).collect();
+        let nodes = voters.iter().flatten().chain(learners).map(|id| (*id, format!("n{id}:1"))).collect();
+        Members { index: 9, committed: true, voters, nodes }
+    }
+
+    fn all_there() -> Evidence {
+        Evidence { heard: (1..=9).collect(), lag: Some(0) }
+    }
+
+    fn kind(planned: Planned) -> RefusalKind {
+        planned.expect_err("it should have been refused").kind
+    }
+
+    fn voters(ids: &[u64]) -> Step {
+        Step::Voters(ids.iter().copied().collect())
+    }
+
+    #[test]
+    fn a_new_id_is_above_all_others() {
+        let three = members(&[&[1, 3, 5]], &[]);
+        assert_eq!(addition(&three, 6, "n6:1"), Ok(Step::Add));
+        assert_eq!(kind(addition(&three, 2, "n2:1")), RefusalKind::IdUsed);
+        assert_eq!(kind(addition(&three, 3, "elsewhere:1")), RefusalKind::IdUsed);
+    }
+
+    #[test]
+    fn a_node_that_is_a_member_already_is_added_by_doing_nothing() {
+        assert_eq!(addition(&members(&[&[1, 2, 3]], &[4]), 4, "n4:1"), Ok(Step::Done));
+    }
+
+    #[test]
+    fn whatever_is_replaced_the_highest_id_stays_a_member() {
+        let with_learners = members(&[&[1, 2, 3]], &[4, 5]);
+        assert_eq!(promotion(&with_learners, &all_there(), 5, Some(1)), Ok(voters(&[2, 3, 5])));
+        // Else 5 would be gone, and free to be used again.
+        let later = members(&[&[2, 3, 5]], &[4]);
+        assert_eq!(kind(promotion(&later, &all_there(), 4, Some(5))), RefusalKind::IdUsed);
+    }
+
+    #[test]
+    fn a_learner_far_behind_or_not_heard_of_gets_no_vote() {
+        let three = members(&[&[1, 2, 3]], &[4]);
+        for lag in [None, Some(limits::MAX_PROMOTION_LAG + 1)] {
+            let evidence = Evidence { lag, ..all_there() };
+            assert_eq!(kind(promotion(&three, &evidence, 4, Some(2))), RefusalKind::LearnerBehind);
+        }
+    }
+
+    #[test]
+    fn too_few_who_would_vote_are_a_reason_to_refuse() {
+        let evidence = Evidence { heard: BTreeSet::from([1, 4]), lag: Some(0) };
+        let four = members(&[&[1, 2, 3]], &[4]);
+        assert_eq!(promotion(&four, &evidence, 4, Some(2)), Ok(voters(&[1, 3, 4])));
+        let refused = promotion(&four, &evidence, 4, None).expect_err("two of four");
+        assert_eq!(refused.kind, RefusalKind::QuorumAtRisk);
+        assert!(refused.message.contains("2, 3"), "{}", refused.message);
+    }
+
+    #[test]
+    fn who_is_no_member_is_neither_promoted_nor_replaced() {
+        let three = members(&[&[1, 2, 3]], &[6]);
+        assert_eq!(kind(promotion(&three, &all_there(), 7, Some(2))), RefusalKind::NodeUnknown);
+        assert_eq!(kind(promotion(&three, &all_there(), 6, Some(5))), RefusalKind::NodeUnknown);
+    }
+
+    #[test]
+    fn what_was_done_before_is_done() {
+        assert_eq!(promotion(&members(&[&[1, 3, 4]], &[]), &all_there(), 4, Some(2)), Ok(Step::Done));
+        assert_eq!(promotion(&members(&[&[1, 2, 3, 4]], &[]), &all_there(), 4, None), Ok(Step::Done));
+        // It got its vote before; the other one still has to go.
+        assert_eq!(
+            promotion(&members(&[&[1, 2, 3, 4]], &[]), &all_there(), 4, Some(2)),
+            Ok(voters(&[1, 3, 4]))
+        );
+    }
+
+    #[test]
+    fn a_change_left_half_done_is_finished_by_the_same_and_keeps_others_waiting() {
+        let joint = members(&[&[1, 2, 3], &[1, 3, 4]], &[5]);
+        assert_eq!(promotion(&joint, &all_there(), 4, Some(2)), Ok(voters(&[1, 3, 4])));
+        assert_eq!(kind(promotion(&joint, &all_there(), 5, Some(1))), RefusalKind::Changing);
+        assert_eq!(kind(promotion(&joint, &all_there(), 4, None)), RefusalKind::Changing);
+        assert_eq!(kind(addition(&joint, 6, "n6:1")), RefusalKind::Changing);
+    }
+
+    #[test]
+    fn nothing_is_changed_while_the_last_change_is_uncommitted() {
+        let open = Members { committed: false, ..members(&[&[1, 2, 3]], &[4]) };
+        assert_eq!(kind(addition(&open, 5, "n5:1")), RefusalKind::Changing);
+        assert_eq!(kind(promotion(&open, &all_there(), 4, Some(2))), RefusalKind::Changing);
+    }
+}

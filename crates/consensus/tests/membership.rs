@@ -1,0 +1,343 @@
+//! Nodes that come, nodes that go, and what is refused.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use stockade_consensus::{MembershipChange, MembershipError, Node, RefusalKind, Role, StartError};
+use support::{Cluster, PATIENCE, Setup, assert_created, has_sku, until};
+use tokio::time::Instant;
+
+fn soon() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+fn add(cluster: &Cluster, node_id: u64) -> MembershipChange {
+    MembershipChange::AddLearner { node_id, peer_address: cluster.peers[&node_id].clone() }
+}
+
+fn swap(node_id: u64, old: u64) -> MembershipChange {
+    MembershipChange::Promote { node_id, replaces: Some(old) }
+}
+
+/// Asks until it is done or refused for good; what is under way, or not caught up yet, passes.
+async fn bring_about(node: &Node, change: &MembershipChange) -> u64 {
+    until("the membership is changed", async || {
+        match node.change_membership(change, "tester", soon()).await {
+            Ok(index) => Some(index),
+            Err(MembershipError::Refused(refusal))
+                if [RefusalKind::Changing, RefusalKind::LearnerBehind].contains(&refusal.kind) =>
+            {
+                None
+            }
+            Err(error) => panic!("{change}: {error}"),
+        }
+    })
+    .await
+}
+
+async fn refusal(node: &Node, change: MembershipChange) -> (RefusalKind, String) {
+    match node.change_membership(&change, "tester", soon()).await {
+        Err(MembershipError::Refused(refusal)) => (refusal.kind, refusal.message),
+        other => panic!("{change}: {other:?}"),
+    }
+}
+
+/// Who leads in the eyes of these nodes.
+async fn leader_of(cluster: &Cluster, ids: &[u64]) -> u64 {
+    until("they agree on a leader among them", async || {
+        let leaders: BTreeSet<_> = ids.iter().map(|id| cluster.node(*id).status().leader_id).collect();
+        match leaders.iter().next() {
+            Some(Some(leader)) if leaders.len() == 1 && ids.contains(leader) => Some(*leader),
+            _ => None,
+        }
+    })
+    .await
+}
+
+/// All voters, as these nodes know them.
+async fn expect_voters(cluster: &Cluster, ids: &[u64]) {
+    let expected = vec![ids.iter().copied().collect::<BTreeSet<u64>>()];
+    for id in ids {
+        until("the node knows the new voters", async || {
+            (cluster.node(*id).voters() == expected).then_some(())
+        })
+        .await;
+    }
+}
+
+fn others(leader: u64) -> (u64, u64) {
+    let mut others = (1..=3).filter(|id| *id != leader);
+    (others.next().unwrap(), others.next().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_node_takes_the_place_of_a_lost_one_and_its_vote_counts() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    assert_created(&cluster.create_sku("before").await);
+    let leader = cluster.leader().await;
+    let (lost, other) = others(leader);
+    cluster.kill(lost);
+    cluster.join(4).await;
+    // From a node that doesn't lead: any node takes a change.
+    bring_about(cluster.node(other), &add(&cluster, 4)).await;
+    bring_about(cluster.node(other), &swap(4, lost)).await;
+    expect_voters(&cluster, &[leader, other, 4]).await;
+    // With this one gone nothing can be committed without the new node.
+    cluster.kill(leader);
+    assert_created(&cluster.create_sku("after").await);
+    let new = cluster.node(4);
+    new.read_barrier(soon()).await.unwrap();
+    assert!(has_sku(new, "before") && has_sku(new, "after"));
+    assert!(new.is_ready());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_go_on_while_a_node_is_replaced_and_none_is_lost() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    let (lost, other) = others(cluster.leader().await);
+    cluster.kill(lost);
+    cluster.join(4).await;
+    let done = AtomicBool::new(false);
+    let writes = async {
+        let mut names = Vec::new();
+        while !done.load(Ordering::Relaxed) || names.len() < 50 {
+            let name = format!("sku-{}", names.len());
+            assert_created(&cluster.create_sku(&name).await);
+            names.push(name);
+        }
+        names
+    };
+    let change = async {
+        bring_about(cluster.node(other), &add(&cluster, 4)).await;
+        bring_about(cluster.node(other), &swap(4, lost)).await;
+        done.store(true, Ordering::Relaxed);
+    };
+    let (names, ()) = tokio::join!(writes, change);
+    for (id, member) in &cluster.members {
+        member.node.read_barrier(soon()).await.unwrap();
+        for name in &names {
+            assert!(has_sku(&member.node, name), "node {id} lacks {name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_was_made_can_be_asked_for_again() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    let (lost, other) = others(cluster.leader().await);
+    cluster.kill(lost);
+    cluster.join(4).await;
+    let node = cluster.node(other);
+    let added = bring_about(node, &add(&cluster, 4)).await;
+    assert_eq!(bring_about(node, &add(&cluster, 4)).await, added);
+    let swapped = bring_about(node, &swap(4, lost)).await;
+    assert_eq!(bring_about(node, &swap(4, lost)).await, swapped);
+    assert_eq!(bring_about(node, &add(&cluster, 4)).await, swapped, "nothing was written for it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_safe_is_refused_and_says_why() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    let leader = cluster.leader().await;
+    let (one, other) = others(leader);
+    let node = cluster.node(one).clone();
+    let at =
+        |node_id, address: &str| MembershipChange::AddLearner { node_id, peer_address: address.to_owned() };
+
+    // An id of a member, elsewhere.
+    let (kind, why) = refusal(&node, at(3, "127.0.0.1:1")).await;
+    assert_eq!(kind, RefusalKind::IdUsed);
+    assert!(why.contains("4 or higher"), "{why}");
+    // Nobody there, and somebody else there.
+    assert_eq!(refusal(&node, at(4, "127.0.0.1:1")).await.0, RefusalKind::NodeUnfit);
+    let (kind, why) = refusal(&node, at(4, &cluster.peers[&leader])).await;
+    assert_eq!(kind, RefusalKind::NodeUnfit);
+    assert!(why.contains(&format!("this is node {leader}")), "{why}");
+    // Nobody of that name.
+    assert_eq!(refusal(&node, swap(9, leader)).await.0, RefusalKind::NodeUnknown);
+
+    cluster.join(5).await;
+    bring_about(&node, &add(&cluster, 5)).await;
+    // An id between: it may have been somebody's.
+    assert_eq!(refusal(&node, at(4, "127.0.0.1:1")).await.0, RefusalKind::IdUsed);
+    // Who is no member is not replaced.
+    assert_eq!(refusal(&node, swap(5, 4)).await.0, RefusalKind::NodeUnknown);
+    until("the learner has the log", async || {
+        (cluster.node(5).status().applied_index >= node.status().applied_index).then_some(())
+    })
+    .await;
+    // With the learner and another gone, the two that are left would be a minority of those who vote.
+    cluster.kill(5);
+    cluster.kill(other);
+    let (kind, why) = refusal(&node, swap(5, one)).await;
+    assert_eq!(kind, RefusalKind::QuorumAtRisk, "{why}");
+    assert!(why.contains("more than half"), "{why}");
+    assert_created(&cluster.create_sku("still").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_learner_that_a_leader_has_not_heard_of_gets_no_vote() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    let leader = cluster.leader().await;
+    let (one, _) = others(leader);
+    cluster.join(4).await;
+    bring_about(cluster.node(one), &add(&cluster, 4)).await;
+    cluster.kill(4);
+    cluster.node(leader).resign(PATIENCE).await;
+    let asked = until("the new leader answers", async || {
+        let change = MembershipChange::Promote { node_id: 4, replaces: None };
+        match cluster.node(one).change_membership(&change, "tester", soon()).await {
+            Err(MembershipError::Refused(refusal)) if refusal.kind == RefusalKind::Changing => None,
+            answer => Some(answer),
+        }
+    })
+    .await;
+    match asked {
+        Err(MembershipError::Refused(refusal)) => assert_eq!(refusal.kind, RefusalKind::LearnerBehind),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_node_founds_no_cluster_and_is_told_what_is_wrong_with_it() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    let leader = cluster.leader().await;
+    cluster.join(4).await;
+    let status = cluster.node(4).status();
+    assert_eq!((status.last_index, status.term, status.role), (0, 0, Role::Learner));
+    assert!(!cluster.node(4).is_ready());
+    let seen = cluster.node(4).cluster_status().await;
+    assert_eq!(seen.iter().map(|node| node.node_id).collect::<Vec<_>>(), [4]);
+    bring_about(cluster.node(leader), &add(&cluster, 4)).await;
+    bring_about(cluster.node(leader), &MembershipChange::Promote { node_id: 4, replaces: None }).await;
+    expect_voters(&cluster, &[1, 2, 3, 4]).await;
+
+    // A voter that was wiped must not come back as if it were new.
+    let (lost, _) = others(leader);
+    cluster.wipe(lost);
+    let error = cluster.try_join(lost).await.unwrap_err();
+    assert!(matches!(&error, StartError::Config(what) if what.contains("--node-id 5")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_node_far_behind_the_log_is_brought_up_by_a_snapshot() {
+    let mut cluster =
+        Cluster::start(Setup { snapshot_log_bytes: 4 << 10, kept_log_entries: 1, ..Setup::default() }).await;
+    let leader = cluster.leader().await;
+    let (lost, _) = others(leader);
+    let mut names = Vec::new();
+    let purged = Instant::now() + PATIENCE;
+    while cluster.node(leader).status().purged_index == 0 {
+        assert!(Instant::now() < purged, "the log was never purged: {:?}", cluster.node(leader).status());
+        let name = format!("sku-{}", names.len());
+        assert_created(&cluster.create_sku(&name).await);
+        names.push(name);
+    }
+    cluster.kill(lost);
+    cluster.join(4).await;
+    bring_about(cluster.node(leader), &add(&cluster, 4)).await;
+    bring_about(cluster.node(leader), &swap(4, lost)).await;
+    let new = cluster.node(4);
+    new.read_barrier(soon()).await.unwrap();
+    assert!(names.iter().all(|name| has_sku(new, name)));
+    assert!(new.status().snapshot_index > 0, "it came up without a snapshot: {:?}", new.status());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_replaced_and_comes_back_disturbs_nobody_and_notices() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    assert_created(&cluster.create_sku("sku").await);
+    let leader = cluster.leader().await;
+    let (old, other) = others(leader);
+    cluster.kill(old);
+    cluster.join(4).await;
+    bring_about(cluster.node(leader), &add(&cluster, 4)).await;
+    bring_about(cluster.node(leader), &swap(4, old)).await;
+    expect_voters(&cluster, &[leader, other, 4]).await;
+    let leader = leader_of(&cluster, &[leader, other, 4]).await;
+    let term = cluster.node(leader).term();
+    cluster.restart(old).await;
+    until("the old node notices", async || cluster.node(old).is_removed().then_some(())).await;
+    assert!(!cluster.node(old).is_ready());
+    // Several election timeouts, in which it could have called elections.
+    let quiet = Instant::now() + Duration::from_secs(2);
+    let mut number = 0;
+    while Instant::now() < quiet {
+        assert_created(&cluster.create_sku(&format!("after-{number}")).await);
+        number += 1;
+    }
+    assert_eq!(leader_of(&cluster, &[leader, other, 4]).await, leader);
+    assert_eq!(cluster.node(leader).term(), term, "it made the others elect");
+    assert!(!has_sku(cluster.node(old), "after-0"));
+    // It can't be taken for a new one either: its id and its log are old.
+    let back = MembershipChange::AddLearner { node_id: old, peer_address: cluster.peers[&old].clone() };
+    assert_eq!(refusal(cluster.node(leader), back).await.0, RefusalKind::IdUsed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_can_be_replaced_and_steps_aside() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    assert_created(&cluster.create_sku("before").await);
+    let old = cluster.leader().await;
+    let (one, other) = others(old);
+    cluster.join(4).await;
+    bring_about(cluster.node(one), &add(&cluster, 4)).await;
+    bring_about(cluster.node(one), &swap(4, old)).await;
+    expect_voters(&cluster, &[one, other, 4]).await;
+    leader_of(&cluster, &[one, other, 4]).await;
+    until("the old leader notices", async || cluster.node(old).is_removed().then_some(())).await;
+    cluster.kill(old);
+    assert_created(&cluster.create_sku("after").await);
+}
+
+/// Swaps `old` for `new` and kills the leader once the first of the change's two entries is in its log. Gives true where
+/// the others were left with that one alone.
+async fn break_a_swap_off(cluster: &mut Cluster, leader: u64, old: u64, new: u64) -> bool {
+    let asking = cluster.node(leader).clone();
+    let asked =
+        tokio::spawn(async move { asking.change_membership(&swap(new, old), "tester", soon()).await });
+    // Between the two entries there is a round trip to the others.
+    let begun = soon();
+    while cluster.node(leader).voters().len() < 2 && !asked.is_finished() {
+        assert!(Instant::now() < begun, "the change never began");
+        std::hint::spin_loop();
+    }
+    cluster.kill(leader);
+    asked.abort();
+    cluster.restart(leader).await;
+    let running: Vec<u64> = cluster.members.keys().copied().collect();
+    let next = leader_of(cluster, &running).await;
+    cluster.node(next).voters().len() == 2
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_its_leader_did_not_live_to_finish_is_finished_by_asking_again() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    // Where the kill comes a moment early or late the change is lost or done, which asking again must bear as well; then
+    // the next node is replaced, until one was left half done.
+    for new in 4..=15 {
+        let running: Vec<u64> = cluster.members.keys().copied().collect();
+        let leader = leader_of(&cluster, &running).await;
+        let old = running.into_iter().find(|id| *id != leader).unwrap();
+        cluster.kill(old);
+        cluster.join(new).await;
+        bring_about(cluster.node(leader), &add(&cluster, new)).await;
+        until("the learner has the log", async || {
+            (cluster.node(new).status().last_index == cluster.node(leader).status().last_index).then_some(())
+        })
+        .await;
+        let half_done = break_a_swap_off(&mut cluster, leader, old, new).await;
+        let running: Vec<u64> = cluster.members.keys().copied().collect();
+        bring_about(cluster.node(new), &swap(new, old)).await;
+        expect_voters(&cluster, &running).await;
+        assert_created(&cluster.create_sku(&format!("after-{new}")).await);
+        if half_done {
+            return;
+        }
+    }
+    panic!("no change was ever left half done");
+}

@@ -1,0 +1,78 @@
+//! A snapshot in the making, on a thread of its own: the writer goes on beside it, so that no write waits for a snapshot.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use crate::applied_row::Position;
+use crate::engine::{Engine, Frozen, RowWrite};
+use crate::snapshot::{SnapshotFile, SnapshotStore};
+use crate::{Error, limits};
+
+/// Who waits for a snapshot.
+pub(crate) type SnapshotReply = oneshot::Sender<Result<SnapshotFile, Error>>;
+
+/// A snapshot in the making. Dropped before it is done, it leaves nothing behind.
+///
+/// Invariants:
+/// - While it lives, the engine is written to through [`Building::write_beside`] alone.
+#[derive(Debug)]
+pub(crate) struct Building {
+    frozen: Arc<Frozen>,
+    given_up: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Building {
+    /// Begins with the engine as it is now, at this position; whoever waits is told when it is published.
+    pub(crate) fn begin(
+        snapshots: &SnapshotStore,
+        engine: &Arc<dyn Engine>,
+        position: Position,
+        reply: SnapshotReply,
+    ) -> Result<Self, Error> {
+        let frozen = Arc::new(Frozen::new(Arc::clone(engine)));
+        let given_up = Arc::new(AtomicBool::new(false));
+        let (snapshots, view, stop) = (snapshots.clone(), Arc::clone(&frozen), Arc::clone(&given_up));
+        let work = move || {
+            // Snapshots can wait, calls can't. Where the system doesn't let us, they compete as equals.
+            if let Err(error) = rustix::process::nice(limits::SNAPSHOT_NICENESS) {
+                tracing::debug!(%error, "snapshots are made at the priority of all else");
+            }
+            let make = AssertUnwindSafe(|| snapshots.build(view.as_ref(), &position, &stop));
+            let built = catch_unwind(make)
+                .unwrap_or_else(|_| Err(Error::Engine("making a snapshot panicked".to_owned())));
+            // The view holds the engine: whoever is told next may want to close it.
+            drop(view);
+            // The asker may have given up waiting.
+            let _ = reply.send(built);
+        };
+        let thread = std::thread::Builder::new().name("snapshot".to_owned()).spawn(work);
+        let thread = thread.map_err(|error| Error::Engine(format!("no thread for a snapshot: {error}")))?;
+        Ok(Self { frozen, given_up, thread: Some(thread) })
+    }
+
+    /// Writes to the engine, and keeps for the snapshot what was there.
+    pub(crate) fn write_beside(&self, rows: &[RowWrite]) -> Result<(), Error> {
+        self.frozen.write_beside(rows)
+    }
+
+    /// True once whoever asked for it has been told.
+    pub(crate) fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.frozen.give_up();
+        if let Some(thread) = self.thread.take() {
+            // It catches its panics, and has told of them.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! From rows back to what is in memory: at a start from the engine, at a rebuild from the rows of a snapshot.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use stockade_state_machine::change::Change;
+use stockade_state_machine::ids::{LocationId, SkuId};
+use stockade_state_machine::order::Order;
+use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::sku::Sku;
+use stockade_state_machine::{Origin, State, Stock, StockKey};
+use tokio::time::Instant;
+
+use crate::applied_row::{self, Position};
+use crate::codec::{self, Durable};
+use crate::engine::Engine;
+use crate::pages;
+use crate::rows::{self, Digest, Joiner};
+use crate::window::decode_request_item;
+use crate::{Error, keys, limits};
+
+/// What a scan of the rows found.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) state: State,
+    pub(crate) position: Position,
+    pub(crate) digest: Digest,
+    /// Pages of request records and the last record of each.
+    pub(crate) request_pages: BTreeMap<Vec<u8>, Origin>,
+}
+
+impl Loaded {
+    /// Of an engine that holds nothing.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            state: State::new(),
+            position: Position::default(),
+            digest: Digest::default(),
+            request_pages: BTreeMap::new(),
+        }
+    }
+}
+
+/// Reads every row of an engine once: checks that they are those that the applied row counts, and fills the memory. With
+/// `threads`, several ranges of keys at the same time.
+pub(crate) fn load(engine: &dyn Engine, threads: bool) -> Result<Loaded, Error> {
+    let Some(applied) = rows::get(engine, keys::APPLIED)? else {
+        return match engine.scan(Bound::Unbounded).next() {
+            None => Ok(Loaded::nothing()),
+            Some(_) => Err(Error::Engine("rows without an applied row".to_owned())),
+        };
+    };
+    let (position, expected) = applied_row::decode(&applied)?;
+    let progress = Progress::new("reading the applied state", expected.rows);
+    let load_range = |range| load_range(engine, range, &position, &progress);
+    let loaders =
+        if threads { in_threads(&RANGES, load_range)? } else { vec![load_range((Bound::Unbounded, None))?] };
+    let mut whole = Loader::new(&position);
+    for loader in loaders {
+        whole.join(loader)?;
+    }
+    whole.finish(position, expected)
+}
+
+/// From a bound on up to a key, not included.
+type Range = (Bound<&'static [u8]>, Option<&'static [u8]>);
+
+/// Ranges that take about the same time: nothing has to be decoded of the ledger, much of the request records.
+const RANGES: [Range; 3] = [
+    (Bound::Unbounded, Some(&[keys::ORDER])),
+    (Bound::Included(&[keys::ORDER]), Some(&[keys::REQUEST])),
+    (Bound::Included(&[keys::REQUEST]), None),
+];
+
+fn in_threads(
+    ranges: &[Range],
+    load: impl Fn(Range) -> Result<Loader, Error> + Sync,
+) -> Result<Vec<Loader>, Error> {
+    let load = &load;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = ranges.iter().map(|range| scope.spawn(move || load(*range))).collect();
+        let loaded = threads.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|_| Err(Error::Engine("reading the rows panicked".to_owned())))
+        });
+        loaded.collect()
+    })
+}
+
+fn load_range(
+    engine: &dyn Engine,
+    (from, until): Range,
+    position: &Position,
+    progress: &Progress,
+) -> Result<Loader, Error> {
+    let mut loader = Loader::new(position);
+    for row in engine.scan(from) {
+        let (key, value) = row?;
+        if until.is_some_and(|until| key.as_slice() >= until) {
+            break;
+        }
+        loader.row(&key, &value)?;
+        progress.advance(1);
+    }
+    Ok(loader)
+}
+
+/// Takes rows in the order of their keys, and keeps of them what belongs in memory.
+pub(crate) struct Loader {
+    joiner: Joiner,
+    digest: Digest,
+    state: State,
+    request_pages: BTreeMap<Vec<u8>, Origin>,
+    /// Request records up to it have left.
+    trimmed: Option<Origin>,
+}
+
+impl Loader {
+    pub(crate) fn new(position: &Position) -> Self {
+        Self {
+            joiner: Joiner::default(),
+            digest: Digest::default(),
+            state: State::new(),
+            request_pages: BTreeMap::new(),
+            trimmed: position.trimmed.clone(),
+        }
+    }
+
+    /// Takes the next row.
+    pub(crate) fn row(&mut self, key: &[u8], row: &[u8]) -> Result<(), Error> {
+        if !keys::is_applied(key) {
+            self.digest.add(key, row);
+        }
+        // Nearly every value is one row: it needs no copy.
+        if let Some(value) = self.joiner.whole(key, row)? {
+            return self.value(key, value);
+        }
+        match self.joiner.push(key, row)? {
+            Some((key, value)) => self.value(&key, &value),
+            None => Ok(()),
+        }
+    }
+
+    fn value(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let unknown = || Error::Engine(format!("no row of ours: {}", String::from_utf8_lossy(key)));
+        match key.first() {
+            Some(&keys::SKU) => {
+                let sku = Sku::decode(value).map_err(damaged)?;
+                self.state.absorb(&Change::Sku(sku.id.clone(), Some(sku)));
+            }
+            Some(&keys::STOCK) => {
+                let (sku, location) = keys::stock_key_of(key).ok_or_else(unknown)?;
+                let (Ok(sku), Ok(location)) = (SkuId::new(sku), LocationId::new(location)) else {
+                    return Err(unknown());
+                };
+                let stock = Stock::decode(value).map_err(damaged)?;
+                self.state.absorb(&Change::Stock(StockKey { sku, location }, Some(stock)));
+            }
+            // Settled orders stay where they are until a command names them.
+            Some(&keys::ORDER) if codec::is_settled_order(value).map_err(damaged)? => {}
+            Some(&keys::ORDER) => {
+                let order = Order::decode(value).map_err(damaged)?;
+                self.state.absorb(&Change::Order(order.id.clone(), Arc::new(order)));
+            }
+            Some(&keys::REQUEST) => self.request_page(key, value)?,
+            Some(&keys::LEDGER | &keys::DOCUMENT) => {}
+            _ if key == keys::APPLIED => {}
+            _ => return Err(unknown()),
+        }
+        Ok(())
+    }
+
+    fn request_page(&mut self, key: &[u8], page: &[u8]) -> Result<(), Error> {
+        let mut last: Option<Origin> = None;
+        for item in pages::items(page) {
+            let (origin, record) = decode_request_item(item?).map_err(damaged)?;
+            if self.trimmed.as_ref().is_none_or(|trimmed| origin > *trimmed) {
+                let record = RequestRecord::decode(record).map_err(damaged)?;
+                self.state.absorb(&Change::Request(origin.clone(), Some(record)));
+            }
+            last = last.max(Some(origin));
+        }
+        if let Some(last) = last {
+            self.request_pages.insert(key.to_vec(), last);
+        }
+        Ok(())
+    }
+
+    /// Takes in what another found in other rows.
+    fn join(&mut self, other: Self) -> Result<(), Error> {
+        let Self { joiner, digest, state, mut request_pages, trimmed: _ } = other;
+        joiner.finish()?;
+        self.digest.join(digest);
+        self.state.join(state);
+        self.request_pages.append(&mut request_pages);
+        Ok(())
+    }
+
+    /// What is in memory at a position, if the rows were those that its applied row counts.
+    pub(crate) fn finish(self, position: Position, expected: Digest) -> Result<Loaded, Error> {
+        let Self { joiner, digest, mut state, request_pages, trimmed: _ } = self;
+        joiner.finish()?;
+        if digest != expected {
+            return Err(Error::Engine(format!("the rows are {digest:?}, the applied row says {expected:?}")));
+        }
+        state.absorb(&Change::Clock(position.clock));
+        Ok(Loaded { state, position, digest, request_pages })
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn damaged(error: codec::DecodeError) -> Error {
+    Error::Engine(error.to_string())
+}
+
+/// Says every second how far something is, to whoever waits for the node.
+pub(crate) struct Progress {
+    what: &'static str,
+    total: u64,
+    done: AtomicU64,
+    said: Mutex<Instant>,
+}
+
+impl Progress {
+    pub(crate) fn new(what: &'static str, total: u64) -> Self {
+        Self { what, total, done: AtomicU64::new(0), said: Mutex::new(Instant::now()) }
+    }
+
+    /// So much more is done.
+    pub(crate) fn advance(&self, by: u64) {
+        let done = self.done.fetch_add(by, Ordering::Relaxed) + by;
+        if !done.is_multiple_of(limits::PROGRESS_ROWS) {
+            return;
+        }
+        let mut said = self.said.lock();
+        if said.elapsed() >= limits::PROGRESS_TIME {
+            *said = Instant::now();
+            let per_cent = done.saturating_mul(100) / self.total.max(1);
+            tracing::info!(per_cent, done, total = self.total, "{}", self.what);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::engine::{MemoryEngine, RowWrite};
+
+    /// An engine with SKUs and stock, and the applied row that counts them.
+    fn engine() -> MemoryEngine {
+        let engine = MemoryEngine::default();
+        let mut physical = BTreeMap::new();
+        let mut digest = Digest::default();
+        for name in ["a", "b", "c"] {
+            let sku = SkuId::new(name).unwrap();
+            let key = StockKey { sku, location: LocationId::new("main").unwrap() };
+            rows::put(&engine, &keys::stock(&key), Some(&Stock::default().encode()), &mut physical).unwrap();
+        }
+        let batch: Vec<RowWrite> = physical.into_iter().collect();
+        for row in &batch {
+            digest.follow(&engine, row).unwrap();
+        }
+        let mut applied = BTreeMap::new();
+        let row = applied_row::encode(&Position::default(), digest);
+        rows::put(&engine, keys::APPLIED, Some(&row), &mut applied).unwrap();
+        engine.write(&batch).unwrap();
+        engine.write(&applied.into_iter().collect::<Vec<_>>()).unwrap();
+        engine
+    }
+
+    #[test]
+    fn several_threads_load_what_one_does() {
+        let engine = engine();
+        let (one, several) = (load(&engine, false).unwrap(), load(&engine, true).unwrap());
+        assert_eq!((one.digest, &one.position), (several.digest, &several.position));
+        assert_eq!(one.state, several.state);
+        assert_eq!(one.state.stock_after(None).count(), 3);
+    }
+
+    #[test]
+    fn a_row_too_many_or_too_few_is_found() {
+        let extra = engine();
+        extra.write(&[(b"sz\0main".to_vec(), extra.get(b"sa\0main").unwrap().map(Bytes::from))]).unwrap();
+        let missing = engine();
+        missing.write(&[(b"sa\0main".to_vec(), None)]).unwrap();
+        for engine in [extra, missing] {
+            for threads in [false, true] {
+                assert!(load(&engine, threads).is_err());
+            }
+        }
+    }
+}
