@@ -34,6 +34,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::output::Output;
 
+/// A node makes and frees millions of small things, many of them on another thread than the one that made them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the runtime may take to wind up after a command.
 const WIND_UP: Duration = Duration::from_millis(200);
 

@@ -7,8 +7,9 @@
 //! What that costs: a node whose first start comes late counts for elections only once it has caught up, and where one of
 //! three nodes is restarted within the founding while another is down, they wait for that one. What it does
 //! not catch: a wiped node that is restarted half way through catching up, for by then it has a vote on its disk and
-//! looks like any other; and nodes that are wiped while the ones with data are out of reach. A wiped node should come
-//! back under a new id.
+//! looks like any other; and nodes without data that are a majority while the ones with data are out of reach: they
+//! found a second history. One wiped node and one that was never started are two of three, so a new cluster takes orders
+//! only once all its nodes have been started, and a wiped node comes back under a new id.
 //!
 //! A node that is started to join founds nothing. It asks the members that it was told of whether the cluster is the right
 //! one and its id is free, and then waits until somebody adds it: it has no vote before that, and asks for none.
@@ -39,7 +40,8 @@ impl Inner {
     /// See [`crate::Node::initialize`].
     pub(crate) async fn initialize(self: &Arc<Self>) -> Result<(), StartError> {
         if self.is_initialized().await? {
-            return Ok(());
+            // A backup makes a node initialized before it has met anybody.
+            return if self.restored_at.is_some() { self.expect_no_other_cluster().await } else { Ok(()) };
         }
         if let Some(join) = &self.config.join {
             return self.wait_to_be_added(join).await;
@@ -107,15 +109,27 @@ impl Inner {
 
     /// Whether a candidate whose log ends there may have this node's vote, see the head of this file.
     ///
-    /// Nodes that began without data elect among themselves, and only with logs that hold no caller's command: that is
-    /// how a cluster is founded. With a node of data, each of them could lose what the other acknowledged: a wiped voter
-    /// by its vote for a log as short as at the founding, a wiped candidate with its own log.
-    pub(crate) fn may_vote_for(&self, last_log_id: Option<LogIdOf<TypeConfig>>, founding: bool) -> bool {
+    /// Nodes that began without data elect among themselves: that is how a cluster is founded. With a node of data, each
+    /// of them could lose what the other acknowledged: a wiped voter by its vote for a log as short as at the founding, a
+    /// wiped candidate with its own log. Whom this node helped to the lead in the founding may come back from a restart,
+    /// with data now, and have its vote again for what it had then.
+    pub(crate) fn may_vote_for(
+        &self,
+        candidate: u64,
+        last_log_id: Option<LogIdOf<TypeConfig>>,
+        founding: bool,
+    ) -> bool {
         if !self.pristine || self.ready.load(Ordering::Acquire) {
             return !founding;
         }
         let first = first_term_index(self.restored_at);
-        founding && last_log_id.is_none_or(|log_id| log_id.index <= first)
+        let short = last_log_id.is_none_or(|log_id| log_id.index <= first);
+        founding || (short && self.founders.lock().contains(&candidate))
+    }
+
+    /// Notes whom this node, which began without data, helped to the lead.
+    pub(crate) fn note_founding_vote(&self, candidate: u64) {
+        self.founders.lock().insert(candidate);
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use crate::limits;
 use crate::node::Inner;
 use crate::peer::link::Purpose;
-use crate::status::NodeStatus;
+use crate::status::{NodeStatus, level_from_wire};
 
 /// Who leads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl Inner {
         let mut client = self.links.client(node_id, &address, Purpose::Query).ok()?;
         let request = wire::StatusRequest { envelope: Some(self.links.envelope(node_id)) };
         let answer = timeout(limits::STATUS_TIMEOUT, client.status(request)).await.ok()?.ok()?.into_inner();
+        self.levels.lock().insert(node_id, level_from_wire(answer.disk_level));
         if !answer.client_address.is_empty() {
             self.client_addresses.lock().insert(node_id, answer.client_address.clone());
         }

@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) proposals: Proposals,
     pub(crate) reads: mpsc::Sender<read::Waiting>,
     pub(crate) leader: watch::Sender<Leader>,
+    /// What room the others' disks had when they were asked last.
+    pub(crate) levels: Mutex<BTreeMap<u64, SpaceLevel>>,
     /// Where callers reach the others, as they told.
     pub(crate) client_addresses: Mutex<BTreeMap<u64, String>>,
     /// What the others told of their states.
@@ -66,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) votes_from: Instant,
     /// It had no vote on its disk when it was started, or only what a backup brings: it is new, or was wiped.
     pub(crate) pristine: bool,
+    /// Whom it has given its vote while it was `pristine` and had not caught up.
+    pub(crate) founders: Mutex<BTreeSet<u64>>,
     /// The index of the backup that it has, where it has had no part in anything since.
     pub(crate) restored_at: Option<u64>,
     pub(crate) membership: Membership,
@@ -123,6 +127,18 @@ impl Inner {
         in_log.or_else(|| self.config.peers.get(&node_id).cloned())
     }
 
+    /// False where so many voters are known to be full that an entry with commands can't be committed.
+    fn majority_has_room(&self) -> bool {
+        let levels = self.levels.lock();
+        let is_full = |voter: &u64| levels.get(voter) == Some(&SpaceLevel::Full);
+        self.metrics(|metrics| {
+            metrics.membership_config.membership().get_joint_config().iter().all(|voters| {
+                let full = voters.iter().filter(|voter| is_full(voter)).count();
+                full * 2 < voters.len().max(1)
+            })
+        })
+    }
+
     pub(crate) fn is_voter(&self, node_id: u64) -> bool {
         self.metrics(|metrics| metrics.membership_config.voter_ids().any(|voter| voter == node_id))
     }
@@ -175,11 +191,13 @@ impl Node {
             proposals,
             reads,
             leader: watch::Sender::default(),
+            levels: Mutex::default(),
             client_addresses: Mutex::default(),
             heard: Heard::default(),
             ready: AtomicBool::new(false),
             votes_from: Instant::now() + quarantine,
             pristine,
+            founders: Mutex::default(),
             restored_at,
             membership: Membership::default(),
             resigning: AtomicBool::new(false),
@@ -280,7 +298,8 @@ impl Node {
             let leader = node.leader.borrow().node_id.filter(|leader| *leader != node.identity.node_id);
             return Err(ProposeError::NotLeader { leader });
         }
-        if node.space.level() >= level {
+        // Entries that a majority would refuse could not be committed: their callers would wait in vain.
+        if node.space.level() >= level || !node.majority_has_room() {
             return Err(ProposeError::StorageFull);
         }
         if node.state.is_congested() {
@@ -385,7 +404,8 @@ async fn allow_elections(node: Arc<Inner>) {
         }
     };
     tokio::select! {
-        () = allowed => node.raft.runtime_config().elect(true),
+        // Who is no member any more asks for no votes, see `membership/removal.rs`.
+        () = allowed => node.raft.runtime_config().elect(!node.membership.is_removed()),
         () = node.stopping() => {}
     }
 }

@@ -45,6 +45,8 @@ pub struct NodeStatus {
     pub voter: bool,
     /// What a person should look at.
     pub alarms: Vec<NodeAlarm>,
+    /// It has caught up with a leader since its start.
+    pub ready: bool,
 }
 
 /// An alarm of a node. Its kind is a text: a node of another version may know kinds that this one doesn't.
@@ -107,7 +109,7 @@ fn level_to_wire(level: SpaceLevel) -> u32 {
 }
 
 /// A node that doesn't tell is of a version that takes writes until they fail.
-fn level_from_wire(level: u32) -> SpaceLevel {
+pub(crate) fn level_from_wire(level: u32) -> SpaceLevel {
     match level {
         2 => SpaceLevel::Low,
         3 => SpaceLevel::Full,
@@ -132,6 +134,7 @@ impl NodeStatus {
             disk_used_bytes: self.disk_used_bytes,
             disk_free_bytes: self.disk_free_bytes,
             disk_level: level_to_wire(self.disk),
+            ready: self.ready,
             members: Vec::new(),
             peer_address: String::new(),
             membership_index: 0,
@@ -164,6 +167,7 @@ impl NodeStatus {
             disk_used_bytes: status.disk_used_bytes,
             disk_free_bytes: status.disk_free_bytes,
             disk: level_from_wire(status.disk_level),
+            ready: status.ready,
             version: status.version,
             voter: false,
             alarms: status
@@ -191,6 +195,7 @@ impl Inner {
             disk: self.space.level(),
             version: self.config.version.clone(),
             voter: self.is_voter(node_id),
+            ready: self.ready.load(std::sync::atomic::Ordering::Acquire),
             alarms: self.alarms.list().into_iter().map(NodeAlarm::from).collect(),
             ..NodeStatus::default()
         };

@@ -2,6 +2,7 @@
 //! How they are packed is nobody's business: it is neither stored nor sent nor hashed.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::command::{ContentHash, Origin};
 use crate::ids::{LocationId, OrderId, Principal, RequestId, SkuId};
@@ -74,18 +75,22 @@ impl Records {
 
     pub(crate) fn insert(&mut self, origin: &Origin, record: RequestRecord) {
         let bits = origin.request.bits();
-        let Some(kept) = self.kept.remove(&bits) else {
-            self.kept.insert(bits, Kept::of(origin.principal.clone(), record));
-            self.count += 1;
-            return;
+        let mut entry = match self.kept.entry(bits) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Kept::of(origin.principal.clone(), record));
+                self.count += 1;
+                return;
+            }
+            Entry::Occupied(entry) => entry,
         };
-        let mut records = kept.into_whole();
+        let mut records = entry.insert(Kept::Whole(Box::default())).into_whole();
         self.count -= records.len();
         match records.binary_search_by(|(principal, _)| principal.cmp(&origin.principal)) {
             Ok(at) => records[at].1 = record,
             Err(at) => records.insert(at, (origin.principal.clone(), record)),
         }
-        self.put_back(bits, records);
+        self.count += records.len();
+        entry.insert(Kept::from_whole(records).expect("it holds the record at least"));
     }
 
     pub(crate) fn remove(&mut self, origin: &Origin) {

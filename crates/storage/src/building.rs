@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::applied_row::Position;
@@ -27,13 +28,16 @@ pub(crate) struct Building {
 }
 
 impl Building {
-    /// Begins with the engine as it is now, at this position; whoever waits is told when it is published.
+    /// Begins with the engine as it is now, at this position; those who wait are told when it is published, or at once
+    /// where there is no thread for it.
     pub(crate) fn begin(
         snapshots: &SnapshotStore,
         engine: &Arc<dyn Engine>,
         position: Position,
-        reply: SnapshotReply,
-    ) -> Result<Self, Error> {
+        replies: Vec<SnapshotReply>,
+    ) -> Option<Self> {
+        let replies = Arc::new(Mutex::new(replies));
+        let theirs = Arc::clone(&replies);
         let frozen = Arc::new(Frozen::new(Arc::clone(engine)));
         let given_up = Arc::new(AtomicBool::new(false));
         let (snapshots, view, stop) = (snapshots.clone(), Arc::clone(&frozen), Arc::clone(&given_up));
@@ -47,12 +51,21 @@ impl Building {
                 .unwrap_or_else(|_| Err(Error::Engine("making a snapshot panicked".to_owned())));
             // The view holds the engine: whoever is told next may want to close it.
             drop(view);
-            // The asker may have given up waiting.
-            let _ = reply.send(built);
+            tell(std::mem::take(&mut *theirs.lock()), &built);
         };
-        let thread = std::thread::Builder::new().name("snapshot".to_owned()).spawn(work);
-        let thread = thread.map_err(|error| Error::Engine(format!("no thread for a snapshot: {error}")))?;
-        Ok(Self { frozen, given_up, thread: Some(thread) })
+        match std::thread::Builder::new().name("snapshot".to_owned()).spawn(work) {
+            Ok(thread) => Some(Self { frozen, given_up, thread: Some(thread) }),
+            Err(error) => {
+                let error = Error::Engine(format!("no thread for a snapshot: {error}"));
+                tell(std::mem::take(&mut *replies.lock()), &Err(error));
+                None
+            }
+        }
+    }
+
+    /// True where it keeps so much of what was that no more should be written beside it.
+    pub(crate) fn is_far_behind(&self) -> bool {
+        self.frozen.aside_bytes() > limits::MAX_ASIDE_BYTES
     }
 
     /// Writes to the engine, and keeps for the snapshot what was there.
@@ -63,6 +76,16 @@ impl Building {
     /// True once whoever asked for it has been told.
     pub(crate) fn is_over(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+/// Tells those who wait for a snapshot what has become of it. They may have given up waiting.
+pub(crate) fn tell(replies: Vec<SnapshotReply>, built: &Result<SnapshotFile, Error>) {
+    for reply in replies {
+        let _ = reply.send(match built {
+            Ok(snapshot) => Ok(snapshot.clone()),
+            Err(error) => Err(error.alike("no snapshot was made")),
+        });
     }
 }
 

@@ -5,6 +5,7 @@
 //! alone: same boot of the machine, same directory. Otherwise it is rebuilt from snapshot and log.
 
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,8 +45,9 @@ impl EngineDir {
             tracing::warn!("the machine went down while the node ran: the applied state is rebuilt");
             return Ok(None);
         }
-        let opened = self.open_generation(&generation);
-        match opened {
+        // sled may panic on what it finds, wherever it finds it.
+        let opened = catch_unwind(AssertUnwindSafe(|| self.open_generation(&generation)));
+        match opened.unwrap_or_else(|_| Err(Error::Engine("sled panicked".to_owned()))) {
             Ok(opened) => Ok(Some(opened)),
             Err(error) => {
                 tracing::warn!(%error, "the applied state is not whole: it is rebuilt");

@@ -26,6 +26,10 @@ pub(crate) const MAX_REDO_BYTES: u64 = 4 << 30;
 pub(crate) const EVICT_BATCH: usize = 256;
 /// Of a snapshot that is checked whole at a start: it takes no time to speak of.
 pub(crate) const SNAPSHOT_CHECK_BYTES: u64 = 8 << 20;
+/// Of rows that a snapshot in the making keeps as they were; beyond it the writer waits for it.
+pub(crate) const MAX_ASIDE_BYTES: usize = 256 << 20;
+/// Rough size of a map entry and its allocations, so that many tiny rows count for what they take.
+pub(crate) const MAP_ENTRY_BYTES: usize = 96;
 /// Of a snapshot's block before it is packed; the row that fills it may go beyond.
 pub(crate) const SNAPSHOT_BLOCK_BYTES: usize = 256 << 10;
 /// Of a snapshot's block that is believed when it is read.

@@ -81,9 +81,18 @@ fn in_threads(
 ) -> Result<Vec<Loader>, Error> {
     let load = &load;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = ranges.iter().map(|range| scope.spawn(move || load(*range))).collect();
-        let loaded = threads.into_iter().map(|thread| {
-            thread.join().unwrap_or_else(|_| Err(Error::Engine("reading the rows panicked".to_owned())))
+        let begin = |range: &Range| {
+            let range = *range;
+            let thread = std::thread::Builder::new().name("load".to_owned());
+            (range, thread.spawn_scoped(scope, move || load(range)))
+        };
+        let threads: Vec<_> = ranges.iter().map(begin).collect();
+        let loaded = threads.into_iter().map(|(range, thread)| match thread {
+            Ok(thread) => {
+                thread.join().unwrap_or_else(|_| Err(Error::Engine("reading the rows panicked".to_owned())))
+            }
+            // The system gives no more threads: it takes longer.
+            Err(_) => load(range),
         });
         loaded.collect()
     })

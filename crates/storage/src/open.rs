@@ -1,6 +1,5 @@
 //! Opening a node's data directory: whose it is, what is in it, and the way back to a whole state after a crash.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -122,7 +121,10 @@ pub async fn open(files: Arc<dyn Files>, env: &Env, options: Options) -> Result<
         EngineKind::Sled => LogStore::open_holding(Arc::clone(&files), env, log_options, lock.clone())?,
         EngineKind::Memory => LogStore::open_inline(Arc::clone(&files), env, log_options)?,
     };
-    let snapshots = SnapshotStore::open(Arc::clone(&files), dir.join(layout::SNAPSHOT_DIR))?;
+    // Where nothing will read it again while the node runs, the start does.
+    let check_bytes =
+        if options.scrub_bytes_per_second == 0 { u64::MAX } else { limits::SNAPSHOT_CHECK_BYTES };
+    let snapshots = SnapshotStore::open(Arc::clone(&files), dir.join(layout::SNAPSHOT_DIR), check_bytes)?;
     let engine_dir = EngineDir {
         files: Arc::clone(&files),
         dir: dir.join(layout::ENGINE_DIR),
@@ -281,7 +283,7 @@ fn start(
         log: log.clone(),
         commands,
         building: None,
-        waiting: VecDeque::new(),
+        waiting: Vec::new(),
         own_threads: options.engine == EngineKind::Sled,
         _lock: lock.clone(),
     };

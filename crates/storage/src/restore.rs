@@ -164,7 +164,7 @@ pub async fn restore(
     let mark = dir.join(layout::RESTORE_FILE);
     write_whole(files.as_ref(), &mark, &backup.id.0).map_err(|source| Error::io(&mark, source))?;
     clear(files.as_ref(), dir)?;
-    let snapshots = SnapshotStore::open(Arc::clone(&files), dir.join(layout::SNAPSHOT_DIR))?;
+    let snapshots = SnapshotStore::open(Arc::clone(&files), dir.join(layout::SNAPSHOT_DIR), u64::MAX)?;
     snapshots.adopt(path, &position, backup.id.0)?;
     begin_log(Arc::clone(&files), env, options, backup.log_id).await?;
     // The directories must be there when the identity says that all is.

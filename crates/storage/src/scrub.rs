@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -192,8 +193,10 @@ impl Scrubber {
         if let Some(snapshot) = self.snapshots.current() {
             self.check(Check::Snapshot(SnapshotCheck::new(snapshot))).await?;
         }
+        // What is begun meanwhile is the next pass's: one that followed the end of the log would never end.
+        let newest = self.log.newest_segment();
         let mut last = 0;
-        while let Some(segment) = self.log.check_after(last) {
+        while let Some(segment) = self.log.check_after(last).filter(|segment| segment.number() <= newest) {
             last = segment.number();
             self.check(Check::Segment(segment)).await?;
         }
@@ -231,6 +234,10 @@ impl Scrubber {
                     if done {
                         return Ok(());
                     }
+                }
+                Err(error) if !is_damage(&error) => {
+                    tracing::warn!(%error, "a file could not be read again; the next pass tries it");
+                    return Ok(());
                 }
                 Err(error) => {
                     self.problems.found(check, &error);
@@ -341,6 +348,18 @@ impl Scrubber {
 
     fn shared(&self) -> Result<Arc<Shared>, Ended> {
         self.shared.upgrade().ok_or(Ended)
+    }
+}
+
+/// True for what the disk is to blame for. A process without free file descriptors or memory has no damaged disk.
+fn is_damage(error: &Error) -> bool {
+    match error {
+        Error::Corrupt { .. } | Error::Format { .. } => true,
+        Error::Io { source, .. } => {
+            let eio = source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+            eio || matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+        }
+        _ => false,
     }
 }
 

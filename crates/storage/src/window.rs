@@ -9,11 +9,8 @@ use stockade_state_machine::ids::{DocumentId, OrderId, Principal, RequestId};
 
 use crate::applied_row::{LogId, Position};
 use crate::codec::{DecodeError, Durable};
-use crate::keys;
 use crate::pages::Item;
-
-/// Rough size of a map entry and its allocations, so that many tiny rows count for what they take.
-const ROW_OVERHEAD_BYTES: usize = 96;
+use crate::{keys, limits};
 
 /// The after-images of whole entries, rows touched twice kept once.
 ///
@@ -75,13 +72,13 @@ impl Window {
                 let item =
                     Item { revision: entry.revision.get(), position: entry.position, bytes: entry.encode() };
                 feed(hash, b"ledger", &item.bytes);
-                self.bytes += item.bytes.len() + ROW_OVERHEAD_BYTES;
+                self.bytes += item.bytes.len() + limits::MAP_ENTRY_BYTES;
                 self.ledger.push(item);
             }
             Change::Request(origin, Some(record)) => {
                 let bytes = encode_request_item(origin, &record.encode());
                 feed(hash, b"request", &bytes);
-                self.bytes += bytes.len() + ROW_OVERHEAD_BYTES;
+                self.bytes += bytes.len() + limits::MAP_ENTRY_BYTES;
                 let item = Item { revision: record.revision.get(), position: record.position, bytes };
                 self.requests.push((origin.clone(), item));
             }
@@ -98,7 +95,7 @@ impl Window {
 
     fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>, hash: &mut Sha256) {
         feed(hash, &key, value.as_deref().unwrap_or_default());
-        self.bytes += key.len() + value.as_ref().map_or(0, Vec::len) + ROW_OVERHEAD_BYTES;
+        self.bytes += key.len() + value.as_ref().map_or(0, Vec::len) + limits::MAP_ENTRY_BYTES;
         self.rows.insert(key, value);
     }
 }

@@ -1,7 +1,7 @@
 //! The writer: brings what was applied into the engine, behind apply and off its way. Snapshots and hashes over all
 //! rows are its work too, since while it makes them nobody writes to the engine.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use stockade_state_machine::{Origin, Revision};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::applied_row::{self, Position};
-use crate::building::{Building, SnapshotReply};
+use crate::building::{self, Building, SnapshotReply};
 use crate::dir_lock::DirLock;
 use crate::engine::{ClosedEngine, Engine, RowWrite};
 use crate::engine_dir::EngineDir;
@@ -66,7 +66,7 @@ pub(crate) struct Writer {
     /// The snapshot in the making.
     pub(crate) building: Option<Building>,
     /// Who waits for the next one.
-    pub(crate) waiting: VecDeque<SnapshotReply>,
+    pub(crate) waiting: Vec<SnapshotReply>,
     /// False where there must be no second thread: then everything waits for a snapshot.
     pub(crate) own_threads: bool,
     /// Keeps others out of the directory until the writer has ended.
@@ -114,7 +114,7 @@ impl Writer {
 
     async fn obey(&mut self, command: WriterCommand) -> Result<(), Error> {
         match command {
-            WriterCommand::Snapshot(reply) => self.waiting.push_back(reply),
+            WriterCommand::Snapshot(reply) => self.waiting.push(reply),
             WriterCommand::Hash(reply) => {
                 let position = self.write_window().await?;
                 let _ = reply.send(self.hash(&position));
@@ -138,24 +138,34 @@ impl Writer {
             return Ok(());
         }
         self.building = None;
-        let Some(reply) = self.waiting.pop_front() else { return Ok(()) };
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
         let position = self.write_window().await?;
+        // All of them asked before it begins, so one serves them all.
+        let replies = std::mem::take(&mut self.waiting);
         // The engine is as good as before a failure, and the last snapshot stands.
         if let Err(error) = self.expect_room_for_snapshot() {
-            let _ = reply.send(Err(error));
+            building::tell(replies, &Err(error));
         } else if self.own_threads {
-            self.building = Some(Building::begin(&self.snapshots, &self.engine, position, reply)?);
+            self.building = Building::begin(&self.snapshots, &self.engine, position, replies);
         } else {
             let never = AtomicBool::new(false);
-            let _ = reply.send(self.snapshots.build(self.engine.as_ref(), &position, &never));
+            building::tell(replies, &self.snapshots.build(self.engine.as_ref(), &position, &never));
         }
         Ok(())
     }
 
     /// A snapshot that would eat into the reserve, or break off for want of room, is not begun.
     fn expect_room_for_snapshot(&self) -> Result<(), Error> {
-        let last = self.snapshots.current().map_or(0, |snapshot| snapshot.len());
-        let needed = if last > 0 { last } else { self.engine_dir.bytes()? };
+        let needed = match self.snapshots.current() {
+            // What has come since takes more in rows than it took in the log: ledger and request records come with it.
+            Some(last) => {
+                let since = self.log.log_bytes_since(last.position().index());
+                last.len().saturating_add(since.saturating_mul(2))
+            }
+            None => self.engine_dir.bytes()?,
+        };
         if !self.space.has_room_for(needed) {
             let why = format!("a snapshot takes about {needed}, and the reserve must stay; make room");
             return Err(self.space.no_room(&why));
@@ -177,8 +187,16 @@ impl Writer {
 
     /// Writes what is applied; gives the position that the engine has then.
     async fn write_window(&mut self) -> Result<Position, Error> {
+        if self.space.level() == SpaceLevel::Full {
+            // It would eat into what votes and the log need. The alarm tells why, and it is asked for again.
+            self.building = None;
+        }
         if self.holds_back()? {
             return Ok(self.written.clone());
+        }
+        if self.building.as_ref().is_some_and(Building::is_far_behind) {
+            tracing::warn!("a snapshot is given up: writes come faster than it can keep what was");
+            self.building = None;
         }
         let window = {
             let mut window = self.shared.window.lock();
@@ -200,11 +218,12 @@ impl Writer {
         Ok(position)
     }
 
-    /// True while what is applied stays in memory because the disk is full. An engine without its applied row is written
-    /// all the same: it takes a page.
+    /// True while what is applied stays in memory because the disk is full, or because a snapshot in the making already
+    /// keeps much of what was. An engine without its applied row is written all the same: it takes a page.
     fn holds_back(&self) -> Result<bool, Error> {
         let full = self.space.look() == SpaceLevel::Full;
-        Ok(full && self.shared.backlog_bytes() <= self.overlay_bytes && !self.is_blank()?)
+        let far_behind = self.building.as_ref().is_some_and(Building::is_far_behind);
+        Ok((full || far_behind) && self.shared.backlog_bytes() <= self.overlay_bytes && !self.is_blank()?)
     }
 
     /// True where the engine was never written to: a snapshot needs its applied row even if nothing was applied.

@@ -1,6 +1,6 @@
 //! Carries a change of the membership out: at the leader by Raft, at any other node by asking the leader.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -160,7 +160,7 @@ impl Inner {
         })
     }
 
-    /// Plans a promotion. Where somebody seems to be missing it looks a little longer: a node that has just come, or a
+    /// Plans a promotion. Where somebody seems to be missing or behind it looks a little longer: a node that has just come, or a
     /// leader that has just been elected, has not heard of all yet.
     async fn plan_promotion(
         &self,
@@ -172,7 +172,10 @@ impl Inner {
         let patience = deadline.min(Instant::now() + limits::QUORUM_PATIENCE);
         loop {
             let planned = plan::promotion(members, &self.evidence(node_id).await, node_id, replaces);
-            let missing = matches!(&planned, Err(refusal) if refusal.kind == RefusalKind::QuorumAtRisk);
+            let missing = matches!(
+                &planned,
+                Err(MembershipRefusal { kind: RefusalKind::QuorumAtRisk | RefusalKind::LearnerBehind, .. })
+            );
             if !self.raft.is_leader() {
                 // Who leads no more hears nobody, which says nothing of them.
                 return Err(Failed::NotLeader);
@@ -189,8 +192,9 @@ impl Inner {
     async fn evidence(&self, node_id: u64) -> Evidence {
         let me = self.identity.node_id;
         let others = self.members().into_keys().filter(|node_id| *node_id != me);
-        let asked = others.map(|node_id| async move { self.ask(node_id).await.map(|_| node_id) });
-        let answering: BTreeSet<u64> = join_all(asked).await.into_iter().flatten().collect();
+        let asked = others.map(|other| async move { Some((other, self.ask(other).await?.ready)) });
+        let answering: BTreeMap<u64, bool> = join_all(asked).await.into_iter().flatten().collect();
+        let ready = answering.get(&node_id).copied().unwrap_or(false);
         let lately = self.config.lease_memory().max(limits::HEARD_LATELY);
         self.metrics(|metrics| {
             let heard = metrics
@@ -203,10 +207,11 @@ impl Inner {
             Evidence {
                 heard: heard
                     .map(|(node_id, _)| *node_id)
-                    .filter(|node_id| answering.contains(node_id))
+                    .filter(|node_id| answering.contains_key(node_id))
                     .chain([metrics.id])
                     .collect(),
                 lag: matched.map(|matched| last.saturating_sub(matched.index())),
+                ready,
             }
         })
     }

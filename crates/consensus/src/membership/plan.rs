@@ -26,6 +26,8 @@ pub(crate) struct Evidence {
     pub(crate) heard: BTreeSet<u64>,
     /// Entries that a learner lacks; nothing where the leader doesn't know yet.
     pub(crate) lag: Option<u64>,
+    /// The learner says that it has caught up with a leader: only then its vote is of use to others.
+    pub(crate) ready: bool,
 }
 
 /// What is to be proposed.
@@ -111,10 +113,14 @@ pub(crate) fn promotion(
     if let Some(old) = absent {
         return refuse(RefusalKind::NodeUnknown, format!("node {old} has no vote that could be given on"));
     }
+    quorum_of(&voters, evidence)?;
     if !last.contains(&node_id) {
         caught_up(node_id, evidence)?;
+    } else if replaces.is_some() && last.len() % 2 == 1 {
+        // It would leave an even number of voters, who bear no more failures than one voter less.
+        let what = format!("node {node_id} votes already; a voter is replaced by a new node");
+        return refuse(RefusalKind::NodeUnfit, what);
     }
-    quorum_of(&voters, evidence)?;
     Ok(Step::Voters(voters))
 }
 
@@ -128,7 +134,10 @@ fn unless_uncommitted(members: &Members) -> Result<(), MembershipRefusal> {
 
 fn caught_up(node_id: u64, evidence: &Evidence) -> Result<(), MembershipRefusal> {
     let message = match evidence.lag {
-        Some(lag) if lag <= limits::MAX_PROMOTION_LAG => return Ok(()),
+        Some(lag) if lag <= limits::MAX_PROMOTION_LAG && evidence.ready => return Ok(()),
+        Some(lag) if lag <= limits::MAX_PROMOTION_LAG => {
+            format!("node {node_id} is not ready yet; can it reach the leader?")
+        }
         Some(lag) => format!("node {node_id} lacks {lag} entries of the log; wait until it has caught up"),
         None => format!("node {node_id} has not answered yet; is it running?"),
     };
@@ -184,7 +193,7 @@ mod tests {
     }
 
     fn all_there() -> Evidence {
-        Evidence { heard: (1..=9).collect(), lag: Some(0) }
+        Evidence { heard: (1..=9).collect(), lag: Some(0), ready: true }
     }
 
     fn kind(planned: Planned) -> RefusalKind {
@@ -228,7 +237,7 @@ mod tests {
 
     #[test]
     fn too_few_who_would_vote_are_a_reason_to_refuse() {
-        let evidence = Evidence { heard: BTreeSet::from([1, 4]), lag: Some(0) };
+        let evidence = Evidence { heard: BTreeSet::from([1, 4]), ..all_there() };
         let four = members(&[&[1, 2, 3]], &[4]);
         assert_eq!(promotion(&four, &evidence, 4, Some(2)), Ok(voters(&[1, 3, 4])));
         let refused = promotion(&four, &evidence, 4, None).expect_err("two of four");

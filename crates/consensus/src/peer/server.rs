@@ -187,7 +187,8 @@ impl PeerService for PeerServer {
         }
         let (pre_vote, founding) = (request.pre_vote, request.founding);
         let request = convert::vote_request_from_wire(&request)?;
-        if !self.node.may_vote_for(request.last_log_id, founding) {
+        let candidate = request.vote.leader_id.node_id;
+        if !self.node.may_vote_for(candidate, request.last_log_id, founding) {
             return Err(Status::unavailable(
                 "one of both nodes started without data and has not caught up yet",
             ));
@@ -198,6 +199,9 @@ impl PeerService for PeerServer {
             self.node.raft.vote(request).await
         };
         let answer = answer.map_err(|error| raft_stopped(&error))?;
+        if answer.vote_granted && founding && !pre_vote {
+            self.node.note_founding_vote(candidate);
+        }
         Ok(Response::new(convert::vote_response_to_wire(&answer)))
     }
 

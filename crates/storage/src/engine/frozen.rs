@@ -31,8 +31,15 @@ struct Pass {
     over: bool,
     /// `None` for a row that was not there.
     aside: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Of keys and rows in `aside`.
+    aside_bytes: usize,
     /// Nobody wants the rest: the pass ends with an error, and nothing more is kept.
     given_up: bool,
+}
+
+/// A row in `aside`, with what the map takes for it.
+fn row_bytes(key: &[u8], was: Option<&Vec<u8>>) -> usize {
+    key.len() + was.map_or(0, Vec::len) + limits::MAP_ENTRY_BYTES
 }
 
 impl Frozen {
@@ -47,6 +54,7 @@ impl Frozen {
             for (key, _) in rows {
                 if pass.passed.as_ref() < Some(key) && !pass.aside.contains_key(key) {
                     let was = self.engine.get(key)?;
+                    pass.aside_bytes += row_bytes(key, was.as_ref());
                     pass.aside.insert(key.clone(), was);
                 }
             }
@@ -55,11 +63,17 @@ impl Frozen {
         self.engine.write(rows)
     }
 
+    /// Bytes that are kept of what was.
+    pub(crate) fn aside_bytes(&self) -> usize {
+        self.progress.lock().aside_bytes
+    }
+
     /// Ends the pass.
     pub(crate) fn give_up(&self) {
         let mut pass = self.progress.lock();
         pass.given_up = true;
         pass.aside.clear();
+        pass.aside_bytes = 0;
     }
 
     /// The next rows of the pass; none at its end.
@@ -83,6 +97,8 @@ impl Frozen {
             beyond
         });
         let was = std::mem::replace(&mut pass.aside, beyond);
+        let taken: usize = was.iter().map(|(key, was)| row_bytes(key, was.as_ref())).sum();
+        pass.aside_bytes -= taken;
         pass.over = until.is_none();
         pass.passed = until;
         drop(pass);

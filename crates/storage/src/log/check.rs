@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::entries::FRAME_BYTES;
 use super::frozen::{self, CheckpointV1};
 use super::record::{self, HEADER_BYTES, Header, RecordType, Sequence, Stamp, TRAILER_BYTES};
 use super::segment;
@@ -50,18 +49,20 @@ impl Shared {
         let number = numbers.next()?;
         let end = numbers.next().map_or_else(
             || {
-                let durable = state.index.slot(*self.durable.borrow()).and_then(|slot| {
-                    let location = slot.location.filter(|location| location.segment == number)?;
-                    Some(location.offset + slot.bytes + FRAME_BYTES as u64)
-                });
+                let (segment, end) = state.synced;
                 // The checkpoint was on the disk before the segment had its name.
-                End::Durable(durable.unwrap_or(1))
+                End::Durable(if segment == number { end } else { 1 })
             },
             End::Follower,
         );
         drop(state);
         let path = segment::path(&self.dir, number);
         Some(SegmentCheck { number, path, file: None, offset: 0, stamp: None, next: Sequence(0), end })
+    }
+
+    /// The number of the segment that was begun last.
+    pub(crate) fn newest_segment(&self) -> u64 {
+        self.state.lock().files.keys().next_back().copied().unwrap_or(0)
     }
 
     /// True while the log needs the segment. It leaves `files` before its file is given another name or content, and its

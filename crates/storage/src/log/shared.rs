@@ -47,6 +47,8 @@ pub(crate) struct State {
     /// Counts truncations: what the worker synced before one says nothing of the entries after it.
     pub(crate) generation: u64,
     pub(crate) files: BTreeMap<u64, Arc<dyn File>>,
+    /// The segment that is written to, and up to where it is on the disk.
+    pub(crate) synced: (u64, u64),
     /// Why the log takes nothing more.
     pub(crate) failed: Option<String>,
 }
@@ -60,6 +62,7 @@ impl State {
             committed: summary.committed,
             generation: 0,
             files: BTreeMap::new(),
+            synced: (0, 0),
             failed: None,
         }
     }

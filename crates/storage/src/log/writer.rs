@@ -108,7 +108,11 @@ impl Writer {
         let number = writer.active.number;
         // What recovery read is about to be told to others as ours.
         writer.watermark.raise_durably(writer.durable, number)?;
-        writer.shared.state.lock().files.insert(number, Arc::clone(&writer.active.file));
+        let (file, end) = (Arc::clone(&writer.active.file), writer.active.end);
+        let mut state = writer.shared.state.lock();
+        state.files.insert(number, file);
+        state.synced = (number, end);
+        drop(state);
         writer.shared.counters.segments.store(writer.uses.len() as u64, Ordering::Relaxed);
         writer.recycle()?;
         Ok(writer)
@@ -157,6 +161,7 @@ impl Writer {
         self.active.file.sync().map_err(|source| Error::io(&self.active_path(), source))?;
         self.shared.counters.synced(started.elapsed());
         self.durable = Sequence(self.next.0 - 1);
+        self.shared.state.lock().synced = (self.active.number, self.active.end);
         Ok(())
     }
 
@@ -255,7 +260,10 @@ impl Writer {
             self.next,
             &mut self.uses,
         )?;
-        self.shared.state.lock().files.insert(self.active.number, Arc::clone(&self.active.file));
+        let mut state = self.shared.state.lock();
+        state.files.insert(self.active.number, Arc::clone(&self.active.file));
+        state.synced = (self.active.number, self.active.end);
+        drop(state);
         self.count_checkpoint();
         // Not before the name is on the disk: a power cut would leave a watermark above the log. Not after anything in the
         // segment is acknowledged: the loss of the whole segment would go unnoticed.

@@ -67,11 +67,11 @@ impl SnapshotFile {
 
     /// A file that got its name in an earlier run. Of a large one the rows are not read: a node whose engine is in order
     /// starts without them, and the scrubber reads them once it serves.
-    fn published(files: &dyn Files, path: &Path) -> Result<Self, Error> {
+    fn published(files: &dyn Files, path: &Path, check_bytes: u64) -> Result<Self, Error> {
         let io = |source| Error::io(path, source);
         let file = files.open(path).map_err(io)?;
         let len = file.len().map_err(io)?;
-        if len <= limits::SNAPSHOT_CHECK_BYTES {
+        if len <= check_bytes {
             return Self::verify(files, path);
         }
         let contents = format::outline(file.as_ref(), path)?;
@@ -179,9 +179,9 @@ struct Inner {
 }
 
 impl SnapshotStore {
-    /// Opens the directory, removes what a crash left unfinished, and checks the newest snapshot: all of a small one, header and
-    /// end of a large one. Damage is an error: the log before it is gone.
-    pub(crate) fn open(files: Arc<dyn Files>, dir: PathBuf) -> Result<Self, Error> {
+    /// Opens the directory, removes what a crash left unfinished, and checks the newest snapshot: all of one up to `check_bytes`, header
+    /// and end of a larger one. Damage is an error: the log before it is gone.
+    pub(crate) fn open(files: Arc<dyn Files>, dir: PathBuf, check_bytes: u64) -> Result<Self, Error> {
         let io = |source| Error::io(&dir, source);
         files.create_dir(&dir).map_err(io)?;
         let mut newest: Option<PathBuf> = None;
@@ -195,7 +195,8 @@ impl SnapshotStore {
         // The newest one's name may not be on the disk yet where the process ended right after giving it. Without this a
         // power cut could take the name after the log was purged on the strength of it.
         files.sync_dir(&dir).map_err(io)?;
-        let current = newest.map(|path| SnapshotFile::published(files.as_ref(), &path)).transpose()?;
+        let current =
+            newest.map(|path| SnapshotFile::published(files.as_ref(), &path, check_bytes)).transpose()?;
         if let Some(current) = &current {
             current.expect_own_name()?;
         }
