@@ -16,7 +16,7 @@ use stockade_proto::internal as wire;
 use stockade_proto::internal::peer_service_client::PeerServiceClient;
 use stockade_storage::file::{Files, MemoryFiles};
 use stockade_storage::{EngineKind, Identity, Options, SpaceLevel, SpaceMarks, backup_id, restore};
-use support::{CLUSTER_ID, Cluster, PATIENCE, Setup, assert_created, create_sku_request, until};
+use support::{CLUSTER_ID, Cluster, PATIENCE, Setup, assert_created, bring_about, create_sku_request, until};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -37,21 +37,6 @@ async fn somebody_leads(nodes: &[Node]) -> Option<u64> {
         }
     };
     timeout(SEVERAL_ELECTIONS, elected).await.ok()
-}
-
-async fn bring_about(node: &Node, change: &MembershipChange) -> u64 {
-    until("the membership is changed", async || {
-        match node.change_membership(change, "tester", soon()).await {
-            Ok(index) => Some(index),
-            Err(MembershipError::Refused(refusal))
-                if [RefusalKind::Changing, RefusalKind::LearnerBehind].contains(&refusal.kind) =>
-            {
-                None
-            }
-            Err(error) => panic!("{change}: {error}"),
-        }
-    })
-    .await
 }
 
 fn config(peers: BTreeMap<u64, String>, join: Option<Join>, overrides: BTreeMap<u64, String>) -> Config {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use stockade_consensus::{MembershipChange, MembershipError, Node, RefusalKind, Role, StartError};
-use support::{Cluster, PATIENCE, Setup, assert_created, has_sku, until};
+use support::{Cluster, PATIENCE, Setup, assert_created, bring_about, has_sku, until};
 use tokio::time::Instant;
 
 fn soon() -> Instant {
@@ -21,22 +21,6 @@ fn add(cluster: &Cluster, node_id: u64) -> MembershipChange {
 
 fn swap(node_id: u64, old: u64) -> MembershipChange {
     MembershipChange::Promote { node_id, replaces: Some(old) }
-}
-
-/// Asks until it is done or refused for good; what is under way, or not caught up yet, passes.
-async fn bring_about(node: &Node, change: &MembershipChange) -> u64 {
-    until("the membership is changed", async || {
-        match node.change_membership(change, "tester", soon()).await {
-            Ok(index) => Some(index),
-            Err(MembershipError::Refused(refusal))
-                if [RefusalKind::Changing, RefusalKind::LearnerBehind].contains(&refusal.kind) =>
-            {
-                None
-            }
-            Err(error) => panic!("{change}: {error}"),
-        }
-    })
-    .await
 }
 
 async fn refusal(node: &Node, change: MembershipChange) -> (RefusalKind, String) {

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockade_consensus::{Config, Join, Node, ProposeError, StartError};
+use stockade_consensus::{
+    Config, Join, MembershipChange, MembershipError, Node, ProposeError, RefusalKind, StartError,
+};
 use stockade_env::Env;
 use stockade_state_machine::command::{Command, CreateSku, Origin};
 use stockade_state_machine::ids::{Principal, RequestId, SkuId};
@@ -258,4 +260,20 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>
         assert!(Instant::now() < deadline, "in {PATIENCE:?} it was not so that {what}");
         sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Asks until it is done or refused for good; what is under way, or not caught up yet, passes.
+pub(crate) async fn bring_about(node: &Node, change: &MembershipChange) -> u64 {
+    until("the membership is changed", async || {
+        match node.change_membership(change, "tester", Instant::now() + PATIENCE).await {
+            Ok(index) => Some(index),
+            Err(MembershipError::Refused(refusal))
+                if [RefusalKind::Changing, RefusalKind::LearnerBehind].contains(&refusal.kind) =>
+            {
+                None
+            }
+            Err(error) => panic!("{change}: {error}"),
+        }
+    })
+    .await
 }

@@ -34,7 +34,7 @@ async fn a_full_disk_at_any_step_is_tried_again_after_a_pause_and_never_before()
         while worker.idle() {}
         let before = files.operations();
         for _ in 0..100 {
-            assert!(!worker.idle(), "nothing is left to do for now");
+            assert!(!worker.idle(), "nothing is left to do before the pause is over");
         }
         assert_eq!(files.operations(), before, "the disk is left alone");
         files.heal();
