@@ -335,7 +335,7 @@ pub struct SnapshotBuilder(Source);
 enum Source {
     /// It is there.
     Published(SnapshotFile),
-    /// It is made beside apply: the writer stands still meanwhile, memory takes the changes.
+    /// It is made beside apply and the writer, see `building.rs`.
     New(mpsc::Sender<WriterCommand>),
 }
 

@@ -1,5 +1,5 @@
-//! The writer: brings what was applied into the engine, behind apply and off its way. Snapshots and hashes over all
-//! rows are its work too, since while it makes them nobody writes to the engine.
+//! The writer: brings what was applied into the engine, behind apply and off its way. Hashes over all rows are its work
+//! too, since while it makes them nobody writes to the engine; a snapshot it begins, and goes on beside it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
