@@ -39,6 +39,11 @@ fn check(text: &str) -> Result<(), IdError> {
     Ok(())
 }
 
+/// True where the text may be an identifier, of whichever kind.
+pub fn is_id(text: &str) -> bool {
+    check(text).is_ok()
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

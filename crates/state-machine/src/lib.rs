@@ -31,7 +31,7 @@ pub mod limits;
 pub mod order;
 pub mod outcome;
 mod placement;
-mod records;
+pub mod records;
 pub mod rejection;
 pub mod request;
 mod reservation;

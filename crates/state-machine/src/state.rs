@@ -10,7 +10,7 @@ use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
 use crate::limits;
 use crate::order::{Order, OrderState};
 use crate::outcome::Outcome;
-use crate::records::Records;
+use crate::records::{Records, Runs};
 use crate::request::{RequestRecord, RequestStatus};
 use crate::sku::Sku;
 use crate::stock::{Stock, StockKey};
@@ -70,15 +70,21 @@ impl State {
         }
     }
 
-    /// Takes in another state's rows, none of which this one has: when a state is loaded in parts. The clock stays.
+    /// Takes in all request records, as [`Change::Request`] would one by one. The state has none yet.
+    pub fn absorb_requests(&mut self, runs: Runs) {
+        debug_assert_eq!(self.request_count(), 0, "all of them come at once");
+        self.requests = runs.finish();
+    }
+
+    /// Takes in another state's rows, none of which this one has: when a state is loaded in parts. The clock and the request records
+    /// stay.
     pub fn join(&mut self, other: Self) {
-        let Self { mut skus, mut stock, mut orders, mut documents, mut due, requests, clock: _ } = other;
+        let Self { mut skus, mut stock, mut orders, mut documents, mut due, requests: _, clock: _ } = other;
         self.skus.append(&mut skus);
         self.stock.append(&mut stock);
         self.orders.append(&mut orders);
         self.documents.append(&mut documents);
         self.due.append(&mut due);
-        self.requests.join(requests);
     }
 
     fn absorb_order(&mut self, id: &OrderId, order: &Arc<Order>) {

@@ -49,6 +49,10 @@ impl Building {
             let make = AssertUnwindSafe(|| snapshots.build(view.as_ref(), &position, &stop));
             let built = catch_unwind(make)
                 .unwrap_or_else(|_| Err(Error::Engine("making a snapshot panicked".to_owned())));
+            if let Ok(snapshot) = &built {
+                let (bytes, kept_bytes) = (snapshot.len(), view.most_aside_bytes());
+                tracing::info!(bytes, kept_bytes, "a snapshot is made");
+            }
             // The view holds the engine: whoever is told next may want to close it.
             drop(view);
             tell(std::mem::take(&mut *theirs.lock()), &built);

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stockade_state_machine::change::Clock;
 use stockade_state_machine::document::Document;
+use stockade_state_machine::ids::RequestId;
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::order::Order;
+use stockade_state_machine::records::RecordView;
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::{Command, ContentHash, Entry, LogTime, Origin, Reply, Request, Stock};
@@ -88,6 +90,16 @@ durable!(
 pub(crate) fn is_settled_order(bytes: &[u8]) -> Result<bool, DecodeError> {
     let mirror: OrderV1<'_> = from_frozen(body_of(bytes, "Order")?)?;
     Ok(mirror.is_settled())
+}
+
+/// A request record in the parts that it is read from.
+pub(crate) fn view_request<'a>(
+    bytes: &'a [u8],
+    request: RequestId,
+    principal: &'a str,
+) -> Result<RecordView<'a>, DecodeError> {
+    let mirror: RequestRecordV1<'a> = from_frozen(body_of(bytes, "RequestRecord")?)?;
+    Ok(mirror.into_view(request, principal)?)
 }
 
 /// Version, content hash, origin, command. The command stands last, so that the hash covers the rest of the bytes.

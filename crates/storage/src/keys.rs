@@ -62,6 +62,11 @@ pub(crate) fn page(kind: u8, revision: u64, position: u32) -> Vec<u8> {
     key
 }
 
+/// The log index in the key of a page.
+pub(crate) fn page_revision(key: &[u8]) -> Option<u64> {
+    key.get(1..)?.first_chunk().map(|revision| u64::from_be_bytes(*revision))
+}
+
 /// The id in the key of a SKU, order or document row.
 pub(crate) fn id_of(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key.get(1..)?).ok()
@@ -92,5 +97,7 @@ mod tests {
     fn pages_sort_in_log_order() {
         assert!(page(LEDGER, 1, 300) < page(LEDGER, 2, 0));
         assert!(page(LEDGER, 255, 0) < page(LEDGER, 256, 0));
+        assert_eq!(page_revision(&page(LEDGER, 256, 7)), Some(256));
+        assert_eq!(page_revision(b"l"), None);
     }
 }

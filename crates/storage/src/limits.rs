@@ -2,8 +2,17 @@
 
 use std::time::Duration;
 
-/// Of a row in the engine: sled makes larger values into files of their own.
-pub(crate) const MAX_ROW_BYTES: usize = 4_096;
+/// Of a value that goes into one row of the engine: sled makes large values into files of their own. With what is around it in memory it
+/// fits 4,096 bytes, which allocators have a size for.
+pub(crate) const MAX_ROW_BYTES: usize = 4_032;
+/// Of a page of ledger entries or request records before it is packed; an item that is larger has a page for itself.
+pub(crate) const PAGE_BYTES: usize = 16 << 10;
+/// Of a page before it was packed that is believed when it is read: twice what one encoded value may have.
+pub(crate) const MAX_PAGE_BYTES: usize = 8 << 20;
+/// Of request records that a start looks at together: so many that nearly all of those before are older.
+pub(crate) const LOAD_REQUESTS_BYTES: usize = 4 << 20;
+/// Of what is gathered before it is hashed.
+pub(crate) const HASH_BYTES: usize = 64 << 10;
 /// Rows that go into the engine in one batch: sled holds a lock of the whole process meanwhile.
 pub(crate) const ENGINE_BATCH_ROWS: usize = 200;
 /// Rows that go into a new engine in one batch: nobody reads it yet.

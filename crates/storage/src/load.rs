@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use stockade_state_machine::change::Change;
-use stockade_state_machine::ids::{LocationId, SkuId};
+use stockade_state_machine::ids::{LocationId, Principal, SkuId};
 use stockade_state_machine::order::Order;
-use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::records::{RecordView, Runs};
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::{Origin, State, Stock, StockKey};
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use crate::codec::{self, Durable};
 use crate::engine::Engine;
 use crate::pages;
 use crate::rows::{self, Digest, Joiner};
-use crate::window::decode_request_item;
+use crate::window::view_request_item;
 use crate::{Error, keys, limits};
 
 /// What a scan of the rows found.
@@ -55,9 +55,12 @@ pub(crate) fn load(engine: &dyn Engine, threads: bool) -> Result<Loaded, Error> 
     };
     let (position, expected) = applied_row::decode(&applied)?;
     let progress = Progress::new("reading the applied state", expected.rows);
-    let load_range = |range| load_range(engine, range, &position, &progress);
-    let loaders =
-        if threads { in_threads(&RANGES, load_range)? } else { vec![load_range((Bound::Unbounded, None))?] };
+    let load_range = |range: &Range| load_range(engine, range, &position, &progress);
+    let loaders = if threads {
+        in_threads(&ranges(engine, position.index())?, load_range)?
+    } else {
+        vec![load_range(&(Bound::Unbounded, None))?]
+    };
     let mut whole = Loader::new(&position);
     for loader in loaders {
         whole.join(loader)?;
@@ -66,23 +69,31 @@ pub(crate) fn load(engine: &dyn Engine, threads: bool) -> Result<Loaded, Error> 
 }
 
 /// From a bound on up to a key, not included.
-type Range = (Bound<&'static [u8]>, Option<&'static [u8]>);
+type Range = (Bound<Vec<u8>>, Option<Vec<u8>>);
 
-/// Ranges that take about the same time: nothing has to be decoded of the ledger, much of the request records.
-const RANGES: [Range; 3] = [
-    (Bound::Unbounded, Some(&[keys::ORDER])),
-    (Bound::Included(&[keys::ORDER]), Some(&[keys::REQUEST])),
-    (Bound::Included(&[keys::REQUEST]), None),
-];
+/// Ranges to be read at the same time. Nothing has to be decoded of the ledger, little of the orders, and all of the request records, so
+/// that these are cut into an older and a newer half.
+fn ranges(engine: &dyn Engine, last: u64) -> Result<[Range; 4], Error> {
+    let (orders, requests) = (vec![keys::ORDER], vec![keys::REQUEST]);
+    let first = engine.scan(Bound::Included(&requests)).next().transpose()?;
+    let first = first.and_then(|(key, _)| keys::page_revision(&key)).unwrap_or(last);
+    // No page is cut: the rows that it continues in have its revision in their keys.
+    let middle = keys::page(keys::REQUEST, first.midpoint(last), 0);
+    Ok([
+        (Bound::Unbounded, Some(orders.clone())),
+        (Bound::Included(orders), Some(requests.clone())),
+        (Bound::Included(requests), Some(middle.clone())),
+        (Bound::Included(middle), None),
+    ])
+}
 
 fn in_threads(
     ranges: &[Range],
-    load: impl Fn(Range) -> Result<Loader, Error> + Sync,
+    load: impl Fn(&Range) -> Result<Loader, Error> + Sync,
 ) -> Result<Vec<Loader>, Error> {
     let load = &load;
     std::thread::scope(|scope| {
-        let begin = |range: &Range| {
-            let range = *range;
+        let begin = |range| {
             let thread = std::thread::Builder::new().name("load".to_owned());
             (range, thread.spawn_scoped(scope, move || load(range)))
         };
@@ -100,19 +111,20 @@ fn in_threads(
 
 fn load_range(
     engine: &dyn Engine,
-    (from, until): Range,
+    (from, until): &Range,
     position: &Position,
     progress: &Progress,
 ) -> Result<Loader, Error> {
     let mut loader = Loader::new(position);
-    for row in engine.scan(from) {
+    for row in engine.scan(from.as_ref().map(Vec::as_slice)) {
         let (key, value) = row?;
-        if until.is_some_and(|until| key.as_slice() >= until) {
+        if until.as_ref().is_some_and(|until| key >= *until) {
             break;
         }
         loader.row(&key, &value)?;
         progress.advance(1);
     }
+    loader.end()?;
     Ok(loader)
 }
 
@@ -121,7 +133,11 @@ pub(crate) struct Loader {
     joiner: Joiner,
     digest: Digest,
     state: State,
+    requests: Runs,
     request_pages: BTreeMap<Vec<u8>, Origin>,
+    /// Pages of request records, opened, that were not looked into yet.
+    pending: Vec<(Vec<u8>, Vec<u8>)>,
+    pending_bytes: usize,
     /// Request records up to it have left.
     trimmed: Option<Origin>,
 }
@@ -132,7 +148,10 @@ impl Loader {
             joiner: Joiner::default(),
             digest: Digest::default(),
             state: State::new(),
+            requests: Runs::default(),
             request_pages: BTreeMap::new(),
+            pending: Vec::new(),
+            pending_bytes: 0,
             trimmed: position.trimmed.clone(),
         }
     }
@@ -182,34 +201,66 @@ impl Loader {
     }
 
     fn request_page(&mut self, key: &[u8], page: &[u8]) -> Result<(), Error> {
-        let mut last: Option<Origin> = None;
-        for item in pages::items(page) {
-            let (origin, record) = decode_request_item(item?).map_err(damaged)?;
-            if self.trimmed.as_ref().is_none_or(|trimmed| origin > *trimmed) {
-                let record = RequestRecord::decode(record).map_err(damaged)?;
-                self.state.absorb(&Change::Request(origin.clone(), Some(record)));
+        let page = pages::open(page)?;
+        self.pending_bytes += page.len();
+        self.pending.push((key.to_vec(), page));
+        if self.pending_bytes >= limits::LOAD_REQUESTS_BYTES { self.take_requests() } else { Ok(()) }
+    }
+
+    /// Takes in the request records of the pages that were gathered: they came in the order in which they were decided, and are wanted in
+    /// the order of their ids.
+    fn take_requests(&mut self) -> Result<(), Error> {
+        let pages = std::mem::take(&mut self.pending);
+        self.pending_bytes = 0;
+        if pages.is_empty() {
+            return Ok(());
+        }
+        let trimmed = self.trimmed.as_ref().map(|origin| (origin.request, origin.principal.as_str()));
+        let mut records = Vec::new();
+        for (key, page) in &pages {
+            let first = records.len();
+            for item in pages::items(page) {
+                let (_, _, item) = item?;
+                records.push(view_request_item(item).map_err(damaged)?);
             }
-            last = last.max(Some(origin));
+            if let Some((request, principal)) = records[first..].iter().map(RecordView::origin).max() {
+                let principal = Principal::new(principal).expect("views hold ids");
+                self.request_pages.insert(key.clone(), Origin { request, principal });
+            }
         }
-        if let Some(last) = last {
-            self.request_pages.insert(key.to_vec(), last);
+        records.retain(|record| trimmed.is_none_or(|trimmed| record.origin() > trimmed));
+        records.sort_unstable_by_key(RecordView::origin);
+        if records.windows(2).any(|pair| pair[0].origin() == pair[1].origin()) {
+            return Err(Error::Engine("two records of one request".to_owned()));
         }
+        self.requests.add(&records);
         Ok(())
     }
 
     /// Takes in what another found in other rows.
-    fn join(&mut self, other: Self) -> Result<(), Error> {
-        let Self { joiner, digest, state, mut request_pages, trimmed: _ } = other;
+    fn join(&mut self, mut other: Self) -> Result<(), Error> {
+        other.end()?;
+        let Self { joiner, digest, state, requests, mut request_pages, .. } = other;
         joiner.finish()?;
         self.digest.join(digest);
         self.state.join(state);
+        self.requests.join(requests);
         self.request_pages.append(&mut request_pages);
         Ok(())
     }
 
+    /// Takes in what was gathered, after the last row.
+    fn end(&mut self) -> Result<(), Error> {
+        self.take_requests()?;
+        self.requests.merge();
+        Ok(())
+    }
+
     /// What is in memory at a position, if the rows were those that its applied row counts.
-    pub(crate) fn finish(self, position: Position, expected: Digest) -> Result<Loaded, Error> {
-        let Self { joiner, digest, mut state, request_pages, trimmed: _ } = self;
+    pub(crate) fn finish(mut self, position: Position, expected: Digest) -> Result<Loaded, Error> {
+        self.end()?;
+        let Self { joiner, digest, mut state, requests, request_pages, .. } = self;
+        state.absorb_requests(requests);
         joiner.finish()?;
         if digest != expected {
             return Err(Error::Engine(format!("the rows are {digest:?}, the applied row says {expected:?}")));
@@ -255,11 +306,46 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use openraft::impls::leader_id_adv::LeaderId;
+    use stockade_state_machine::ids::RequestId;
+    use stockade_state_machine::outcome::Outcome;
+    use stockade_state_machine::request::RequestRecord;
+    use stockade_state_machine::{ContentHash, LogTime, Revision};
 
     use super::*;
+    use crate::applied_row::LogId;
     use crate::engine::{MemoryEngine, RowWrite};
+    use crate::window::Window;
 
-    /// An engine with SKUs and stock, and the applied row that counts them.
+    const RECORDS: u64 = 500;
+
+    /// Request records that came in the order of their ids but for a few, as an engine's writer puts them.
+    fn requests() -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut pages = Vec::new();
+        let mut window = Window::after(Position::default());
+        for number in 1..=RECORDS {
+            let bits = (u128::from(number ^ 3) << 80) | (7 << 76) | (2 << 62);
+            let request = RequestId::new(bits).unwrap();
+            let origin = Origin { request, principal: Principal::new("shop").unwrap() };
+            let record = RequestRecord {
+                content: ContentHash(u128::from(number)),
+                outcome: Outcome::SkuDeleted,
+                revision: Revision::new(number),
+                position: 0,
+                time: LogTime::from_micros(number),
+            };
+            window.take_in(&[Change::Request(origin, Some(record))]);
+            if number.is_multiple_of(7) || number == RECORDS {
+                for page in pages::pack(window.requests.iter().map(|(_, item)| item)) {
+                    pages.push((keys::page(keys::REQUEST, page.revision, page.position), page.bytes));
+                }
+                window = Window::after(Position::default());
+            }
+        }
+        pages
+    }
+
+    /// An engine with stock and request records, and the applied row that counts them.
     fn engine() -> MemoryEngine {
         let engine = MemoryEngine::default();
         let mut physical = BTreeMap::new();
@@ -269,12 +355,16 @@ mod tests {
             let key = StockKey { sku, location: LocationId::new("main").unwrap() };
             rows::put(&engine, &keys::stock(&key), Some(&Stock::default().encode()), &mut physical).unwrap();
         }
+        for (key, page) in requests() {
+            rows::put(&engine, &key, Some(&page), &mut physical).unwrap();
+        }
         let batch: Vec<RowWrite> = physical.into_iter().collect();
         for row in &batch {
             digest.follow(&engine, row).unwrap();
         }
         let mut applied = BTreeMap::new();
-        let row = applied_row::encode(&Position::default(), digest);
+        let log_id = Some(LogId::new(LeaderId { term: 1, node_id: 1 }, RECORDS));
+        let row = applied_row::encode(&Position { log_id, ..Position::default() }, digest);
         rows::put(&engine, keys::APPLIED, Some(&row), &mut applied).unwrap();
         engine.write(&batch).unwrap();
         engine.write(&applied.into_iter().collect::<Vec<_>>()).unwrap();
@@ -287,7 +377,9 @@ mod tests {
         let (one, several) = (load(&engine, false).unwrap(), load(&engine, true).unwrap());
         assert_eq!((one.digest, &one.position), (several.digest, &several.position));
         assert_eq!(one.state, several.state);
+        assert_eq!(one.request_pages, several.request_pages);
         assert_eq!(one.state.stock_after(None).count(), 3);
+        assert_eq!(one.state.requests().count(), usize::try_from(RECORDS).unwrap());
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::snapshot::{self, SnapshotStore};
 use crate::state_hash::StateHasher;
 use crate::{Error, Options, identity, layout, limits};
 
-/// Names the content of a backup: SHA-256 over its applied row and all its rows. What a restored cluster's id follows from.
+/// Names the content of a backup: BLAKE3 over its applied row and all its rows. What a restored cluster's id follows from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackupId(pub(crate) [u8; 32]);
 
@@ -80,7 +80,7 @@ pub struct Backup {
     pub bytes: u64,
     /// Rows in it.
     pub rows: u64,
-    /// SHA-256 over the canonical state, computed anew from the rows.
+    /// BLAKE3 over the canonical state, computed anew from the rows.
     pub state_hash: [u8; 32],
     position: Position,
     log_id: LogId,

@@ -40,7 +40,7 @@ pub struct StateHash {
     pub applied: Revision,
     /// Chained over the changes of every entry.
     pub chain: [u8; 32],
-    /// SHA-256 over all rows, where it was asked for, and their number.
+    /// BLAKE3 over all rows, where it was asked for, and their number.
     pub full: Option<([u8; 32], u64)>,
 }
 

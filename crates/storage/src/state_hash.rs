@@ -2,16 +2,15 @@
 
 use std::ops::Bound;
 
-use sha2::{Digest as _, Sha256};
 use stockade_state_machine::Origin;
 
 use crate::applied_row::Position;
 use crate::codec::Durable;
 use crate::engine::Engine;
 use crate::window::{decode_request_item, feed};
-use crate::{Error, keys, pages, rows};
+use crate::{Error, keys, limits, pages, rows};
 
-/// SHA-256 over the canonical rows of an engine, and their number.
+/// BLAKE3 over the canonical rows of an engine, and their number.
 ///
 /// Pages are taken apart, since nodes pack them differently; request records that have left are passed over; cluster
 /// identity and membership are not state.
@@ -26,14 +25,16 @@ pub(crate) fn full(engine: &dyn Engine, position: &Position) -> Result<([u8; 32]
 
 /// The hash of [`full`] in the making, over values that come in the order of their keys.
 pub(crate) struct StateHasher {
-    hash: Sha256,
+    hash: blake3::Hasher,
+    /// What is to be hashed next: many small pieces are much slower than a few large ones.
+    framed: Vec<u8>,
     count: u64,
     trimmed: Option<Origin>,
 }
 
 impl StateHasher {
     pub(crate) fn new(trimmed: Option<Origin>) -> Self {
-        Self { hash: Sha256::new(), count: 0, trimmed }
+        Self { hash: blake3::Hasher::new(), framed: Vec::new(), count: 0, trimmed }
     }
 
     /// Takes the next value in.
@@ -62,13 +63,18 @@ impl StateHasher {
     }
 
     fn feed(&mut self, name: &[u8], value: &[u8]) {
-        feed(&mut self.hash, name, value);
+        feed(&mut self.framed, name, value);
         self.count += 1;
+        if self.framed.len() >= limits::HASH_BYTES {
+            self.hash.update(&self.framed);
+            self.framed.clear();
+        }
     }
 
     /// The hash and the number of rows, page items counted each.
     pub(crate) fn finish(mut self, position: &Position) -> ([u8; 32], u64) {
-        feed(&mut self.hash, b"clock", &position.clock.encode());
+        feed(&mut self.framed, b"clock", &position.clock.encode());
+        self.hash.update(&self.framed);
         (self.hash.finalize().into(), self.count)
     }
 }

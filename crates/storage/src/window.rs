@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
 use stockade_state_machine::Origin;
 use stockade_state_machine::change::Change;
 use stockade_state_machine::ids::{DocumentId, OrderId, Principal, RequestId};
+use stockade_state_machine::records::RecordView;
 
 use crate::applied_row::{LogId, Position};
-use crate::codec::{DecodeError, Durable};
+use crate::codec::{self, DecodeError, Durable};
 use crate::pages::Item;
 use crate::{keys, limits};
 
@@ -46,67 +46,66 @@ impl Window {
 
     /// Takes in what one entry changed and chains its hash.
     pub(crate) fn take_in(&mut self, changes: &[Change]) {
-        let mut hash = Sha256::new();
-        hash.update(self.position.chain);
+        let mut framed = self.position.chain.to_vec();
         for change in changes {
-            self.take_in_one(change, &mut hash);
+            self.take_in_one(change, &mut framed);
         }
-        self.position.chain = hash.finalize().into();
+        self.position.chain = blake3::hash(&framed).into();
     }
 
-    fn take_in_one(&mut self, change: &Change, hash: &mut Sha256) {
+    fn take_in_one(&mut self, change: &Change, framed: &mut Vec<u8>) {
         match change {
-            Change::Sku(id, sku) => self.put(keys::sku(id), sku.as_ref().map(Durable::encode), hash),
+            Change::Sku(id, sku) => self.put(keys::sku(id), sku.as_ref().map(Durable::encode), framed),
             Change::Stock(key, stock) => {
-                self.put(keys::stock(key), stock.as_ref().map(Durable::encode), hash);
+                self.put(keys::stock(key), stock.as_ref().map(Durable::encode), framed);
             }
             Change::Order(id, order) => {
-                self.put(keys::order(id), Some(order.as_ref().encode()), hash);
+                self.put(keys::order(id), Some(order.as_ref().encode()), framed);
                 self.orders.push(id.clone());
             }
             Change::Document(id, document) => {
-                self.put(keys::document(id), Some(document.encode()), hash);
+                self.put(keys::document(id), Some(document.encode()), framed);
                 self.documents.push(id.clone());
             }
             Change::Ledger(entry) => {
                 let item =
                     Item { revision: entry.revision.get(), position: entry.position, bytes: entry.encode() };
-                feed(hash, b"ledger", &item.bytes);
+                feed(framed, b"ledger", &item.bytes);
                 self.bytes += item.bytes.len() + limits::MAP_ENTRY_BYTES;
                 self.ledger.push(item);
             }
             Change::Request(origin, Some(record)) => {
                 let bytes = encode_request_item(origin, &record.encode());
-                feed(hash, b"request", &bytes);
+                feed(framed, b"request", &bytes);
                 self.bytes += bytes.len() + limits::MAP_ENTRY_BYTES;
                 let item = Item { revision: record.revision.get(), position: record.position, bytes };
                 self.requests.push((origin.clone(), item));
             }
             Change::Request(origin, None) => {
-                feed(hash, b"trimmed", &encode_request_item(origin, &[]));
+                feed(framed, b"trimmed", &encode_request_item(origin, &[]));
                 self.position.trimmed = Some(origin.clone());
             }
             Change::Clock(clock) => {
-                feed(hash, b"clock", &clock.encode());
+                feed(framed, b"clock", &clock.encode());
                 self.position.clock = *clock;
             }
         }
     }
 
-    fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>, hash: &mut Sha256) {
-        feed(hash, &key, value.as_deref().unwrap_or_default());
+    fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>, framed: &mut Vec<u8>) {
+        feed(framed, &key, value.as_deref().unwrap_or_default());
         self.bytes += key.len() + value.as_ref().map_or(0, Vec::len) + limits::MAP_ENTRY_BYTES;
         self.rows.insert(key, value);
     }
 }
 
-/// Feeds a name and a value so that no two different sequences feed the same bytes.
-pub(crate) fn feed(hash: &mut Sha256, name: &[u8], value: &[u8]) {
+/// Appends a name and a value to what is hashed so that no two different sequences make the same bytes.
+pub(crate) fn feed(framed: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     let len = |bytes: &[u8]| u64::try_from(bytes.len()).expect("lengths fit 64 bits").to_le_bytes();
-    hash.update(len(name));
-    hash.update(name);
-    hash.update(len(value));
-    hash.update(value);
+    framed.extend_from_slice(&len(name));
+    framed.extend_from_slice(name);
+    framed.extend_from_slice(&len(value));
+    framed.extend_from_slice(value);
 }
 
 /// A request record as an item of a page: request id (u128, little-endian), length of the principal (u8), principal, record.
@@ -122,13 +121,27 @@ fn encode_request_item(origin: &Origin, record: &[u8]) -> Vec<u8> {
 
 /// Origin and record of such an item.
 pub(crate) fn decode_request_item(bytes: &[u8]) -> Result<(Origin, &[u8]), DecodeError> {
+    let (request, principal, record) = split_request_item(bytes)?;
+    let principal = Principal::new(principal).map_err(|_| no_principal())?;
+    Ok((Origin { request, principal }, record))
+}
+
+/// Such an item with its record in the parts that it is read from.
+pub(crate) fn view_request_item(bytes: &[u8]) -> Result<RecordView<'_>, DecodeError> {
+    let (request, principal, record) = split_request_item(bytes)?;
+    codec::view_request(record, request, principal)
+}
+
+fn split_request_item(bytes: &[u8]) -> Result<(RequestId, &str, &[u8]), DecodeError> {
     let cut = || DecodeError("a request item is cut short".to_owned());
     let (bits, rest) = bytes.split_first_chunk::<16>().ok_or_else(cut)?;
     let (len, rest) = rest.split_first().ok_or_else(cut)?;
     let (principal, record) = rest.split_at_checked(usize::from(*len)).ok_or_else(cut)?;
     let request = RequestId::new(u128::from_le_bytes(*bits))
         .ok_or_else(|| DecodeError("no request id in a request item".to_owned()))?;
-    let principal = std::str::from_utf8(principal).ok().and_then(|text| Principal::new(text).ok());
-    let principal = principal.ok_or_else(|| DecodeError("no principal in a request item".to_owned()))?;
-    Ok((Origin { request, principal }, record))
+    Ok((request, std::str::from_utf8(principal).map_err(|_| no_principal())?, record))
+}
+
+fn no_principal() -> DecodeError {
+    DecodeError("no principal in a request item".to_owned())
 }

@@ -253,13 +253,9 @@ impl Writer {
         for (key, value) in &window.rows {
             rows::put(engine.as_ref(), key, value.as_deref(), &mut physical)?;
         }
-        for (revision, position, page) in pages::pack(&window.ledger) {
-            rows::put(
-                engine.as_ref(),
-                &keys::page(keys::LEDGER, revision, position),
-                Some(&page),
-                &mut physical,
-            )?;
+        for page in pages::pack(&window.ledger) {
+            let key = keys::page(keys::LEDGER, page.revision, page.position);
+            rows::put(engine.as_ref(), &key, Some(&page.bytes), &mut physical)?;
         }
         self.put_request_pages(window, &mut physical)?;
         let mut batch: Vec<RowWrite> = physical.into_iter().collect();
@@ -292,13 +288,11 @@ impl Writer {
         physical: &mut BTreeMap<Vec<u8>, Option<Bytes>>,
     ) -> Result<(), Error> {
         let engine = Arc::clone(&self.engine);
-        let items: Vec<_> = window.requests.iter().map(|(_, item)| item.clone()).collect();
         let mut origins = window.requests.iter().map(|(origin, _)| origin);
-        for (revision, position, page) in pages::pack(&items) {
-            let key = keys::page(keys::REQUEST, revision, position);
-            let count = pages::unpack(&page)?.len();
-            let last = origins.by_ref().take(count).max().expect("no page is empty").clone();
-            rows::put(engine.as_ref(), &key, Some(&page), physical)?;
+        for page in pages::pack(window.requests.iter().map(|(_, item)| item)) {
+            let key = keys::page(keys::REQUEST, page.revision, page.position);
+            let last = origins.by_ref().take(page.items).max().expect("no page is empty").clone();
+            rows::put(engine.as_ref(), &key, Some(&page.bytes), physical)?;
             self.request_pages.insert(key, last);
         }
         let Some(trimmed) = &window.position.trimmed else { return Ok(()) };

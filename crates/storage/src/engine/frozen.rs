@@ -33,6 +33,8 @@ struct Pass {
     aside: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Of keys and rows in `aside`.
     aside_bytes: usize,
+    /// The most that they were.
+    most_aside_bytes: usize,
     /// Nobody wants the rest: the pass ends with an error, and nothing more is kept.
     given_up: bool,
 }
@@ -58,6 +60,7 @@ impl Frozen {
                     pass.aside.insert(key.clone(), was);
                 }
             }
+            pass.most_aside_bytes = pass.most_aside_bytes.max(pass.aside_bytes);
         }
         // Still under the lock: the pass must not see a row of which it has not been told.
         self.engine.write(rows)
@@ -66,6 +69,11 @@ impl Frozen {
     /// Bytes that are kept of what was.
     pub(crate) fn aside_bytes(&self) -> usize {
         self.progress.lock().aside_bytes
+    }
+
+    /// The most bytes that were kept of what was.
+    pub(crate) fn most_aside_bytes(&self) -> usize {
+        self.progress.lock().most_aside_bytes
     }
 
     /// Ends the pass.

@@ -17,6 +17,11 @@ use crate::{Error, layout};
 /// pins memory grows without bound under large batches.
 const COLLECTOR_PINS_PER_BATCH: usize = 64;
 
+/// sled looks at what its cache takes when a page of it was accessed for the 64th time, for each 256th of its pages, and a scan accesses a
+/// page once: 16,384 pages of large rows, hundreds of megabytes, would be in memory before the first is put out of it. A row of
+/// this size is accessed once more by itself, so that a page counts for what it holds.
+const HEAVY_ROW_BYTES: usize = 1_024;
+
 /// One sled tree: the default one, since batches are atomic within a tree only.
 #[derive(Debug)]
 pub struct SledEngine(sled::Db);
@@ -42,9 +47,12 @@ impl Engine for SledEngine {
 
     fn scan(&self, from: Bound<&[u8]>) -> Rows<'_> {
         let rows = self.0.range::<&[u8], _>((from, Bound::Unbounded));
-        Box::new(rows.map(|row| match row {
-            Ok((key, value)) => Ok((key.to_vec(), value.to_vec())),
-            Err(error) => Err(engine_error(&error)),
+        Box::new(rows.map(|row| {
+            let (key, value) = row.map_err(|error| engine_error(&error))?;
+            if value.len() >= HEAVY_ROW_BYTES {
+                self.0.get(&key).map_err(|error| engine_error(&error))?;
+            }
+            Ok((key.to_vec(), value.to_vec()))
         }))
     }
 

@@ -1,8 +1,11 @@
 //! Outcomes, rejections, replies and request records, frozen.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::command::MALFORMED_RULES;
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, RequestId, SkuId, is_id};
+use stockade_state_machine::records::{OutcomeView, RecordView};
 use stockade_state_machine::rejection::{ExceededLine, Resource, Shortage};
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::{ContentHash, LogTime, Outcome, Rejection, Reply, Revision, StockKey};
@@ -412,6 +415,61 @@ impl<'a> From<&'a RequestRecord> for RequestRecordV1<'a> {
             time_us: time.micros(),
         }
     }
+}
+
+impl<'a> RequestRecordV1<'a> {
+    /// The record of a request, made of the bytes that this one was read from.
+    pub(crate) fn into_view(self, request: RequestId, principal: &'a str) -> Result<RecordView<'a>, Invalid> {
+        Ok(RecordView {
+            request,
+            principal: checked(principal)?,
+            content: ContentHash(u128::from_be_bytes(self.content)),
+            revision: Revision::new(self.revision),
+            position: self.position,
+            time: LogTime::from_micros(self.time_us),
+            outcome: self.outcome.into_view()?,
+        })
+    }
+}
+
+impl<'a> OutcomeV1<'a> {
+    fn into_view(self) -> Result<OutcomeView<'a>, Invalid> {
+        Ok(match self {
+            Self::OrderPlaced { order, expires_us, locations } => {
+                for location in &locations {
+                    checked(location)?;
+                }
+                OutcomeView::OrderPlaced {
+                    order: checked(order)?,
+                    expires: LogTime::from_micros(expires_us),
+                    locations,
+                }
+            }
+            Self::OrderConfirmed { order } => OutcomeView::OrderConfirmed { order: checked(order)? },
+            Self::OrderShipped { order, state, shipped } => {
+                OutcomeView::OrderShipped { order: checked(order)?, state: state.into(), shipped }
+            }
+            Self::OrderCancelled { order, state, cancelled } => {
+                OutcomeView::OrderCancelled { order: checked(order)?, state: state.into(), cancelled }
+            }
+            Self::OrderReturned { order, state, returned } => {
+                OutcomeView::OrderReturned { order: checked(order)?, state: state.into(), returned }
+            }
+            Self::SkuCreated(_)
+            | Self::SkuUpdated(_)
+            | Self::SkuDeleted
+            | Self::StockReceived { .. }
+            | Self::StockAdjusted { .. }
+            | Self::DueExpired { .. }
+            | Self::RequestAbandoned
+            | Self::Rejected(_) => OutcomeView::Other(Cow::Owned(self.try_into()?)),
+        })
+    }
+}
+
+/// A text that may be an identifier.
+fn checked(text: &str) -> Result<&str, Invalid> {
+    if is_id(text) { Ok(text) } else { Err(Invalid(format!("{text:?} is no identifier"))) }
 }
 
 impl TryFrom<RequestRecordV1<'_>> for RequestRecord {

@@ -195,7 +195,7 @@ pub struct SnapshotSummary {
     pub horizon_ms: u64,
     /// Chained over the changes of every entry.
     pub chain: [u8; 32],
-    /// SHA-256 over the canonical state.
+    /// BLAKE3 over the canonical state.
     pub state_hash: [u8; 32],
     /// Rows of the engine.
     pub rows: u64,

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use super::SnapshotFile;
 use super::format::{self, Reader};
 use crate::file::{File, Files};
@@ -22,13 +20,13 @@ pub(crate) struct SnapshotCheck {
     file: Option<Arc<dyn File>>,
     offset: u64,
     rows: u64,
-    hash: Sha256,
+    hash: Box<blake3::Hasher>,
 }
 
 impl SnapshotCheck {
     /// From its beginning.
     pub(crate) fn new(snapshot: SnapshotFile) -> Self {
-        Self { snapshot, file: None, offset: 0, rows: 0, hash: Sha256::new() }
+        Self { snapshot, file: None, offset: 0, rows: 0, hash: Box::default() }
     }
 
     /// Which one.
@@ -53,7 +51,7 @@ impl SnapshotCheck {
         let mut reader = Reader { file: file.as_ref(), path, offset: self.offset };
         let mut done = false;
         if self.offset == 0 {
-            self.hash.update(reader.header()?);
+            self.hash.update(&reader.header()?);
         } else if let Some(block) = reader.block()? {
             let rows = format::count_rows(&block).ok_or_else(|| reader.corrupt("a row is cut short"))?;
             self.hash.update(&block);

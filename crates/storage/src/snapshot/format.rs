@@ -4,12 +4,10 @@
 //! - header: magic (8 bytes), format version (u16), length (u32) of the applied row, the applied row, CRC32C of all of it;
 //! - blocks: raw length (u32, not 0), packed length (u32), CRC32C of the packed bytes (u32), the packed bytes (LZ4 block);
 //!   raw, a block is rows: key length (u32), value length (u32), key, value;
-//! - end: raw length 0 (u32), number of rows (u64), the state hash (32 bytes), SHA-256 over the applied row and all raw blocks (32 bytes),
+//! - end: raw length 0 (u32), number of rows (u64), the state hash (32 bytes), BLAKE3 over the applied row and all raw blocks (32 bytes),
 //!   CRC32C of the end so far, magic (8 bytes).
 
 use std::path::Path;
-
-use sha2::{Digest as _, Sha256};
 
 use crate::applied_row::{self, Position};
 use crate::file::File;
@@ -28,7 +26,7 @@ pub(crate) struct SnapshotWriter<'a> {
     offset: u64,
     block: Vec<u8>,
     rows: u64,
-    hash: Sha256,
+    hash: blake3::Hasher,
 }
 
 impl<'a> SnapshotWriter<'a> {
@@ -39,7 +37,7 @@ impl<'a> SnapshotWriter<'a> {
         header.extend_from_slice(&len_u32(applied_row.len()).to_le_bytes());
         header.extend_from_slice(applied_row);
         header.extend_from_slice(&crc32c::crc32c(&header).to_le_bytes());
-        let mut hash = Sha256::new();
+        let mut hash = blake3::Hasher::new();
         hash.update(applied_row);
         let mut writer = Self { file, path, offset: 0, block: Vec::new(), rows: 0, hash };
         writer.append(&header)?;
@@ -80,7 +78,7 @@ impl<'a> SnapshotWriter<'a> {
         end.extend_from_slice(&0_u32.to_le_bytes());
         end.extend_from_slice(&self.rows.to_le_bytes());
         end.extend_from_slice(&state_hash);
-        end.extend_from_slice(&std::mem::take(&mut self.hash).finalize());
+        end.extend_from_slice(self.hash.finalize().as_bytes());
         end.extend_from_slice(&crc32c::crc32c(&end).to_le_bytes());
         end.extend_from_slice(MAGIC);
         self.append(&end)?;
@@ -102,7 +100,7 @@ pub(crate) struct Contents {
     pub(crate) digest: Digest,
     pub(crate) applied_row: Vec<u8>,
     pub(crate) state_hash: [u8; 32],
-    /// SHA-256 over the applied row and all raw blocks.
+    /// BLAKE3 over the applied row and all raw blocks.
     pub(crate) content_hash: [u8; 32],
     pub(crate) rows: u64,
 }
@@ -157,7 +155,7 @@ pub(crate) fn read(
     let mut reader = Reader { file, path, offset: 0 };
     let applied_row = reader.header()?;
     let (position, digest) = applied_row::decode(&applied_row)?;
-    let mut hash = Sha256::new();
+    let mut hash = blake3::Hasher::new();
     hash.update(&applied_row);
     let mut rows = 0_u64;
     let mut found = Digest::default();

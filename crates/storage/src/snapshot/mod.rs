@@ -115,7 +115,7 @@ impl SnapshotFile {
         Revision::new(self.position().index())
     }
 
-    /// SHA-256 over the canonical state that it holds.
+    /// BLAKE3 over the canonical state that it holds.
     pub fn state_hash(&self) -> [u8; 32] {
         self.contents.state_hash
     }
