@@ -72,7 +72,7 @@ impl Options {
             log_cache_bytes: 64 << 20,
             overlay_bytes: 256 << 20,
             snapshot_log_bytes: 256 << 20,
-            sled_cache_bytes: 256 << 20,
+            sled_cache_bytes: 64 << 20,
             scrub_bytes_per_second: DEFAULT_SCRUB_BYTES_PER_SECOND,
             chain_mark_every: CHAIN_MARK_EVERY,
             space: SpaceMarks::default(),
