@@ -24,6 +24,7 @@ pub(crate) type SnapshotReply = oneshot::Sender<Result<SnapshotFile, Error>>;
 pub(crate) struct Building {
     frozen: Arc<Frozen>,
     given_up: Arc<AtomicBool>,
+    replies: Arc<Mutex<Vec<SnapshotReply>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,10 +56,13 @@ impl Building {
             }
             // The view holds the engine: whoever is told next may want to close it.
             drop(view);
-            tell(std::mem::take(&mut *theirs.lock()), &built);
+            // Whoever gave it up looks after those who wait.
+            if built.is_ok() || !stop.load(Ordering::Relaxed) {
+                tell(std::mem::take(&mut *theirs.lock()), &built);
+            }
         };
         match std::thread::Builder::new().name("snapshot".to_owned()).spawn(work) {
-            Ok(thread) => Some(Self { frozen, given_up, thread: Some(thread) }),
+            Ok(thread) => Some(Self { frozen, given_up, replies, thread: Some(thread) }),
             Err(error) => {
                 let error = Error::Engine(format!("no thread for a snapshot: {error}"));
                 tell(std::mem::take(&mut *replies.lock()), &Err(error));
@@ -81,6 +85,21 @@ impl Building {
     pub(crate) fn is_over(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
+
+    /// Gives it up for something better; those who wait are given back, unless they have been told.
+    pub(crate) fn abandon(mut self) -> Vec<SnapshotReply> {
+        self.end();
+        std::mem::take(&mut *self.replies.lock())
+    }
+
+    fn end(&mut self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.frozen.give_up();
+        if let Some(thread) = self.thread.take() {
+            // It catches its panics.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// Tells those who wait for a snapshot what has become of it. They may have given up waiting.
@@ -95,11 +114,8 @@ pub(crate) fn tell(replies: Vec<SnapshotReply>, built: &Result<SnapshotFile, Err
 
 impl Drop for Building {
     fn drop(&mut self) {
-        self.given_up.store(true, Ordering::Relaxed);
-        self.frozen.give_up();
-        if let Some(thread) = self.thread.take() {
-            // It catches its panics, and has told of them.
-            let _ = thread.join();
-        }
+        self.end();
+        let given_up = Error::Engine("it was given up before it was done".to_owned());
+        tell(std::mem::take(&mut *self.replies.lock()), &Err(given_up));
     }
 }

@@ -19,6 +19,8 @@ pub(crate) const ENGINE_BATCH_ROWS: usize = 200;
 pub(crate) const REBUILD_BATCH_ROWS: usize = 1_000;
 /// How far the thread that makes snapshots stands back behind the others, from 0 to 19.
 pub(crate) const SNAPSHOT_NICENESS: i32 = 10;
+/// Of a snapshot that is written before the disk is told to begin with it.
+pub(crate) const SNAPSHOT_WRITE_BYTES: u64 = 1 << 20;
 /// Rows that a pass over a frozen engine takes while the writer waits.
 pub(crate) const FROZEN_ROWS: usize = 512;
 /// Rows between two looks at the clock while progress is told.

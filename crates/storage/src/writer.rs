@@ -335,8 +335,8 @@ impl Writer {
     /// Begins again with a snapshot: what was applied before it is dropped with its engine. Nothing is applied meanwhile,
     /// and the window goes before any other command can write it into the new engine.
     fn install(&mut self, snapshot: SnapshotFile) -> Result<(), Error> {
-        // One in the making is older, and of an engine that goes.
-        self.building = None;
+        // One in the making is older, and of an engine that goes: this one is as good to whoever waits for it.
+        let waiting = self.building.take().map_or_else(Vec::new, Building::abandon);
         let snapshot = self.snapshots.publish(snapshot)?;
         redo::remove(self.files.as_ref(), &self.redo_path)?;
         let (engine, loaded) = self.engine_dir.rebuild(Some(&snapshot))?;
@@ -345,6 +345,7 @@ impl Writer {
         self.request_pages.clone_from(&loaded.request_pages);
         self.written = loaded.position.clone();
         self.shared.replace(loaded, engine);
+        building::tell(waiting, &Ok(snapshot));
         Ok(())
     }
 }

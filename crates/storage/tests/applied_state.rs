@@ -247,6 +247,31 @@ async fn a_window_of_before_does_not_reach_an_installed_snapshot() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_snapshot_is_served_with_one_that_is_installed_meanwhile() {
+    let (source_dir, target_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut source = open_shop(source_dir.path()).await;
+    trade(&mut source, 0, 60).await;
+    let snapshot = source.snapshot().await;
+    let meta = snapshot.meta();
+    let mut overtaken = 0;
+    for round in 0..40 {
+        let mut target = Node::open(&target_dir.path().join(round.to_string())).await;
+        target.run(vec![create("stale"), create("a"), receive("a", 7, "r1")]).await;
+        let state = target.storage.state.clone();
+        let copied = receive_copy(&target, &snapshot);
+        let asking = tokio::spawn(async move { state.make_snapshot().await });
+        // The longer the round, the further it has come.
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        target.storage.state_machine.install_snapshot(&meta, copied).await.unwrap();
+        let made = asking.await.unwrap().unwrap();
+        overtaken += u32::from(made.meta().last_log_id == meta.last_log_id);
+    }
+    assert!(overtaken > 0, "no snapshot was in the making");
+}
+
 fn receive_copy(target: &Node, snapshot: &stockade_storage::SnapshotFile) -> stockade_storage::SnapshotFile {
     let mut receiver = target.storage.snapshots.begin().unwrap();
     let whole = snapshot.read_chunk(0, usize::try_from(snapshot.len()).unwrap()).unwrap();

@@ -46,7 +46,8 @@ impl Chunk {
             last = Some(record.request);
         }
         let Packer { bytes, whole, before: _ } = packer;
-        let (bytes, whole) = (bytes.into_boxed_slice(), whole.into_boxed_slice());
+        // Copied: an allocator may leave what is only cut to its length in a block for what it had room for.
+        let (bytes, whole) = (Box::from(bytes.as_slice()), whole.into_boxed_slice());
         last.map(|last| Self { bytes, whole, count, last })
     }
 

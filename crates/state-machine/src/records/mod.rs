@@ -255,8 +255,12 @@ mod tests {
         Pack,
     }
 
+    /// So many that one id may stand in several chunks.
+    const PRINCIPALS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+
     fn step() -> impl Strategy<Value = Step> {
-        let origin = || (1_u64..400, prop::sample::select(vec!["a", "b"])).prop_map(|(t, p)| origin(t, p));
+        let time = || prop_oneof![1_u64..400, 1_u64..20];
+        let origin = || (time(), prop::sample::select(&PRINCIPALS)).prop_map(|(t, p)| origin(t, p));
         prop_oneof![
             20 => origin().prop_map(Step::Insert),
             2 => origin().prop_map(Step::Remove),
@@ -290,7 +294,7 @@ mod tests {
             }
             assert_sound(&records);
             for time in 1..400 {
-                for principal in ["a", "b"] {
+                for principal in PRINCIPALS {
                     let origin = origin(time, principal);
                     prop_assert_eq!(records.get(&origin), model.get(&origin).cloned());
                 }

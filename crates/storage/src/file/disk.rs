@@ -156,4 +156,9 @@ impl File for DiskFile {
         let Some(len) = std::num::NonZeroU64::new(len) else { return Ok(()) };
         Ok(rustix::fs::fadvise(&self.0, offset, Some(len), rustix::fs::Advice::DontNeed)?)
     }
+
+    fn begin_write_back(&self, offset: u64, len: u64) -> io::Result<()> {
+        // What is not on the disk yet can't be dropped: Linux begins to write it instead.
+        self.drop_cache_of(offset, len)
+    }
 }

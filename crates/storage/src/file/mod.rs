@@ -79,6 +79,10 @@ pub trait File: fmt::Debug + Send + Sync {
     fn drop_cache_of(&self, _offset: u64, _len: u64) -> io::Result<()> {
         self.drop_cache()
     }
+    /// Has the disk begin with a stretch that was written, without waiting for it. A hint: only a sync makes it safe.
+    fn begin_write_back(&self, _offset: u64, _len: u64) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads a file whole; an error beyond `limit` bytes.

@@ -24,6 +24,8 @@ pub(crate) struct SnapshotWriter<'a> {
     file: &'a dyn File,
     path: &'a Path,
     offset: u64,
+    /// Up to where the disk has been told to begin.
+    handed_over: u64,
     block: Vec<u8>,
     rows: u64,
     hash: blake3::Hasher,
@@ -39,7 +41,7 @@ impl<'a> SnapshotWriter<'a> {
         header.extend_from_slice(&crc32c::crc32c(&header).to_le_bytes());
         let mut hash = blake3::Hasher::new();
         hash.update(applied_row);
-        let mut writer = Self { file, path, offset: 0, block: Vec::new(), rows: 0, hash };
+        let mut writer = Self { file, path, offset: 0, handed_over: 0, block: Vec::new(), rows: 0, hash };
         writer.append(&header)?;
         Ok(writer)
     }
@@ -89,6 +91,13 @@ impl<'a> SnapshotWriter<'a> {
     fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.file.write_at(self.offset, bytes).map_err(|source| Error::io(self.path, source))?;
         self.offset += len_u64(bytes.len());
+        // The disk takes it bit by bit: were all of it left to the sync at the end, the log's syncs would wait behind it.
+        let waiting = self.offset - self.handed_over;
+        if waiting >= limits::SNAPSHOT_WRITE_BYTES {
+            let begun = self.file.begin_write_back(self.handed_over, waiting);
+            begun.map_err(|source| Error::io(self.path, source))?;
+            self.handed_over = self.offset;
+        }
         Ok(())
     }
 }

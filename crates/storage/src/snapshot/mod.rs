@@ -214,7 +214,7 @@ impl SnapshotStore {
     /// Begins to receive a snapshot from a peer.
     pub fn begin(&self) -> io::Result<SnapshotReceiver> {
         let (unpublished, file) = self.create()?;
-        Ok(SnapshotReceiver { unpublished, file, offset: 0 })
+        Ok(SnapshotReceiver { unpublished, file, offset: 0, handed_over: 0 })
     }
 
     fn create(&self) -> io::Result<(Arc<Unpublished>, Arc<dyn File>)> {
@@ -356,6 +356,8 @@ pub struct SnapshotReceiver {
     unpublished: Arc<Unpublished>,
     file: Arc<dyn File>,
     offset: u64,
+    /// Up to where the disk has been told to begin.
+    handed_over: u64,
 }
 
 impl SnapshotReceiver {
@@ -363,6 +365,12 @@ impl SnapshotReceiver {
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_at(self.offset, bytes)?;
         self.offset += u64::try_from(bytes.len()).map_err(io::Error::other)?;
+        // As for one of its own making.
+        let waiting = self.offset - self.handed_over;
+        if waiting >= limits::SNAPSHOT_WRITE_BYTES {
+            self.file.begin_write_back(self.handed_over, waiting)?;
+            self.handed_over = self.offset;
+        }
         Ok(())
     }
 
