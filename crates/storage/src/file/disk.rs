@@ -157,6 +157,10 @@ impl File for DiskFile {
         Ok(rustix::fs::fadvise(&self.0, offset, Some(len), rustix::fs::Advice::DontNeed)?)
     }
 
+    fn without_read_ahead(&self) -> io::Result<()> {
+        Ok(rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::Random)?)
+    }
+
     fn begin_write_back(&self, offset: u64, len: u64) -> io::Result<()> {
         // What is not on the disk yet can't be dropped: Linux begins to write it instead.
         self.drop_cache_of(offset, len)

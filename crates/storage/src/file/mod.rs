@@ -79,6 +79,11 @@ pub trait File: fmt::Debug + Send + Sync {
     fn drop_cache_of(&self, _offset: u64, _len: u64) -> io::Result<()> {
         self.drop_cache()
     }
+    /// Reads take from the disk what they ask for and nothing ahead of it, so that no one else's read or sync waits behind
+    /// more than that: for who reads much and is in no hurry. A hint.
+    fn without_read_ahead(&self) -> io::Result<()> {
+        Ok(())
+    }
     /// Has the disk begin with a stretch that was written, without waiting for it. A hint: only a sync makes it safe.
     fn begin_write_back(&self, _offset: u64, _len: u64) -> io::Result<()> {
         Ok(())

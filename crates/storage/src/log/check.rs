@@ -101,7 +101,7 @@ impl SegmentCheck {
             Arc::clone(file)
         } else {
             // By its name: that is what the next start would read.
-            let file = files.open(&self.path).map_err(|source| Error::io(&self.path, source))?;
+            let file = open(files, &self.path)?;
             self.end = self.find_end(files)?;
             Arc::clone(self.file.insert(file))
         };
@@ -134,7 +134,7 @@ impl SegmentCheck {
         let End::Follower(number) = self.end else { return Ok(self.end) };
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let path = segment::path(dir, number);
-        let file = files.open(&path).map_err(|source| Error::io(&path, source))?;
+        let file = open(files, &path)?;
         let bytes = read(file.as_ref(), &path, 0, limits::LOG_CHUNK_BYTES)?;
         let (header, payload) = sound_record(&bytes, None).map_err(|what| Error::corrupt(&path, 0, what))?;
         let checkpoint: CheckpointV1 =
@@ -201,6 +201,15 @@ fn sound_record(bytes: &[u8], stamp: Option<Stamp>) -> Result<(Header, &[u8]), S
         return Err("a record's payload doesn't match its checksum".to_owned());
     }
     Ok((header, &rest[..payload_bytes]))
+}
+
+fn open(files: &dyn Files, path: &Path) -> Result<Arc<dyn File>, Error> {
+    let open = || {
+        let file = files.open(path)?;
+        file.without_read_ahead()?;
+        Ok(file)
+    };
+    open().map_err(|source| Error::io(path, source))
 }
 
 /// What the disk has there, not the page cache; of the cache no more is dropped than what is read.

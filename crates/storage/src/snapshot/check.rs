@@ -42,7 +42,9 @@ impl SnapshotCheck {
             Arc::clone(file)
         } else {
             // By its name: that is what the next start would read.
-            Arc::clone(self.file.insert(files.open(path).map_err(io)?))
+            let file = files.open(path).map_err(io)?;
+            file.without_read_ahead().map_err(io)?;
+            Arc::clone(self.file.insert(file))
         };
         // Only what is read next, so that what others read stays in the cache.
         let ahead =

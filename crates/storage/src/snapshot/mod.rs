@@ -60,6 +60,8 @@ impl SnapshotFile {
     ) -> Result<Self, Error> {
         let io = |source| Error::io(path, source);
         let file = files.open(path).map_err(io)?;
+        // A disk that reads megabytes ahead of us has the log's syncs wait behind them.
+        file.without_read_ahead().map_err(io)?;
         let contents = format::read(file.as_ref(), path, |_, _| go_on())?;
         let len = file.len().map_err(io)?;
         Ok(Self { path: path.to_owned(), unpublished: None, file, len, contents: Arc::new(contents) })
