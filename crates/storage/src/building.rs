@@ -56,9 +56,12 @@ impl Building {
             }
             // The view holds the engine: whoever is told next may want to close it.
             drop(view);
-            // Whoever gave it up looks after those who wait.
-            if built.is_ok() || !stop.load(Ordering::Relaxed) {
-                tell(std::mem::take(&mut *theirs.lock()), &built);
+            match &built {
+                // Whoever gave it up looks after those who wait.
+                Err(error) if stop.load(Ordering::Relaxed) => {
+                    tracing::debug!(%error, "a snapshot was given up");
+                }
+                Ok(_) | Err(_) => tell(std::mem::take(&mut *theirs.lock()), &built),
             }
         };
         match std::thread::Builder::new().name("snapshot".to_owned()).spawn(work) {

@@ -337,6 +337,12 @@ impl Writer {
     fn install(&mut self, snapshot: SnapshotFile) -> Result<(), Error> {
         // One in the making is older, and of an engine that goes: this one is as good to whoever waits for it.
         let waiting = self.building.take().map_or_else(Vec::new, Building::abandon);
+        let installed = self.replace_with(snapshot);
+        building::tell(waiting, &installed);
+        installed.map(|_| ())
+    }
+
+    fn replace_with(&mut self, snapshot: SnapshotFile) -> Result<SnapshotFile, Error> {
         let snapshot = self.snapshots.publish(snapshot)?;
         redo::remove(self.files.as_ref(), &self.redo_path)?;
         let (engine, loaded) = self.engine_dir.rebuild(Some(&snapshot))?;
@@ -345,8 +351,7 @@ impl Writer {
         self.request_pages.clone_from(&loaded.request_pages);
         self.written = loaded.position.clone();
         self.shared.replace(loaded, engine);
-        building::tell(waiting, &Ok(snapshot));
-        Ok(())
+        Ok(snapshot)
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{File, Files, Space};
+use rustix::fs::Advice;
+
+use super::{CACHE_PIECE_BYTES, File, Files, Space};
 
 /// Tells one boot of the machine from another (Linux).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -148,21 +151,71 @@ impl File for DiskFile {
     }
 
     fn drop_cache(&self) -> io::Result<()> {
-        Ok(rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed)?)
+        Ok(rustix::fs::fadvise(&self.0, 0, None, Advice::DontNeed)?)
     }
 
     fn drop_cache_of(&self, offset: u64, len: u64) -> io::Result<()> {
+        // Of a piece that reaches beyond the stretch the system drops nothing, and says nothing.
+        let from = offset - offset % CACHE_PIECE_BYTES;
+        let to = offset.saturating_add(len).checked_next_multiple_of(CACHE_PIECE_BYTES).unwrap_or(u64::MAX);
         // No length would mean all of it.
-        let Some(len) = std::num::NonZeroU64::new(len) else { return Ok(()) };
-        Ok(rustix::fs::fadvise(&self.0, offset, Some(len), rustix::fs::Advice::DontNeed)?)
+        let Some(len) = NonZeroU64::new(if len == 0 { 0 } else { to - from }) else { return Ok(()) };
+        Ok(rustix::fs::fadvise(&self.0, from, Some(len), Advice::DontNeed)?)
     }
 
-    fn without_read_ahead(&self) -> io::Result<()> {
-        Ok(rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::Random)?)
+    fn without_read_ahead(&self) {
+        if let Err(error) = rustix::fs::fadvise(&self.0, 0, None, Advice::Random) {
+            tracing::debug!(%error, "the system reads ahead as it likes");
+        }
     }
 
-    fn begin_write_back(&self, offset: u64, len: u64) -> io::Result<()> {
+    fn begin_write_back(&self, offset: u64, len: u64) {
+        let Some(len) = NonZeroU64::new(len) else { return };
         // What is not on the disk yet can't be dropped: Linux begins to write it instead.
-        self.drop_cache_of(offset, len)
+        if let Err(error) = rustix::fs::fadvise(&self.0, offset, Some(len), Advice::DontNeed) {
+            tracing::debug!(%error, "the system writes when it likes");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Bytes of a file in the page cache; `None` where the system has no tool that tells.
+    fn cached_bytes(path: &Path) -> Option<u64> {
+        let told =
+            Command::new("fincore").args(["--bytes", "--noheadings", "--output", "RES"]).arg(path).output();
+        let told = told.ok().filter(|told| told.status.success())?;
+        String::from_utf8(told.stdout).ok()?.trim().parse().ok()
+    }
+
+    #[test]
+    fn a_stretch_leaves_the_cache_whatever_pieces_it_was_written_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let file = DiskFiles.create(&path).unwrap();
+        // As segments are prepared: file systems that can keep it in pieces as large.
+        let piece = vec![7; 1 << 20];
+        for number in 0..8 {
+            file.write_at(number << 20, &piece).unwrap();
+        }
+        file.sync().unwrap();
+        let Some(before) = cached_bytes(&path) else {
+            println!("skipped: nothing tells what is in the page cache (fincore of util-linux)");
+            return;
+        };
+        // Across the borders of pieces of any size.
+        file.drop_cache_of((3 << 20) - 9_000, 1 << 20).unwrap();
+        let after = cached_bytes(&path).unwrap();
+        let on_tmpfs = rustix::fs::statfs(dir.path()).unwrap().f_type == 0x0102_1994;
+        if before < 8 << 20 || on_tmpfs {
+            println!("skipped: {before} bytes were in the page cache, or there is no disk behind it");
+            return;
+        }
+        assert!(after <= before - (1 << 20), "{before} before, {after} after");
+        assert!(after > 0, "all of it was dropped");
     }
 }

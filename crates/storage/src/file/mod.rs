@@ -47,6 +47,10 @@ pub trait Files: fmt::Debug + Send + Sync {
     fn space(&self, dir: &Path) -> io::Result<Space>;
 }
 
+/// The page cache keeps files in pieces that begin at multiples of their size: of a page, or larger ones on file systems that
+/// have them, up to this many bytes.
+pub const CACHE_PIECE_BYTES: u64 = 2 << 20;
+
 /// Bytes of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -75,19 +79,16 @@ pub trait File: fmt::Debug + Send + Sync {
     /// Drops what of the file is in the page cache, so that the next read comes from the disk. A hint; what was not synced
     /// stays. After a sync that failed, only this shows what the disk has.
     fn drop_cache(&self) -> io::Result<()>;
-    /// As [`File::drop_cache`], for a stretch of the file: what others read of it stays in the cache.
+    /// As [`File::drop_cache`], for a stretch of the file: most of what others read of it stays in the cache. What shares a
+    /// piece of [`CACHE_PIECE_BYTES`] with the stretch goes too, since the system drops pieces whole or not at all.
     fn drop_cache_of(&self, _offset: u64, _len: u64) -> io::Result<()> {
         self.drop_cache()
     }
     /// Reads take from the disk what they ask for and nothing ahead of it, so that no one else's read or sync waits behind
-    /// more than that: for who reads much and is in no hurry. A hint.
-    fn without_read_ahead(&self) -> io::Result<()> {
-        Ok(())
-    }
+    /// more than that: for who reads much and is in no hurry. A hint: nothing depends on it.
+    fn without_read_ahead(&self) {}
     /// Has the disk begin with a stretch that was written, without waiting for it. A hint: only a sync makes it safe.
-    fn begin_write_back(&self, _offset: u64, _len: u64) -> io::Result<()> {
-        Ok(())
-    }
+    fn begin_write_back(&self, _offset: u64, _len: u64) {}
 }
 
 /// Reads a file whole; an error beyond `limit` bytes.

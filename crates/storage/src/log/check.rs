@@ -10,7 +10,7 @@ use super::segment;
 use super::shared::Shared;
 use super::store::LogStore;
 use super::worker::Operation;
-use crate::file::{File, Files};
+use crate::file::{CACHE_PIECE_BYTES, File, Files};
 use crate::scrub::Step;
 use crate::{Error, limits};
 
@@ -135,6 +135,7 @@ impl SegmentCheck {
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let path = segment::path(dir, number);
         let file = open(files, &path)?;
+        file.drop_cache_of(0, limits::LOG_CHUNK_BYTES as u64).map_err(|source| Error::io(&path, source))?;
         let bytes = read(file.as_ref(), &path, 0, limits::LOG_CHUNK_BYTES)?;
         let (header, payload) = sound_record(&bytes, None).map_err(|what| Error::corrupt(&path, 0, what))?;
         let checkpoint: CheckpointV1 =
@@ -176,6 +177,14 @@ impl SegmentCheck {
     }
 
     fn read(&self, file: &dyn File, len: usize) -> Result<Vec<u8>, Error> {
+        let bound = match self.end {
+            // What is to be written next stays in the cache, else each write would read first. So the last of what is written
+            // may come from there too, until it is followed by more.
+            End::Durable(bound) => bound - bound % CACHE_PIECE_BYTES,
+            End::At(..) | End::Follower(_) => u64::MAX,
+        };
+        let dropped = (len as u64).min(bound.saturating_sub(self.offset));
+        file.drop_cache_of(self.offset, dropped).map_err(|source| Error::io(&self.path, source))?;
         read(file, &self.path, self.offset, len)
     }
 }
@@ -204,20 +213,14 @@ fn sound_record(bytes: &[u8], stamp: Option<Stamp>) -> Result<(Header, &[u8]), S
 }
 
 fn open(files: &dyn Files, path: &Path) -> Result<Arc<dyn File>, Error> {
-    let open = || {
-        let file = files.open(path)?;
-        file.without_read_ahead()?;
-        Ok(file)
-    };
-    open().map_err(|source| Error::io(path, source))
+    let file = files.open(path).map_err(|source| Error::io(path, source))?;
+    file.without_read_ahead();
+    Ok(file)
 }
 
-/// What the disk has there, not the page cache; of the cache no more is dropped than what is read.
 fn read(file: &dyn File, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
-    let io = |source| Error::io(path, source);
-    file.drop_cache_of(offset, len as u64).map_err(io)?;
     let mut bytes = vec![0; len];
-    let read = file.read_at(offset, &mut bytes).map_err(io)?;
+    let read = file.read_at(offset, &mut bytes).map_err(|source| Error::io(path, source))?;
     bytes.truncate(read);
     Ok(bytes)
 }

@@ -43,7 +43,7 @@ impl SnapshotCheck {
         } else {
             // By its name: that is what the next start would read.
             let file = files.open(path).map_err(io)?;
-            file.without_read_ahead().map_err(io)?;
+            file.without_read_ahead();
             Arc::clone(self.file.insert(file))
         };
         // Only what is read next, so that what others read stays in the cache.

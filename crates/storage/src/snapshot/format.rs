@@ -94,8 +94,7 @@ impl<'a> SnapshotWriter<'a> {
         // The disk takes it bit by bit: were all of it left to the sync at the end, the log's syncs would wait behind it.
         let waiting = self.offset - self.handed_over;
         if waiting >= limits::SNAPSHOT_WRITE_BYTES {
-            let begun = self.file.begin_write_back(self.handed_over, waiting);
-            begun.map_err(|source| Error::io(self.path, source))?;
+            self.file.begin_write_back(self.handed_over, waiting);
             self.handed_over = self.offset;
         }
         Ok(())
