@@ -5,6 +5,8 @@ use std::time::Duration;
 use stockade_client::{Client, Config};
 use stockade_env::Env;
 
+use crate::recording::RecordArgs;
+
 /// Which cluster to call.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ClusterArgs {
@@ -27,13 +29,17 @@ pub(crate) struct ClusterArgs {
         value_parser = clap::value_parser!(u64).range(1..)
     )]
     pub(crate) timeout_ms: u64,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
 }
 
 impl ClusterArgs {
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
         let timeout = Duration::from_millis(self.timeout_ms);
-        let config = Config { timeout, ..Config::new(self.cluster.iter().cloned()) };
-        Ok(Client::connect(&Env::real(), config).await?)
+        let env = Env::real();
+        let record = self.record.open(&env)?;
+        let config = Config { timeout, record, ..Config::new(self.cluster.iter().cloned()) };
+        Ok(Client::connect(&env, config).await?)
     }
 }
 

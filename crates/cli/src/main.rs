@@ -3,6 +3,7 @@
 //! Results go to standard output (with `--output json` one object, on the last line), progress and errors to standard
 //! error. Exit codes are `stockade_server::Exit`; `docs/reference/cli.md` lists them.
 
+mod check;
 #[cfg(test)]
 mod cli_page;
 mod cluster;
@@ -18,6 +19,7 @@ mod offline;
 mod order;
 mod output;
 mod print;
+mod recording;
 mod recover;
 mod sku;
 mod start;
@@ -80,6 +82,9 @@ enum Command {
     /// Orders, from the checkout to the return.
     #[command(after_help = "Example: stockade order place --id o1 --line mug:2")]
     Order(order::OrderArgs),
+    /// Judge a recorded history: whether the cluster kept its promises.
+    #[command(after_help = "Example: stockade check history.jsonl --cluster 127.0.0.1:7001")]
+    Check(check::CheckArgs),
     /// The nodes.
     #[command(after_help = "Example: stockade cluster status --cluster 127.0.0.1:7001")]
     Cluster(cluster::NodesArgs),
@@ -129,16 +134,19 @@ fn init_log(cli: &Cli) {
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let output = cli.output;
-    match cli.command {
+    let done = match cli.command {
         Command::Start(args) => start::run(*args, output).await,
         Command::Demo(args) => demo::run(args, output).await,
         Command::Import(args) => import_command::run(&args, output).await,
         Command::Sku(args) => sku::run(args, output).await,
         Command::Stock(args) => stock::run(args, output).await,
         Command::Order(args) => order::run(args, output).await,
+        Command::Check(args) => check::run(args, output).await,
         Command::Cluster(args) => cluster::run(args, output).await,
         Command::Verify(args) => verify::run(&args, output),
         Command::Inspect(args) => inspect::run(&args, output),
         Command::Recover(args) => recover::run(&args, output),
-    }
+    };
+    // What the command came to matters more than that its record is not whole.
+    done.and_then(|()| recording::finish())
 }

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
+use stockade_proto::Connection;
 use tokio::time::{Instant, timeout_at};
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::Shared;
@@ -21,7 +21,7 @@ pub(crate) async fn repeat<Asked, Answer, Call, Answered>(
 ) -> Result<Answer, Error>
 where
     Asked: Clone,
-    Call: Fn(Channel, Request<Asked>) -> Answered,
+    Call: Fn(Connection, Request<Asked>) -> Answered,
     Answered: Future<Output = Result<Response<Answer>, Status>>,
 {
     let deadline = Instant::now() + shared.config.timeout;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use stockade_history::Recorder;
+
 use crate::error::Error;
 use crate::limits;
 
@@ -14,11 +16,18 @@ pub struct Config {
     pub timeout: Duration,
     /// How many mutations may be in flight; further calls wait. At most [`limits::MAX_IN_FLIGHT`].
     pub max_in_flight: usize,
+    /// Writes every call and its answer into a history, which `stockade check` judges.
+    pub record: Option<Recorder>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { addresses: Vec::new(), timeout: Duration::from_secs(10), max_in_flight: limits::MAX_IN_FLIGHT }
+        Self {
+            addresses: Vec::new(),
+            timeout: Duration::from_secs(10),
+            max_in_flight: limits::MAX_IN_FLIGHT,
+            record: None,
+        }
     }
 }
 

@@ -120,9 +120,10 @@ impl Refusal {
         Self::new(Code::from_i32(status.code), message, status.get_error_details(), header)
     }
 
-    /// Of a call's status.
+    /// Of a call's status and trailers.
     pub(crate) fn of_call(status: &tonic::Status) -> Self {
-        Self::new(status.code(), status.message().to_owned(), status.get_error_details(), None)
+        let header = crate::record::of_trailers(status.metadata());
+        Self::new(status.code(), status.message().to_owned(), status.get_error_details(), header)
     }
 
     fn new(code: Code, message: String, details: ErrorDetails, header: Option<ResponseHeader>) -> Self {

@@ -22,6 +22,7 @@ pub mod limits;
 mod members;
 mod mutations;
 mod reads;
+mod record;
 mod snapshot;
 mod stream;
 mod submit;
@@ -29,10 +30,12 @@ mod submit;
 pub use config::Config;
 pub use error::{Error, Refusal};
 pub use snapshot::SnapshotPieces;
+pub use stockade_history::Recorder;
 
 use std::sync::Arc;
 
 use stockade_env::Env;
+use stockade_proto::Dialer;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
@@ -65,10 +68,15 @@ impl Client {
     /// Finds the members from the first address that answers. Errors: `Invalid`, `Unavailable` where none answers
     /// within the timeout.
     pub async fn connect(env: &Env, config: Config) -> Result<Self> {
+        Self::connect_through(env, config, None).await
+    }
+
+    /// The same, with what opens connections in the place of sockets: for simulations.
+    pub async fn connect_through(env: &Env, config: Config, dialer: Option<Arc<dyn Dialer>>) -> Result<Self> {
         let config = config.checked()?;
         let shared = Arc::new(Shared {
             env: env.clone(),
-            channels: Channels::default(),
+            channels: Channels::new(dialer),
             failover: Failover::new(config.addresses.clone()),
             pipeline: Pipeline::new(config.max_in_flight),
             reads: Semaphore::new(limits::MAX_READS),

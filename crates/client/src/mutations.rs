@@ -10,7 +10,7 @@ use stockade_proto::v1::{
 };
 
 use crate::error::Error;
-use crate::{Client, Result, submit};
+use crate::{Client, Result, record};
 
 macro_rules! mutations {
     ($($(#[$doc:meta])* $method:ident: $variant:ident($request:ty) -> $response:ty;)*) => {
@@ -24,7 +24,7 @@ macro_rules! mutations {
                         request.request_id = self.new_request_id();
                     }
                     let request_id = request.request_id.clone();
-                    match submit::mutate(&self.0, request_id, Request::$variant(request)).await? {
+                    match record::mutate(&self.0, request_id, Request::$variant(request)).await? {
                         Response::$variant(response) => Ok(response),
                         other => Err(mismatch(stringify!($method), &other)),
                     }

@@ -20,7 +20,7 @@ use tonic::{Status, Streaming};
 
 use crate::error::{Error, Refusal};
 use crate::failover::{self, Advice};
-use crate::{Client, Result, call, limits, members};
+use crate::{Client, Result, call, limits, members, record};
 
 macro_rules! reads {
     ($($(#[$doc:meta])* $method:ident: $client:ident($request:ty) -> $response:ty;)*) => {
@@ -30,11 +30,11 @@ macro_rules! reads {
                 ///
                 /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over.
                 pub async fn $method(&self, request: $request) -> Result<$response> {
-                    call::repeat(&self.0, &request, None, |channel, request| async move {
+                    let answered = call::repeat(&self.0, &request, None, |channel, request| async move {
                         let client = $client::new(channel);
                         client.max_decoding_message_size(limits::MAX_ANSWER_BYTES).$method(request).await
-                    })
-                    .await
+                    });
+                    record::call(&self.0, &request, false, answered).await
                 }
             )*
         }
@@ -65,10 +65,10 @@ impl Client {
     /// `Overloaded` or `Unavailable` when the time is over and nothing was sent.
     pub async fn abandon_request(&self, request: AbandonRequestRequest) -> Result<AbandonRequestResponse> {
         let request_id = request.request_id.clone();
-        call::repeat(&self.0, &request, Some(&request_id), |channel, request| async move {
+        let answered = call::repeat(&self.0, &request, Some(&request_id), |channel, request| async move {
             TransactionServiceClient::new(channel).abandon_request(request).await
-        })
-        .await
+        });
+        record::call(&self.0, &request, true, answered).await
     }
 
     /// Adds a node that runs, started to join, as one that gets the log and has no vote. To call it again is harmless.

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use prost::Message;
+use stockade_proto::Connection;
 use stockade_proto::v1::transaction_service_client::TransactionServiceClient;
 use stockade_proto::v1::{Mutation, MutationResult, SubmitRequest, SubmitResponse};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
-use tonic::transport::Channel;
 
 use crate::limits;
 
@@ -66,7 +66,7 @@ impl Stream {
     /// A stream to `address`, and the work that a task must do for it.
     pub(crate) fn new(
         address: String,
-        channel: Channel,
+        channel: Connection,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (jobs, queue) = mpsc::unbounded_channel();
         let started = Instant::now();
@@ -117,7 +117,7 @@ struct Worker {
 impl Worker {
     /// Ends when the stream breaks, or when no call can come any more and all are answered. The answers' senders go
     /// with it, which tells every call in flight.
-    async fn run(mut self, channel: Channel) {
+    async fn run(mut self, channel: Connection) {
         let (messages, outgoing) = mpsc::channel(limits::MAX_QUEUED_MESSAGES);
         let mut client =
             TransactionServiceClient::new(channel).max_decoding_message_size(limits::MAX_ANSWER_BYTES);

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::SnapshotPolicy;
+use stockade_proto::Dialer;
 
 use crate::StartError;
 use crate::limits;
@@ -40,6 +42,8 @@ pub struct Config {
     pub join: Option<Join>,
     /// Where this node reaches a peer instead of the address that the log has. Never replicated.
     pub peer_overrides: BTreeMap<u64, String>,
+    /// Opens connections to peers in the place of sockets: for simulations.
+    pub dialer: Option<Arc<dyn Dialer>>,
     /// Where callers reach this node; told to the others.
     pub advertise_client: String,
     /// Told to the others.
@@ -106,6 +110,7 @@ mod tests {
             peers: BTreeMap::new(),
             join: None,
             peer_overrides: BTreeMap::new(),
+            dialer: None,
             advertise_client: String::new(),
             version: String::new(),
             heartbeat: DEFAULT_HEARTBEAT,

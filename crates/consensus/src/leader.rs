@@ -185,6 +185,7 @@ mod tests {
             peers: BTreeMap::from([(1, "127.0.0.1:1".to_owned())]),
             join: None,
             peer_overrides: BTreeMap::new(),
+            dialer: None,
             advertise_client: String::new(),
             version: String::new(),
             heartbeat: DEFAULT_HEARTBEAT,

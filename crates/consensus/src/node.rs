@@ -12,6 +12,7 @@ use openraft::metrics::RaftMetrics;
 use openraft::{RaftLogReader, storage::RaftLogStorage};
 use parking_lot::Mutex;
 use stockade_env::Env;
+use stockade_proto::Connection;
 use stockade_proto::internal::peer_service_server::PeerServiceServer;
 use stockade_state_machine::Reply;
 use stockade_storage::{
@@ -20,7 +21,6 @@ use stockade_storage::{
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
-use tonic::transport::Channel;
 
 use crate::compare::{self, Heard};
 use crate::membership::{self, Membership};
@@ -168,7 +168,12 @@ impl Node {
         let quarantine = if vote.is_some() { config.lease_memory() } else { Duration::ZERO };
         let restored_at = log.untouched_since_restore();
         let pristine = vote.is_none() || restored_at.is_some();
-        let links = Arc::new(Links::new(identity.clone(), config.peer_overrides.clone(), pristine));
+        let links = Arc::new(Links::new(
+            identity.clone(),
+            config.peer_overrides.clone(),
+            config.dialer.clone(),
+            pristine,
+        ));
         let network = Network(Arc::clone(&links));
         let raft = Raft::new(identity.node_id, raft_config, network, log.clone(), state_machine)
             .await
@@ -320,7 +325,7 @@ impl Node {
     }
 
     /// A lazy connection for forwarding commands to a peer, its own; `None` for a node that is no member.
-    pub fn forward_channel(&self, node_id: u64) -> Option<Channel> {
+    pub fn forward_channel(&self, node_id: u64) -> Option<Connection> {
         let address = self.0.peer_address(node_id)?;
         self.0.links.channel(node_id, &address, Purpose::Forward).ok()
     }

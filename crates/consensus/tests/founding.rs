@@ -44,6 +44,7 @@ fn config(peers: BTreeMap<u64, String>, join: Option<Join>, overrides: BTreeMap<
         peers,
         join,
         peer_overrides: overrides,
+        dialer: None,
         advertise_client: "client".to_owned(),
         version: "test".to_owned(),
         heartbeat: Duration::from_millis(60),

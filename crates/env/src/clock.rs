@@ -12,6 +12,7 @@ pub struct Clock(Source);
 enum Source {
     System { offset_us: Arc<AtomicI64> },
     Manual { now_us: Arc<AtomicU64> },
+    Timers { start_us: u64, start: tokio::time::Instant, offset_us: Arc<AtomicI64> },
 }
 
 impl Clock {
@@ -25,6 +26,12 @@ impl Clock {
         Self(Source::Manual { now_us: Arc::new(AtomicU64::new(start_us)) })
     }
 
+    /// A clock that shows `start_us` now and goes with tokio's timers: on a runtime with paused time it is virtual.
+    pub fn of_timers(start_us: u64) -> Self {
+        let start = tokio::time::Instant::now();
+        Self(Source::Timers { start_us, start, offset_us: Arc::new(AtomicI64::new(0)) })
+    }
+
     /// Microseconds since 1970, UTC.
     pub fn now_us(&self) -> u64 {
         match &self.0 {
@@ -34,13 +41,17 @@ impl Clock {
                 now_us.saturating_add_signed(offset_us.load(Ordering::Relaxed))
             }
             Source::Manual { now_us } => now_us.load(Ordering::Relaxed),
+            Source::Timers { start_us, start, offset_us } => {
+                let since = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+                start_us.saturating_add(since).saturating_add_signed(offset_us.load(Ordering::Relaxed))
+            }
         }
     }
 
     /// Moves this clock against what it would show: how tests make clocks that disagree.
     pub fn shift_us(&self, by_us: i64) {
         match &self.0 {
-            Source::System { offset_us } => {
+            Source::System { offset_us } | Source::Timers { offset_us, .. } => {
                 offset_us.fetch_add(by_us, Ordering::Relaxed);
             }
             Source::Manual { now_us } => {
@@ -62,6 +73,15 @@ mod tests {
         assert_eq!(clock.now_us(), 1_000);
         same.shift_us(-400);
         assert_eq!(clock.now_us(), 600);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_of_timers_goes_with_virtual_time_and_can_be_shifted() {
+        let clock = Clock::of_timers(1_000_000);
+        tokio::time::advance(std::time::Duration::from_secs(2)).await;
+        assert_eq!(clock.now_us(), 3_000_000);
+        clock.shift_us(-500_000);
+        assert_eq!(clock.now_us(), 2_500_000);
     }
 
     #[test]

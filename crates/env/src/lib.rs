@@ -1,5 +1,7 @@
 //! What a node takes from outside: time, randomness and tasks, each through one place.
 //!
+//! All tasks of a node run in a [`Place`] where a simulation gave it one; outside a simulation there is none.
+//!
 //! Everything else in a node gets an [`Env`] and asks it. So a whole cluster can run in one thread, with time that a
 //! test moves and randomness that a seed repeats. Files have their own seam in the storage crate, the peer network its
 //! own in the consensus crate. Timers need none: on a runtime with paused time, tokio's own timers are virtual.
@@ -7,10 +9,12 @@
 //! This crate deliberately knows nothing of orders, logs or networks.
 
 mod clock;
+pub mod place;
 mod random;
 mod tasks;
 
 pub use clock::Clock;
+pub use place::Place;
 pub use random::Random;
 pub use tasks::{Failure, FailureKind, Tasks};
 

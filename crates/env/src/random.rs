@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rand::rngs::SmallRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt as _, SeedableRng as _};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -16,7 +16,7 @@ pub struct Random(Arc<Mutex<SmallRng>>);
 impl Random {
     /// Seeded by the system.
     pub fn from_os() -> Self {
-        Self(Arc::new(Mutex::new(SmallRng::from_os_rng())))
+        Self(Arc::new(Mutex::new(rand::make_rng())))
     }
 
     /// The same numbers for the same seed.

@@ -9,6 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use crate::place;
+
 /// What kind of thing made a node stop: its exit code follows from it. Said by whoever reports the failure, who knows;
 /// nobody guesses it from words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,7 +77,7 @@ impl Tasks {
         let mut running = self.0.running.lock();
         // Finished ones would pile up otherwise.
         while running.try_join_next().is_some() {}
-        running.spawn(
+        running.spawn(place::here(
             async move {
                 // A panic unwinds through the guard, which reports it.
                 let guard = PanicGuard { shared, label };
@@ -83,7 +85,7 @@ impl Tasks {
                 drop(guard);
             }
             .instrument(tracing::info_span!("task", label)),
-        );
+        ));
     }
 
     /// Reports that the node can't go on, for a cause of no kind in particular. The first report stands.

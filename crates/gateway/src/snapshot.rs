@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stockade_env::place;
 use stockade_proto::v1;
 use stockade_storage::SnapshotFile;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -92,7 +93,7 @@ impl Sending {
         while offset < total {
             let (file, at) = (snapshot.clone(), offset);
             let read = move || file.read_chunk(at, limits::SNAPSHOT_CHUNK_BYTES);
-            let chunk = match tokio::task::spawn_blocking(read).await {
+            let chunk = match place::blocking(read).await {
                 Ok(Ok(chunk)) if !chunk.is_empty() => chunk,
                 Ok(Ok(_)) => return self.unreadable("the snapshot is shorter than it was"),
                 Ok(Err(error)) => return self.unreadable(&error.to_string()),

@@ -291,6 +291,7 @@ fn consensus_config(config: &Config, addresses: Addresses) -> stockade_consensus
         peers,
         join,
         peer_overrides: config.peer_overrides.clone(),
+        dialer: None,
         advertise_client: config.advertise_client.clone().unwrap_or_else(|| addresses.client.to_string()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         heartbeat: config.timings.heartbeat(),

@@ -13,6 +13,7 @@ openraft::declare_raft_types!(
         R = EntryReplies,
         NodeId = u64,
         Node = openraft::BasicNode,
+        AsyncRuntime = crate::raft_runtime::RaftRuntime,
 );
 
 /// The commands of one log entry in their frozen form, as [`codec::assemble_proposal`](crate::codec::assemble_proposal)

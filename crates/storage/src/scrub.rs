@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use stockade_env::{Env, Tasks};
+use stockade_env::{Env, Tasks, place};
 use stockade_state_machine::Revision;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
@@ -253,7 +253,7 @@ impl Scrubber {
         if !self.log.threaded {
             return Ok((check.step(files.as_ref()), check));
         }
-        let reading = tokio::task::spawn_blocking(move || (check.step(files.as_ref()), check));
+        let reading = place::blocking(move || (check.step(files.as_ref()), check));
         match reading.await {
             Ok(read) => Ok(read),
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use stockade_state_machine::Origin;
+use stockade_state_machine::{Clock, Origin};
 
 use crate::applied_row::Position;
 use crate::codec::Durable;
@@ -62,7 +62,8 @@ impl StateHasher {
         Ok(())
     }
 
-    fn feed(&mut self, name: &[u8], value: &[u8]) {
+    /// Takes a name and a value in as they are.
+    pub(crate) fn feed(&mut self, name: &[u8], value: &[u8]) {
         feed(&mut self.framed, name, value);
         self.count += 1;
         if self.framed.len() >= limits::HASH_BYTES {
@@ -72,8 +73,13 @@ impl StateHasher {
     }
 
     /// The hash and the number of rows, page items counted each.
-    pub(crate) fn finish(mut self, position: &Position) -> ([u8; 32], u64) {
-        feed(&mut self.framed, b"clock", &position.clock.encode());
+    pub(crate) fn finish(self, position: &Position) -> ([u8; 32], u64) {
+        self.finish_with(&position.clock)
+    }
+
+    /// See [`StateHasher::finish`].
+    pub(crate) fn finish_with(mut self, clock: &Clock) -> ([u8; 32], u64) {
+        feed(&mut self.framed, b"clock", &clock.encode());
         self.hash.update(&self.framed);
         (self.hash.finalize().into(), self.count)
     }

@@ -109,7 +109,7 @@ pub(crate) fn feed(framed: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 /// A request record as an item of a page: request id (u128, little-endian), length of the principal (u8), principal, record.
-fn encode_request_item(origin: &Origin, record: &[u8]) -> Vec<u8> {
+pub(crate) fn encode_request_item(origin: &Origin, record: &[u8]) -> Vec<u8> {
     let principal = origin.principal.as_str().as_bytes();
     let mut bytes = Vec::with_capacity(17 + principal.len() + record.len());
     bytes.extend_from_slice(&origin.request.bits().to_le_bytes());

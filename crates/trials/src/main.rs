@@ -6,6 +6,7 @@
 mod corrupt;
 mod crash;
 mod drive;
+mod model;
 mod restart;
 mod snapshot_latency;
 mod soak;
@@ -32,6 +33,8 @@ enum Command {
     Crash(crash::CrashArgs),
     /// Damages data directories in every small way: the damage is found, or the answer is unchanged.
     Corrupt(corrupt::CorruptArgs),
+    /// Runs random commands through the state machine and through a second, naive one: both must say the same.
+    Model(model::ModelArgs),
     /// Runs orders against real nodes: memory must stay flat.
     Soak(soak::SoakArgs),
     /// Measures how long a node with many orders takes to serve again.
@@ -55,6 +58,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::List => {}
         Command::Crash(args) => return crash::run(&args, arguments.output),
         Command::Corrupt(args) => return corrupt::run(&args, arguments.output),
+        Command::Model(args) => return model::run(&args, arguments.output),
         Command::Soak(args) => return soak::run(&args, arguments.output),
         Command::Restart(args) => return restart::run(&args, arguments.output),
         Command::SnapshotLatency(args) => return snapshot_latency::run(&args, arguments.output),

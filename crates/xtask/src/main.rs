@@ -2,6 +2,7 @@
 //!
 //! It deliberately depends on no crate of the product: it must build and run where the product doesn't compile.
 
+mod mutants;
 mod tidy;
 
 use std::ffi::OsString;
@@ -30,6 +31,15 @@ enum Command {
         #[arg(long)]
         root: Option<PathBuf>,
     },
+    /// Puts bugs into a copy of the product, one by one: every one must be found by the tests. Takes most of an hour.
+    Mutants {
+        /// Only those whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
+        /// How the table is printed.
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
     /// The longer proofs, built in release: `crash`, `corrupt`, `soak`. Each has its own `--help`.
     #[command(external_subcommand)]
     Trial(Vec<OsString>),
@@ -44,25 +54,43 @@ enum Output {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let (output, root) = match Arguments::parse().command {
-        Command::Tidy { output, root } => (output, root),
-        Command::Trial(arguments) => return trial(&arguments),
-    };
-    let root = root.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")));
-    let report = tidy::run(&root)?;
+    let here = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    match Arguments::parse().command {
+        Command::Tidy { output, root } => {
+            let report = tidy::run(&root.unwrap_or(here))?;
+            print(&report, report.is_clean(), output)
+        }
+        Command::Mutants { only, output } => {
+            let report = mutants::run(&here.canonicalize()?, &only)?;
+            print(&report, report.holds(), output)
+        }
+        Command::Trial(arguments) => trial(&arguments),
+    }
+}
+
+/// Prints a report; the exit code says whether all is well.
+fn print<R: serde::Serialize + std::fmt::Display>(
+    report: &R,
+    holds: bool,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
     let mut stdout = io::stdout().lock();
     match output {
         Output::Table => write!(stdout, "{report}")?,
-        Output::Json => writeln!(stdout, "{}", serde_json::to_string(&report)?)?,
+        Output::Json => writeln!(stdout, "{}", serde_json::to_string(report)?)?,
     }
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Builds and runs a proof. They need the product, which this crate must not.
 fn trial(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let (package, arguments) = match arguments.split_first() {
+        Some((command, rest)) if command == "sim" => ("stockade-sim", rest),
+        _ => ("stockade-trials", arguments),
+    };
     let status = process::Command::new(cargo)
-        .args(["run", "--quiet", "--release", "--package", "stockade-trials", "--"])
+        .args(["run", "--quiet", "--release", "--package", package, "--"])
         .args(arguments)
         .status()
         .context("running cargo")?;

@@ -25,6 +25,7 @@ use crate::demo::workload::Workload;
 use crate::failure::Failure;
 use crate::local_cluster::{LocalCluster, Options};
 use crate::output::Output;
+use crate::recording::RecordArgs;
 
 /// What the demo's own tasks may take to end.
 const TASK_GRACE: Duration = Duration::from_secs(1);
@@ -47,6 +48,8 @@ pub(crate) struct Args {
     /// Leave the cluster up at the end and print how to talk to it.
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    record: RecordArgs,
 }
 
 fn nodes(text: &str) -> Result<u64, String> {
@@ -82,7 +85,9 @@ async fn play(env: &Env, args: &Args, output: Output) -> anyhow::Result<()> {
     let mut cluster = LocalCluster::start(args.nodes, &Options::default()).await?;
     let addresses = cluster.client_addresses();
     view.say(&format!("ready: {}", addresses.join(", ")));
-    let client = Client::connect(env, Config::new(addresses.iter().cloned())).await?;
+    let record = args.record.open(env)?;
+    let config = Config { record, ..Config::new(addresses.iter().cloned()) };
+    let client = Client::connect(env, config).await?;
     let workload = Workload::start(env, &client, args.checkouts).await?;
     view.say(&format!("the catalogue is filled, {} checkouts are open", args.checkouts));
 

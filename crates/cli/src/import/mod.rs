@@ -26,6 +26,8 @@ use stockade_client::{Client, Config};
 use stockade_env::Env;
 use tokio::time::Instant;
 
+use crate::recording::RecordArgs;
+
 pub(crate) use report::{Report, Throughput};
 
 /// Imports orders from elsewhere.
@@ -59,6 +61,8 @@ struct OnlineRetail {
     /// Where refused lines are listed; `FILE.rejects.csv` in the working directory where none is given.
     #[arg(long, value_name = "FILE")]
     reject_file: Option<PathBuf>,
+    #[command(flatten)]
+    record: RecordArgs,
 }
 
 /// How much of each SKU comes in.
@@ -108,7 +112,8 @@ pub(crate) async fn run(env: &Env, args: &Args, addresses: &[String]) -> anyhow:
         file::write_rejects(&path, &plan.rejects)?;
         report.reject_file = Some(path.display().to_string());
     }
-    let client = Client::connect(env, Config::new(addresses)).await?;
+    let record = args.record.open(env)?;
+    let client = Client::connect(env, Config { record, ..Config::new(addresses) }).await?;
     let run = execute::Run::new(&client, &plan, &args.location, args.stock_policy);
     run.all().await?;
     fill_in(&mut report, run.tally);

@@ -16,13 +16,13 @@ use openraft::raft::{
 use openraft::raft::{TransferLeaderRequest, TransferLeaderResponse};
 use openraft::type_config::alias::{SnapshotOf, VoteOf};
 use openraft::{BasicNode, RaftNetworkFactory, RaftNetworkV2};
+use stockade_proto::Connection;
 use stockade_proto::internal as wire;
 use stockade_proto::internal::peer_service_client::PeerServiceClient;
 use stockade_storage::{SnapshotFile, TypeConfig};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::convert::{self, Malformed};
@@ -69,7 +69,7 @@ pub(crate) struct PeerClient {
 }
 
 impl PeerClient {
-    fn connect(&self, purpose: Purpose) -> Result<PeerServiceClient<Channel>, RpcError> {
+    fn connect(&self, purpose: Purpose) -> Result<PeerServiceClient<Connection>, RpcError> {
         self.links
             .client(self.target, &self.address, purpose)
             .map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))

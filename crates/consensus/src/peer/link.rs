@@ -1,12 +1,14 @@
 //! Connections to peers: lazy, one a purpose, so that no heartbeat waits behind a snapshot. The only place that opens
-//! one; where a cluster is simulated, its connector goes in here.
+//! one; where a cluster is simulated, its dialer goes in here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use stockade_proto::internal::Envelope;
 use stockade_proto::internal::peer_service_client::PeerServiceClient;
+use stockade_proto::{Connection, Dialer};
 use stockade_storage::Identity;
 use tonic::transport::{Channel, Endpoint};
 
@@ -46,16 +48,23 @@ pub(crate) struct BadAddress {
 pub(crate) struct Links {
     identity: Identity,
     overrides: BTreeMap<u64, String>,
+    /// `None` for sockets.
+    dialer: Option<Arc<dyn Dialer>>,
     pub(crate) acknowledged: Acknowledged,
     /// This node began without data and has not caught up since, see `founding.rs`.
     pub(crate) founding: AtomicBool,
-    open: Mutex<BTreeMap<(u64, Purpose), (String, Channel)>>,
+    open: Mutex<BTreeMap<(u64, Purpose), (String, Connection)>>,
 }
 
 impl Links {
-    pub(crate) fn new(identity: Identity, overrides: BTreeMap<u64, String>, founding: bool) -> Self {
-        let founding = AtomicBool::new(founding);
-        Self { identity, overrides, acknowledged: Acknowledged::default(), founding, open: Mutex::default() }
+    pub(crate) fn new(
+        identity: Identity,
+        overrides: BTreeMap<u64, String>,
+        dialer: Option<Arc<dyn Dialer>>,
+        founding: bool,
+    ) -> Self {
+        let (founding, acknowledged) = (AtomicBool::new(founding), Acknowledged::default());
+        Self { identity, overrides, dialer, acknowledged, founding, open: Mutex::default() }
     }
 
     /// Names both ends of a call to a peer.
@@ -65,7 +74,12 @@ impl Links {
     }
 
     /// The connection to a peer for a purpose. It connects with the first call, and again after a failure.
-    pub(crate) fn channel(&self, node: u64, address: &str, purpose: Purpose) -> Result<Channel, BadAddress> {
+    pub(crate) fn channel(
+        &self,
+        node: u64,
+        address: &str,
+        purpose: Purpose,
+    ) -> Result<Connection, BadAddress> {
         let address = self.overrides.get(&node).map_or(address, String::as_str);
         let mut open = self.open.lock();
         if let Some((known, channel)) = open.get(&(node, purpose))
@@ -73,20 +87,14 @@ impl Links {
         {
             return Ok(channel.clone());
         }
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| BadAddress {
-            node,
-            address: address.to_owned(),
-            cause: error.to_string(),
-        })?;
-        let channel = endpoint
-            .connect_timeout(limits::CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(limits::KEEPALIVE)
-            .keep_alive_timeout(limits::KEEPALIVE)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
-            .connect_lazy();
+        let channel = match &self.dialer {
+            Some(dialer) => dialer.dial(address),
+            None => Connection::Socket(socket(address).map_err(|cause| BadAddress {
+                node,
+                address: address.to_owned(),
+                cause,
+            })?),
+        };
         open.insert((node, purpose), (address.to_owned(), channel.clone()));
         Ok(channel)
     }
@@ -97,9 +105,22 @@ impl Links {
         node: u64,
         address: &str,
         purpose: Purpose,
-    ) -> Result<PeerServiceClient<Channel>, BadAddress> {
+    ) -> Result<PeerServiceClient<Connection>, BadAddress> {
         Ok(PeerServiceClient::new(self.channel(node, address, purpose)?)
             .max_decoding_message_size(limits::MAX_PEER_MESSAGE_BYTES)
             .max_encoding_message_size(limits::MAX_PEER_MESSAGE_BYTES))
     }
+}
+
+fn socket(address: &str) -> Result<Channel, String> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
+    Ok(endpoint
+        .connect_timeout(limits::CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(limits::KEEPALIVE)
+        .keep_alive_timeout(limits::KEEPALIVE)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+        .connect_lazy())
 }

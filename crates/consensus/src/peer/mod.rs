@@ -9,9 +9,11 @@ pub(crate) mod convert;
 pub(crate) mod link;
 pub(crate) mod server;
 
+use stockade_env::place;
+
 /// Runs what waits for the disk beside the threads that Raft's tasks share.
 async fn off_the_async_threads<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, tonic::Status> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| tonic::Status::internal(error.to_string()))
+    place::blocking(work).await.map_err(|error| tonic::Status::internal(error.to_string()))
 }

@@ -119,6 +119,7 @@ impl Cluster {
                 own_address: self.peers[&id].clone(),
             }),
             peer_overrides: BTreeMap::new(),
+            dialer: None,
             advertise_client: format!("client-{id}"),
             version: "test".to_owned(),
             heartbeat: Duration::from_millis(60),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use stockade_consensus::{Node, ProposeError};
 use stockade_env::{Clock, Env};
+use stockade_proto::Connection;
 use stockade_proto::internal::forward_service_client::ForwardServiceClient;
 use stockade_proto::internal::forwarded_reply::Result as Answer;
 use stockade_proto::internal::{Envelope, ForwardRequest, ForwardResponse, ForwardedCommand, ForwardedReply};
@@ -13,7 +14,6 @@ use stockade_storage::codec::Durable;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use crate::limits;
@@ -35,13 +35,13 @@ struct Waiting {
 
 impl Forwarder {
     /// Starts the task that owns the stream to a node. The stream is opened when the first command comes.
-    pub(crate) fn start(env: &Env, node: &Node, leader: u64, channel: Channel) -> Self {
+    pub(crate) fn start(env: &Env, node: &Node, leader: u64, channel: Connection) -> Self {
         let envelope =
             Envelope { cluster_id: node.cluster_id().to_owned(), from_node: node.id(), to_node: leader };
         Self::over(env, envelope, channel)
     }
 
-    fn over(env: &Env, envelope: Envelope, channel: Channel) -> Self {
+    fn over(env: &Env, envelope: Envelope, channel: Connection) -> Self {
         let (sender, queue) = mpsc::channel(limits::FORWARD_QUEUE);
         let client = ForwardServiceClient::new(channel)
             .max_decoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES)
@@ -74,7 +74,7 @@ impl Forwarder {
 /// Owns the stream to one node.
 struct Task {
     clock: Clock,
-    client: ForwardServiceClient<Channel>,
+    client: ForwardServiceClient<Connection>,
     envelope: Envelope,
     queue: mpsc::Receiver<Waiting>,
 }
@@ -284,7 +284,7 @@ mod tests {
             .serve_with_incoming(TcpListenerStream::new(listener));
         env.tasks.spawn("server", async move { server.await.unwrap() });
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        let forwarder = Forwarder::over(&env, Envelope::default(), channel);
+        let forwarder = Forwarder::over(&env, Envelope::default(), Connection::Socket(channel));
         let deadline = Instant::now() + LONG;
         let (first, first_answer) = waiting(deadline);
         forwarder.0.send(first).await.unwrap();

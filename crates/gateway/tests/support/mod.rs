@@ -116,6 +116,7 @@ async fn start_member(id: u64, listener: TcpListener, peers: BTreeMap<u64, Strin
         peers,
         join: None,
         peer_overrides: BTreeMap::new(),
+        dialer: None,
         advertise_client: address.clone(),
         version: "test".to_owned(),
         heartbeat: Duration::from_millis(60),

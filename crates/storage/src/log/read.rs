@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use openraft::storage::RaftLogReader;
 use openraft::{OptionalSend, RaftTypeConfig};
+use stockade_env::place;
 
 use super::entries::{self, FRAME_BYTES};
 use super::index::Slot;
@@ -46,7 +47,7 @@ impl LogReader {
         if on_disk && self.0.threaded {
             let shared = Arc::clone(&self.0);
             // The disk may be slow, and the async threads have elections to hold.
-            let read = tokio::task::spawn_blocking(move || fetch(&shared, pieces));
+            let read = place::blocking(move || fetch(&shared, pieces));
             return read.await.map_err(io::Error::other)?;
         }
         fetch(&self.0, pieces)

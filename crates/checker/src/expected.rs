@@ -1,0 +1,299 @@
+//! What a decision of the log must be answered with.
+
+use std::collections::BTreeMap;
+
+use stockade_history::{Answer, Asked, Fate, Outcome as Ending};
+use stockade_proto::v1;
+use stockade_proto::v1::mutation_result::Response;
+use stockade_state_machine::order::OrderState;
+use stockade_state_machine::{Outcome, Rejection, Reply};
+use tonic_types::{RpcStatusExt as _, pb};
+
+use crate::convert;
+
+/// How a call must end whose command the log decided so; `None` where no call has such an end.
+pub fn ending(asked: &Asked, reply: &Reply) -> Option<Ending<Answer>> {
+    match asked {
+        Asked::AbandonRequest(request) => abandoned(&request.request_id, reply),
+        Asked::CreateSku(_)
+        | Asked::UpdateSku(_)
+        | Asked::DeleteSku(_)
+        | Asked::ReceiveStock(_)
+        | Asked::AdjustStock(_)
+        | Asked::PlaceOrder(_)
+        | Asked::ConfirmOrder(_)
+        | Asked::ShipOrder(_)
+        | Asked::CancelOrder(_)
+        | Asked::ReturnOrder(_) => match response(&reply.outcome) {
+            Ok(response) => Some(Ending::Ok(Answer::from(response))),
+            Err(Some(rejection)) => Some(refusal(rejection)),
+            Err(None) => None,
+        },
+        Asked::GetOutcome(_)
+        | Asked::GetSku(_)
+        | Asked::ListSkus(_)
+        | Asked::GetStock(_)
+        | Asked::ListStock(_)
+        | Asked::GetOrder(_)
+        | Asked::ListOrders(_) => None,
+    }
+}
+
+/// "DECIDED, EXPIRED or ABANDONED."
+fn abandoned(request_id: &str, reply: &Reply) -> Option<Ending<Answer>> {
+    let state = match &reply.outcome {
+        Outcome::RequestAbandoned => v1::OutcomeState::Abandoned,
+        Outcome::Rejected(Rejection::RequestIdExpired { .. }) => v1::OutcomeState::Expired,
+        Outcome::Rejected(rejection @ Rejection::RequestIdInFuture { .. }) => {
+            return Some(refusal(rejection));
+        }
+        Outcome::DueExpired { .. } => return None,
+        Outcome::SkuCreated(_)
+        | Outcome::SkuUpdated(_)
+        | Outcome::SkuDeleted
+        | Outcome::StockReceived(..)
+        | Outcome::StockAdjusted(..)
+        | Outcome::OrderPlaced { .. }
+        | Outcome::OrderConfirmed { .. }
+        | Outcome::OrderShipped { .. }
+        | Outcome::OrderCancelled { .. }
+        | Outcome::OrderReturned { .. }
+        | Outcome::Rejected(_) => v1::OutcomeState::Decided,
+    };
+    let decided = state == v1::OutcomeState::Decided;
+    let answer = v1::AbandonRequestResponse {
+        header: None,
+        state: state.into(),
+        result: decided.then(|| result(request_id, &reply.outcome)),
+    };
+    Some(Ending::Ok(Answer::AbandonRequest(answer)))
+}
+
+/// What became of a mutation, told within another answer. Of a refusal the reason alone stands in `status.message`.
+pub(crate) fn result(request_id: &str, outcome: &Outcome) -> v1::MutationResult {
+    let mut result =
+        v1::MutationResult { request_id: request_id.to_owned(), ..v1::MutationResult::default() };
+    match response(outcome) {
+        Ok(response) => {
+            result.fate = v1::Fate::Applied.into();
+            result.response = Some(response);
+        }
+        Err(rejection) => {
+            result.fate = v1::Fate::NotApplied.into();
+            let message = rejection.map(|rejection| reason_and_metadata(rejection).0.to_owned());
+            result.status = message.map(|message| pb::Status { message, ..pb::Status::default() });
+        }
+    }
+    result
+}
+
+/// A result as it was told, in the form of [`result`]: without what only says who answered.
+pub(crate) fn comparable(mut result: v1::MutationResult) -> v1::MutationResult {
+    result.header = None;
+    result.status = result.status.map(|status| {
+        let details = status.get_error_details();
+        let message = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
+        pb::Status { message, ..pb::Status::default() }
+    });
+    if let Some(response) = &mut result.response {
+        take_header(response);
+    }
+    result
+}
+
+fn take_header(response: &mut Response) {
+    match response {
+        Response::CreateSku(response) => response.header = None,
+        Response::UpdateSku(response) => response.header = None,
+        Response::DeleteSku(response) => response.header = None,
+        Response::ReceiveStock(response) => response.header = None,
+        Response::AdjustStock(response) => response.header = None,
+        Response::PlaceOrder(response) => response.header = None,
+        Response::ConfirmOrder(response) => response.header = None,
+        Response::ShipOrder(response) => response.header = None,
+        Response::CancelOrder(response) => response.header = None,
+        Response::ReturnOrder(response) => response.header = None,
+    }
+}
+
+/// The response, without header; `Err` with the rejection, or with nothing where the outcome is none of a mutation.
+fn response(outcome: &Outcome) -> Result<Response, Option<&Rejection>> {
+    let header = None;
+    Ok(match outcome {
+        Outcome::SkuCreated(sku) => {
+            Response::CreateSku(v1::CreateSkuResponse { header, sku: Some(convert::sku(sku)) })
+        }
+        Outcome::SkuUpdated(sku) => {
+            Response::UpdateSku(v1::UpdateSkuResponse { header, sku: Some(convert::sku(sku)) })
+        }
+        Outcome::SkuDeleted => Response::DeleteSku(v1::DeleteSkuResponse { header }),
+        Outcome::StockReceived(key, stock) => {
+            let stock = Some(convert::stock(key, stock));
+            Response::ReceiveStock(v1::ReceiveStockResponse { header, stock })
+        }
+        Outcome::StockAdjusted(key, stock) => {
+            let stock = Some(convert::stock(key, stock));
+            Response::AdjustStock(v1::AdjustStockResponse { header, stock })
+        }
+        Outcome::OrderPlaced { order, expires, locations } => Response::PlaceOrder(v1::PlaceOrderResponse {
+            header,
+            order_id: order.to_string(),
+            state: convert::order_state(OrderState::PendingPayment).into(),
+            expire_time: Some(convert::timestamp(*expires)),
+            location_ids: locations.iter().map(ToString::to_string).collect(),
+        }),
+        Outcome::OrderConfirmed { order } => Response::ConfirmOrder(v1::ConfirmOrderResponse {
+            header,
+            order_id: order.to_string(),
+            state: convert::order_state(OrderState::Confirmed).into(),
+        }),
+        Outcome::OrderShipped { order, state, shipped } => Response::ShipOrder(v1::ShipOrderResponse {
+            header,
+            order_id: order.to_string(),
+            state: convert::order_state(*state).into(),
+            shipped: *shipped,
+        }),
+        Outcome::OrderCancelled { order, state, cancelled } => {
+            Response::CancelOrder(v1::CancelOrderResponse {
+                header,
+                order_id: order.to_string(),
+                state: convert::order_state(*state).into(),
+                cancelled: *cancelled,
+            })
+        }
+        Outcome::OrderReturned { order, state, returned } => Response::ReturnOrder(v1::ReturnOrderResponse {
+            header,
+            order_id: order.to_string(),
+            state: convert::order_state(*state).into(),
+            returned: *returned,
+        }),
+        Outcome::Rejected(rejection) => return Err(Some(rejection)),
+        Outcome::DueExpired { .. } | Outcome::RequestAbandoned => return Err(None),
+    })
+}
+
+/// A refusal's reason, and the metadata that docs/reference/errors.md promises.
+fn reason_and_metadata(rejection: &Rejection) -> (&'static str, BTreeMap<String, String>) {
+    let mut metadata = BTreeMap::new();
+    let mut tell = |key: &str, value: &dyn ToString| {
+        metadata.insert(key.to_owned(), value.to_string());
+    };
+    let reason = match rejection {
+        Rejection::Malformed(_) => "INVALID_ARGUMENT",
+        Rejection::RequestIdReused => "REQUEST_ID_REUSED",
+        Rejection::RequestIdExpired { horizon_ms } => {
+            tell("horizon_ms", horizon_ms);
+            "REQUEST_ID_EXPIRED"
+        }
+        Rejection::RequestIdInFuture { now_ms } => {
+            tell("log_time_ms", now_ms);
+            "REQUEST_ID_IN_FUTURE"
+        }
+        Rejection::RequestAbandoned => "REQUEST_ABANDONED",
+        Rejection::NotFound(_) => "NOT_FOUND",
+        Rejection::AlreadyExists(_) => "ALREADY_EXISTS",
+        Rejection::ReservationExpired { order, expired } => {
+            tell("order_id", order);
+            tell("state", &OrderState::Expired.name());
+            tell("expire_time_us", &expired.micros());
+            "RESERVATION_EXPIRED"
+        }
+        Rejection::IllegalTransition { order, state, operation } => {
+            tell("order_id", order);
+            tell("state", &state.name());
+            tell("operation", &operation.name());
+            "ILLEGAL_TRANSITION"
+        }
+        Rejection::SkuInUse { sku, location } => {
+            tell("sku_id", sku);
+            tell("location_id", location);
+            "SKU_IN_USE"
+        }
+        Rejection::QuantityExceeded { order, lines } => {
+            tell("order_id", order);
+            tell("lines", &lines.len());
+            "QUANTITY_EXCEEDED"
+        }
+        Rejection::QuantityOverflow => "QUANTITY_OVERFLOW",
+        Rejection::InsufficientStock { shortages } => {
+            tell("shortages", &shortages.len());
+            if let [only] = shortages.as_slice() {
+                tell("sku_id", &only.sku);
+                tell("asked", &only.asked);
+                tell("available", &only.available);
+            }
+            "INSUFFICIENT_STOCK"
+        }
+        Rejection::RetryAfterExpiry => "OVERLOADED",
+    };
+    (reason, metadata)
+}
+
+/// A refusal of the log.
+fn refusal(rejection: &Rejection) -> Ending<Answer> {
+    let (reason, metadata) = reason_and_metadata(rejection);
+    let fate = match rejection {
+        Rejection::RequestIdExpired { .. } => Fate::Unknown,
+        Rejection::Malformed(_)
+        | Rejection::RequestIdReused
+        | Rejection::RequestIdInFuture { .. }
+        | Rejection::RequestAbandoned
+        | Rejection::NotFound(_)
+        | Rejection::AlreadyExists(_)
+        | Rejection::ReservationExpired { .. }
+        | Rejection::IllegalTransition { .. }
+        | Rejection::SkuInUse { .. }
+        | Rejection::QuantityExceeded { .. }
+        | Rejection::QuantityOverflow
+        | Rejection::InsufficientStock { .. }
+        | Rejection::RetryAfterExpiry => Fate::NotApplied,
+    };
+    Ending::Refused {
+        reason: reason.to_owned(),
+        message: String::new(),
+        metadata,
+        logged: true,
+        fate: Some(fate),
+    }
+}
+
+/// True where a call ended as it had to. Of a refusal the reason and the metadata that both know are compared: the
+/// message is for people, and a recorder may leave metadata out.
+pub(crate) fn agrees(seen: &Ending<Answer>, expected: &Ending<Answer>) -> bool {
+    match (seen, expected) {
+        (Ending::Ok(Answer::AbandonRequest(seen)), Ending::Ok(Answer::AbandonRequest(expected))) => {
+            seen.state == expected.state && seen.result.clone().map(comparable) == expected.result
+        }
+        (Ending::Ok(seen), Ending::Ok(expected)) => seen == expected,
+        (
+            Ending::Refused { reason: seen, metadata: told, .. },
+            Ending::Refused { reason: expected, metadata, .. },
+        ) => {
+            let same = |(key, value): (&String, &String)| told.get(key).is_none_or(|told| told == value);
+            seen == expected && metadata.iter().all(same)
+        }
+        (
+            Ending::Ok(_) | Ending::Refused { .. } | Ending::Unknown { .. } | Ending::Failed { .. },
+            Ending::Ok(_) | Ending::Refused { .. } | Ending::Unknown { .. } | Ending::Failed { .. },
+        ) => false,
+    }
+}
+
+/// True of reasons that only the log can give to a write.
+pub(crate) fn is_of_the_log(reason: &str) -> bool {
+    matches!(
+        reason,
+        "REQUEST_ID_REUSED"
+            | "REQUEST_ID_EXPIRED"
+            | "REQUEST_ID_IN_FUTURE"
+            | "REQUEST_ABANDONED"
+            | "NOT_FOUND"
+            | "ALREADY_EXISTS"
+            | "RESERVATION_EXPIRED"
+            | "ILLEGAL_TRANSITION"
+            | "SKU_IN_USE"
+            | "QUANTITY_EXCEEDED"
+            | "QUANTITY_OVERFLOW"
+            | "INSUFFICIENT_STOCK"
+    )
+}

@@ -1,0 +1,80 @@
+//! The two state machines that run the log side by side.
+//!
+//! The model is the judge: its replies are what answers are held against, and its rows are what is hashed. It keeps no
+//! index by which a single order could be read quickly, so reads are answered from the state machine that the product
+//! has, which must give the same replies all the way and have the same rows at the end.
+
+use stockade_model::Model;
+use stockade_state_machine::{Entry, Origin, Reply, Revision, State};
+use stockade_storage::{CanonicalRow, canonical_hash};
+
+use crate::words;
+
+/// Both of them, after the same entries.
+#[derive(Default)]
+pub(crate) struct Machines {
+    model: Model,
+    state: State,
+}
+
+/// The first thing in which the two differ.
+pub(crate) struct Difference(pub(crate) String);
+
+impl Machines {
+    /// Runs an entry. The replies are the model's.
+    pub(crate) fn apply(&mut self, index: u64, entry: &Entry) -> (Vec<Reply>, Option<Difference>) {
+        let revision = Revision::new(index);
+        let replies = self.model.apply(revision, entry);
+        let applied = self.state.execute(revision, entry);
+        let differing = replies.iter().zip(&applied.replies).find(|(one, other)| one != other);
+        let difference = differing.map(|(model, product)| {
+            let (model, product) = (words::shown(model), words::shown(product));
+            Difference(format!("the model decides {model}, this version's state machine {product}"))
+        });
+        (replies, difference)
+    }
+
+    /// What reads are answered from.
+    pub(crate) fn rows(&self) -> &State {
+        &self.state
+    }
+
+    /// The state hash of the model.
+    pub(crate) fn hash(&self) -> ([u8; 32], u64) {
+        let mut requests: Vec<_> = self.model.requests().collect();
+        requests.sort_unstable_by_key(|(_, record)| (record.revision, record.position));
+        let rows = self.model.documents().map(|(id, document)| CanonicalRow::Document(id, document));
+        let rows = rows.chain(self.model.skus().map(CanonicalRow::Sku));
+        let rows = rows.chain(self.model.ledger().map(CanonicalRow::Ledger));
+        let rows = rows.chain(self.model.orders().map(CanonicalRow::Order));
+        let rows =
+            rows.chain(requests.into_iter().map(|(origin, record)| CanonicalRow::Request(origin, record)));
+        let rows = rows.chain(self.model.stock().map(|(key, stock)| CanonicalRow::Stock(key, stock)));
+        canonical_hash(rows, &self.model.clock())
+    }
+
+    /// Compares the rows that reads are answered from.
+    pub(crate) fn compare_rows(&self) -> Result<(), Difference> {
+        let differ = |what: &str| Err(Difference(format!("they hold different {what}")));
+        if !self.model.skus().eq(self.state.skus_after(None)) {
+            return differ("SKUs");
+        }
+        if !self.model.stock().eq(self.state.stock_after(None)) {
+            return differ("stock");
+        }
+        if !self.model.orders().eq(self.state.orders().map(AsRef::as_ref)) {
+            return differ("orders");
+        }
+        let requests = self.state.requests();
+        let same = |(origin, record): &(Origin, _), model: (&Origin, &_)| (origin, record) == model;
+        let mut of_model = self.model.requests();
+        let mut all = true;
+        for request in requests {
+            all &= of_model.next().is_some_and(|model| same(&request, model));
+        }
+        if !all || of_model.next().is_some() {
+            return differ("request records");
+        }
+        Ok(())
+    }
+}

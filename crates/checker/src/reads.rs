@@ -1,0 +1,185 @@
+//! What a read should have seen in the state that it was served from.
+
+use stockade_history::{Answer, Asked, Outcome as Ending};
+use stockade_proto::v1;
+use stockade_proto::v1::OutcomeState;
+use stockade_state_machine::ids::{LocationId, OrderId, Principal, SkuId};
+use stockade_state_machine::request::RequestStatus;
+use stockade_state_machine::{Origin, State, StockKey};
+
+use crate::history::{Ended, Operation};
+use crate::log::Log;
+use crate::{convert, expected, lists, words};
+
+/// The state that a read was served from.
+pub(crate) struct Reading<'a> {
+    pub(crate) rows: &'a State,
+    pub(crate) log: &'a Log,
+    pub(crate) served: u64,
+}
+
+/// Where a read differs from the state.
+pub(crate) struct Difference {
+    pub(crate) saw: String,
+    pub(crate) expected: String,
+}
+
+/// What a read of one thing finds: the thing and the revision of its last change.
+struct Found<T>(Option<(T, u64)>);
+
+/// Where the answer to a read differs from the state, if it does.
+pub(crate) fn check(reading: &Reading<'_>, operation: &Operation, ended: &Ended) -> Option<Difference> {
+    let revision = ended.header.as_ref().map_or(0, |header| header.revision);
+    match (&operation.asked, &ended.outcome) {
+        (Asked::GetSku(request), Ending::Ok(Answer::GetSku(answer))) => {
+            reading.sku(&request.sku_id).holds(answer.sku.as_ref(), revision, words::shown)
+        }
+        (Asked::GetStock(request), Ending::Ok(Answer::GetStock(answer))) => {
+            reading.stock(request).holds(answer.stock.as_ref(), revision, words::stock)
+        }
+        (Asked::GetOrder(request), Ending::Ok(Answer::GetOrder(answer))) => {
+            reading.order(&request.order_id).holds(answer.order.as_ref(), revision, words::shown)
+        }
+        (Asked::GetOutcome(request), Ending::Ok(Answer::GetOutcome(answer))) => {
+            reading.outcome(&request.request_id, answer)
+        }
+        (Asked::ListSkus(request), Ending::Ok(Answer::ListSkus(answer))) => {
+            lists::skus(reading.rows, request, answer)
+        }
+        (Asked::ListStock(request), Ending::Ok(Answer::ListStock(answer))) => {
+            lists::stock(reading.rows, request, answer)
+        }
+        (Asked::ListOrders(request), Ending::Ok(Answer::ListOrders(answer))) => {
+            lists::orders(reading.rows, request, answer)
+        }
+        (asked, Ending::Refused { reason, .. }) if reason == "NOT_FOUND" && !reading.is_missing(asked) => {
+            Some(Difference { saw: "nothing (NOT_FOUND)".to_owned(), expected: reading.shown(asked) })
+        }
+        // Nobody answered, or the request was at fault.
+        (_, Ending::Refused { .. } | Ending::Unknown { .. } | Ending::Failed { .. }) => None,
+        (asked, Ending::Ok(answer)) => {
+            let expected = format!("an answer to {}", asked.kind());
+            Some(Difference { saw: words::shown(answer), expected })
+        }
+    }
+}
+
+impl<T: PartialEq> Found<T> {
+    fn holds(self, saw: Option<&T>, revision: u64, show: impl Fn(&T) -> String) -> Option<Difference> {
+        let shown = |thing: Option<&T>| thing.map_or_else(|| "nothing".to_owned(), &show);
+        let Some((thing, changed)) = self.0 else {
+            let expected = "nothing (NOT_FOUND): it is not there at that revision".to_owned();
+            return Some(Difference { saw: shown(saw), expected });
+        };
+        if saw != Some(&thing) {
+            return Some(Difference { saw: shown(saw), expected: show(&thing) });
+        }
+        (revision != changed).then(|| Difference {
+            saw: format!("revision {revision} in the header"),
+            expected: format!("revision {changed}, where it last changed"),
+        })
+    }
+}
+
+impl Reading<'_> {
+    fn sku(&self, id: &str) -> Found<v1::Sku> {
+        let sku = SkuId::new(id).ok().and_then(|id| self.rows.sku(&id));
+        Found(sku.map(|sku| (convert::sku(sku), sku.revision.get())))
+    }
+
+    /// "all zero where none was ever booked"; `NOT_FOUND` where there is no such SKU.
+    fn stock(&self, request: &v1::GetStockRequest) -> Found<v1::Stock> {
+        let found = || {
+            let sku = SkuId::new(&request.sku_id).ok()?;
+            let location = LocationId::new(&request.location_id).ok()?;
+            self.rows.sku(&sku)?;
+            let key = StockKey { sku, location };
+            let stock = self.rows.stock(&key);
+            Some((convert::stock(&key, &stock), stock.revision.get()))
+        };
+        Found(found())
+    }
+
+    fn order(&self, id: &str) -> Found<v1::Order> {
+        let order = OrderId::new(id).ok().and_then(|id| self.rows.order(&id));
+        Found(order.map(|order| (convert::order(order), order.revision.get())))
+    }
+
+    /// True where there is nothing under the id that was asked for.
+    pub(crate) fn is_missing(&self, asked: &Asked) -> bool {
+        match asked {
+            Asked::GetSku(request) => self.sku(&request.sku_id).0.is_none(),
+            Asked::GetStock(request) => self.stock(request).0.is_none(),
+            Asked::GetOrder(request) => self.order(&request.order_id).0.is_none(),
+            Asked::CreateSku(_)
+            | Asked::UpdateSku(_)
+            | Asked::DeleteSku(_)
+            | Asked::ReceiveStock(_)
+            | Asked::AdjustStock(_)
+            | Asked::PlaceOrder(_)
+            | Asked::ConfirmOrder(_)
+            | Asked::ShipOrder(_)
+            | Asked::CancelOrder(_)
+            | Asked::ReturnOrder(_)
+            | Asked::AbandonRequest(_)
+            | Asked::GetOutcome(_)
+            | Asked::ListSkus(_)
+            | Asked::ListStock(_)
+            | Asked::ListOrders(_) => false,
+        }
+    }
+
+    fn shown(&self, asked: &Asked) -> String {
+        match asked {
+            Asked::GetSku(request) => words::shown(&self.sku(&request.sku_id).0),
+            Asked::GetStock(request) => {
+                self.stock(request).0.map_or_else(String::new, |(stock, _)| words::stock(&stock))
+            }
+            Asked::GetOrder(request) => words::shown(&self.order(&request.order_id).0),
+            Asked::CreateSku(_)
+            | Asked::UpdateSku(_)
+            | Asked::DeleteSku(_)
+            | Asked::ReceiveStock(_)
+            | Asked::AdjustStock(_)
+            | Asked::PlaceOrder(_)
+            | Asked::ConfirmOrder(_)
+            | Asked::ShipOrder(_)
+            | Asked::CancelOrder(_)
+            | Asked::ReturnOrder(_)
+            | Asked::AbandonRequest(_)
+            | Asked::GetOutcome(_)
+            | Asked::ListSkus(_)
+            | Asked::ListStock(_)
+            | Asked::ListOrders(_) => "an answer: this call always has one".to_owned(),
+        }
+    }
+
+    /// What was known of a request in that state.
+    fn outcome(&self, request_id: &str, answer: &v1::GetOutcomeResponse) -> Option<Difference> {
+        let request = words::request_id(request_id)?;
+        // The principal is the one that the log has the request of. One that the log doesn't know has no record whatever it is.
+        let logged = self.log.first_of(request.bits());
+        let logged = logged.and_then(|(index, position)| self.log.command(index, position)?.origin.clone());
+        let unknown = || Origin { request, principal: Principal::new("nobody").expect("visible characters") };
+        let status = self.rows.request_status(&logged.unwrap_or_else(unknown));
+        let (state, result) = match status {
+            RequestStatus::Decided(record) => {
+                (OutcomeState::Decided, Some(expected::result(request_id, &record.outcome)))
+            }
+            RequestStatus::Abandoned(_) => (OutcomeState::Abandoned, None),
+            RequestStatus::NotSeen => (OutcomeState::NotSeen, None),
+            RequestStatus::Expired { .. } => (OutcomeState::Expired, None),
+        };
+        let told = answer.result.clone().map(expected::comparable);
+        let agrees = answer.state() == state && told == result;
+        (!agrees).then(|| Difference {
+            saw: format!("{} {}", answer.state().as_str_name(), words::shown(&told)),
+            expected: format!(
+                "{} {} at revision {}",
+                state.as_str_name(),
+                words::shown(&result),
+                self.served
+            ),
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! Saying what was seen.
+
+use std::fmt::Debug;
+
+use stockade_history::Outcome;
+use stockade_proto::v1;
+use stockade_state_machine::ids::RequestId;
+
+/// Bytes of one thing in a message.
+const MAX_SHOWN: usize = 700;
+
+/// A request id of its text; `None` where it is none.
+pub(crate) fn request_id(text: &str) -> Option<RequestId> {
+    let digits = text.bytes().filter(|byte| *byte != b'-').count();
+    if digits != 32 {
+        return None;
+    }
+    let mut bits = 0_u128;
+    for byte in text.bytes().filter(|byte| *byte != b'-') {
+        bits = (bits << 4) | u128::from(char::from(byte).to_digit(16)?);
+    }
+    RequestId::new(bits)
+}
+
+/// A place in the log.
+pub(crate) fn place(revision: u64, position: u32) -> String {
+    format!("revision {revision}, position {position}")
+}
+
+/// A thing as a debugger would show it, but no longer than a message can bear.
+pub(crate) fn shown(thing: &impl Debug) -> String {
+    bounded(format!("{thing:?}"))
+}
+
+fn bounded(mut text: String) -> String {
+    if text.len() > MAX_SHOWN {
+        text.truncate(text.floor_char_boundary(MAX_SHOWN));
+        text.push_str("...");
+    }
+    text
+}
+
+/// Stock in numbers.
+pub(crate) fn stock(stock: &v1::Stock) -> String {
+    format!(
+        "{} at {}: available {}, reserved {}, committed {}, safety stock {}, damaged {}, quality control {}, on hand {}, \
+         changed at revision {}",
+        stock.sku_id,
+        stock.location_id,
+        stock.available,
+        stock.reserved,
+        stock.committed,
+        stock.safety_stock,
+        stock.damaged,
+        stock.quality_control,
+        stock.on_hand,
+        stock.revision
+    )
+}
+
+/// How a call ended, in words.
+pub(crate) fn outcome<Response: Debug>(outcome: &Outcome<Response>) -> String {
+    match outcome {
+        Outcome::Ok(response) => shown(response),
+        Outcome::Refused { reason, metadata, .. } if metadata.is_empty() => format!("the refusal {reason}"),
+        Outcome::Refused { reason, metadata, .. } => {
+            bounded(format!("the refusal {reason} with {metadata:?}"))
+        }
+        Outcome::Unknown { .. } => "nothing that says what became of it".to_owned(),
+        Outcome::Failed { .. } => "no answer".to_owned(),
+    }
+}

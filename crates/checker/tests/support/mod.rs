@@ -1,0 +1,468 @@
+//! Histories made up by a cluster of one thread: calls that overlap, a log, answers and state hashes, with or without a
+//! fault.
+
+mod answers;
+mod rng;
+mod sink;
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use stockade_checker::{commands_of, convert, expected_ending};
+use stockade_history::{Answer, Asked, NodeState, Op, Outcome, Recorder, Recording, entry_line, state_line};
+use stockade_proto::v1;
+use stockade_proto::v1::logged_command::Command as Logged;
+use stockade_state_machine::ids::RequestId;
+use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::{Change, Reply, Revision, State};
+use stockade_storage::{CanonicalRow, canonical_hash};
+
+pub(crate) use rng::Rng;
+pub(crate) use sink::Memory;
+
+/// When histories begin: 2023, in milliseconds since 1970.
+const BEGIN_MS: u64 = 1_700_000_000_000;
+/// On whose behalf all calls run.
+const PRINCIPAL: &str = "anonymous";
+/// Commands of one entry, at most.
+const MAX_BATCH: u64 = 6;
+
+/// What the cluster does wrong, once, at the mutation or read of this number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing.
+    None,
+    /// It acknowledges a mutation that it never puts into its log.
+    LoseWrite(u64),
+    /// It applies a mutation twice, though its log has it once.
+    ApplyTwice(u64),
+    /// It serves a read from an old state, and says so.
+    StaleRead(u64),
+    /// It serves a read from an old state, and says that it is the newest.
+    HiddenStaleRead(u64),
+}
+
+/// How a history is to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Calls, beyond those that fill the catalogue.
+    pub(crate) operations: u64,
+    /// SKUs.
+    pub(crate) skus: u64,
+    /// Calls that are under way at once, about.
+    pub(crate) overlap: u64,
+    /// Units that come in at the beginning, of each SKU.
+    pub(crate) units: i64,
+    pub(crate) fault: Fault,
+}
+
+struct Call {
+    asked: Asked,
+    begins_ns: u64,
+    /// `None` where nobody saw the end.
+    ends_ns: Option<u64>,
+    ending: Option<(v1::ResponseHeader, Outcome<Answer>)>,
+}
+
+/// A cluster of one thread.
+pub(crate) struct Cluster {
+    pub(crate) rng: Rng,
+    shape: Shape,
+    state: State,
+    /// States after each entry, where a fault may want an old one.
+    old: Vec<(u64, State)>,
+    log: Vec<v1::LogEntry>,
+    ledger: Vec<LedgerEntry>,
+    index: u64,
+    now_ns: u64,
+    next_id: u64,
+    mutations: u64,
+    reads: u64,
+    calls: Vec<Call>,
+    /// Orders and how often each has been taken further.
+    orders: VecDeque<(String, u8)>,
+    placed: u64,
+    /// What was asked lately, to be asked again.
+    lately: VecDeque<Asked>,
+}
+
+fn sku_name(number: u64) -> String {
+    format!("sku-{number}")
+}
+
+impl Cluster {
+    pub(crate) fn new(seed: u64, shape: Shape) -> Self {
+        Self {
+            rng: Rng(seed),
+            shape,
+            state: State::new(),
+            old: Vec::new(),
+            log: Vec::new(),
+            ledger: Vec::new(),
+            index: 1,
+            now_ns: 1_000_000,
+            next_id: 1,
+            mutations: 0,
+            reads: 0,
+            calls: Vec::new(),
+            orders: VecDeque::new(),
+            placed: 0,
+            lately: VecDeque::new(),
+        }
+    }
+
+    /// A whole history, written to `to` as the client would write it, the log and the hashes behind the calls.
+    pub(crate) fn record(seed: u64, shape: Shape, to: impl Write + Send + 'static) -> io::Result<()> {
+        let mut cluster = Self::new(seed, shape);
+        cluster.live();
+        cluster.write(to)
+    }
+
+    fn live(&mut self) {
+        self.log.push(v1::LogEntry {
+            index: 1,
+            term: 1,
+            node_id: 1,
+            kind: v1::EntryKind::Blank.into(),
+            ..v1::LogEntry::default()
+        });
+        let skus = self.shape.skus;
+        for number in 0..skus {
+            let sku = v1::Sku { sku_id: sku_name(number), ..v1::Sku::default() };
+            let request_id = self.request_id();
+            self.alone(v1::CreateSkuRequest { request_id, sku: Some(sku) }.into());
+            let units = self.shape.units;
+            let receipt = self.receive(number, units);
+            self.alone(receipt);
+        }
+        let end = u64::try_from(self.calls.len()).expect("few") + self.shape.operations;
+        while u64::try_from(self.calls.len()).expect("few") < end {
+            self.now_ns += 1_000 + self.rng.below(2_000);
+            if self.rng.chance(3) {
+                let size = 1 + self.rng.below(MAX_BATCH);
+                let batch = (0..size).map(|_| self.mutation()).collect();
+                self.commit(batch, true);
+            } else {
+                let asked = self.read_request();
+                self.read(asked);
+            }
+        }
+    }
+
+    fn alone(&mut self, asked: Asked) {
+        self.now_ns += 100_000_000 / self.shape.skus.max(1);
+        self.commit(vec![asked], false);
+        self.now_ns += 1_000;
+    }
+
+    fn request_id(&mut self) -> String {
+        let ms = u128::from(BEGIN_MS + self.now_ns / 1_000_000);
+        let id = (ms << 80) | (7 << 76) | (2 << 62) | u128::from(self.next_id);
+        self.next_id += 1;
+        RequestId::new(id).expect("version 7").to_string()
+    }
+
+    fn receive(&mut self, sku: u64, quantity: i64) -> Asked {
+        let request_id = self.request_id();
+        v1::ReceiveStockRequest {
+            request_id,
+            sku_id: sku_name(sku),
+            location_id: "main".to_owned(),
+            quantity,
+            ..v1::ReceiveStockRequest::default()
+        }
+        .into()
+    }
+
+    fn mutation(&mut self) -> Asked {
+        if self.rng.chance(40)
+            && let Some(again) = self.lately.front()
+        {
+            return again.clone();
+        }
+        let asked = self.fresh_mutation();
+        self.lately.push_back(asked.clone());
+        if self.lately.len() > 20 {
+            self.lately.pop_front();
+        }
+        asked
+    }
+
+    fn fresh_mutation(&mut self) -> Asked {
+        let sku = self.rng.below(self.shape.skus);
+        let request_id = self.request_id();
+        match self.rng.below(20) {
+            0 => self.receive(sku, 5),
+            1 => v1::AdjustStockRequest {
+                request_id,
+                sku_id: sku_name(sku),
+                location_id: "main".to_owned(),
+                delta: if self.rng.chance(2) { 1 } else { -1 },
+                reason: v1::Reason::Correction.into(),
+                ..v1::AdjustStockRequest::default()
+            }
+            .into(),
+            2 if self.rng.chance(4) => {
+                let given_up = self.request_id();
+                v1::AbandonRequestRequest { request_id: given_up }.into()
+            }
+            2..=8 => self.place(request_id, sku),
+            _ => self.take_further(request_id).unwrap_or_else(|| self.receive(sku, 3)),
+        }
+    }
+
+    fn place(&mut self, request_id: String, sku: u64) -> Asked {
+        self.placed += 1;
+        let order_id = format!("order-{}", self.placed);
+        self.orders.push_back((order_id.clone(), 0));
+        let quantity = 1 + i64::try_from(self.rng.below(3)).expect("few");
+        let line = v1::NewOrderLine { sku_id: sku_name(sku), quantity, ..v1::NewOrderLine::default() };
+        v1::PlaceOrderRequest {
+            request_id,
+            order_id,
+            currency_code: "EUR".to_owned(),
+            lines: vec![line],
+            ..v1::PlaceOrderRequest::default()
+        }
+        .into()
+    }
+
+    fn take_further(&mut self, request_id: String) -> Option<Asked> {
+        let (order_id, steps) = self.orders.pop_front()?;
+        if steps < 2 {
+            self.orders.push_back((order_id.clone(), steps + 1));
+        }
+        Some(match (steps, self.rng.below(4)) {
+            (0, 0) | (_, 1) => v1::CancelOrderRequest { request_id, order_id }.into(),
+            (0, _) => {
+                let payment_reference = "paid".to_owned();
+                v1::ConfirmOrderRequest { request_id, order_id, payment_reference }.into()
+            }
+            (1, _) => v1::ShipOrderRequest { request_id, order_id, ..v1::ShipOrderRequest::default() }.into(),
+            _ => {
+                let lines = vec![v1::ReturnLine { line: 1, quantity: 1, disposition: 1 }];
+                v1::ReturnOrderRequest { request_id, order_id, lines, document_id: String::new() }.into()
+            }
+        })
+    }
+
+    fn read_request(&mut self) -> Asked {
+        let sku_id = sku_name(self.rng.below(self.shape.skus + 1));
+        match self.rng.below(10) {
+            0 => v1::GetSkuRequest { sku_id }.into(),
+            1..=5 => v1::GetStockRequest { sku_id, location_id: "main".to_owned() }.into(),
+            6 if self.rng.chance(20) => v1::ListStockRequest { page_size: 2, ..Default::default() }.into(),
+            _ => match self.orders.back() {
+                Some((order_id, _)) => v1::GetOrderRequest { order_id: order_id.clone() }.into(),
+                None => v1::GetSkuRequest { sku_id }.into(),
+            },
+        }
+    }
+
+    /// Puts a batch into one entry, and answers each call of it.
+    fn commit(&mut self, batch: Vec<Asked>, overlap: bool) {
+        let lost = |number: u64, fault: Fault| fault == Fault::LoseWrite(number);
+        let mut logged = Vec::new();
+        let first = self.mutations;
+        for asked in &batch {
+            self.mutations += 1;
+            if !lost(self.mutations, self.shape.fault) {
+                logged.push(asked.clone());
+            }
+        }
+        if self.shape.fault != Fault::None {
+            self.old.push((self.index, self.state.clone()));
+        }
+        let whole = self.entry(&batch);
+        // What is acknowledged is what would have been, had it all been logged.
+        let acknowledged = {
+            let mut state = self.state.clone_if(self.shape.fault != Fault::None);
+            let entry = commands_of(&whole).expect("made soundly").expect("commands");
+            match &mut state {
+                Some(state) => state.execute(Revision::new(whole.index), &entry).replies,
+                None => Vec::new(),
+            }
+        };
+        let replies = self.apply(&logged, first);
+        let replies = if acknowledged.is_empty() { replies } else { acknowledged };
+        for (asked, reply) in batch.into_iter().zip(replies) {
+            self.answer(asked, &reply, overlap);
+        }
+    }
+
+    fn apply(&mut self, batch: &[Asked], first: u64) -> Vec<Reply> {
+        let mut entry = self.entry(batch);
+        let commands = commands_of(&entry).expect("made soundly").expect("commands");
+        let applied = self.state.execute(Revision::new(entry.index), &commands);
+        for change in &applied.changes {
+            if let Change::Ledger(entry) = change {
+                self.ledger.push(entry.clone());
+            }
+        }
+        if let Fault::ApplyTwice(number) = self.shape.fault
+            && number > first
+            && number <= first + u64::try_from(batch.len()).expect("few")
+        {
+            // Under another id, so that the record of the first doesn't hinder it.
+            let mut again = commands;
+            for request in &mut again.requests {
+                request.origin = None;
+            }
+            self.state.execute(Revision::new(entry.index), &again);
+        }
+        self.index = entry.index;
+        entry.commands.shrink_to_fit();
+        self.log.push(entry);
+        applied.replies
+    }
+
+    fn entry(&self, batch: &[Asked]) -> v1::LogEntry {
+        let command = |(position, asked): (u32, &Asked)| v1::LoggedCommand {
+            position,
+            request_id: asked.request_id().to_owned(),
+            principal: PRINCIPAL.to_owned(),
+            command: Some(match asked.mutation() {
+                Some(request) => Logged::Mutation(v1::Mutation { timeout: None, request: Some(request) }),
+                None => Logged::Abandon(v1::AbandonCommand {}),
+            }),
+        };
+        let us = BEGIN_MS * 1_000 + self.now_ns / 1_000;
+        v1::LogEntry {
+            index: self.index + 1,
+            term: 1,
+            node_id: 1,
+            kind: v1::EntryKind::Commands.into(),
+            log_time: Some(convert::timestamp(stockade_state_machine::LogTime::from_micros(us))),
+            commands: (0_u32..).zip(batch).map(command).collect(),
+            voters: Vec::new(),
+        }
+    }
+
+    fn answer(&mut self, asked: Asked, reply: &Reply, overlap: bool) {
+        let header = v1::ResponseHeader {
+            cluster_id: "c0ffee".to_owned(),
+            node_id: 1,
+            term: 1,
+            revision: reply.revision.get(),
+            served_revision: self.index.max(reply.revision.get()),
+            position: reply.position,
+            replayed: reply.replayed,
+            log_time: Some(convert::timestamp(reply.time)),
+        };
+        let ending = expected_ending(&asked, reply).expect("a mutation's outcome");
+        self.call(asked, Some((header, ending)), overlap);
+    }
+
+    fn call(&mut self, asked: Asked, ending: Option<(v1::ResponseHeader, Outcome<Answer>)>, overlap: bool) {
+        let spread = if overlap { 1 + self.shape.overlap * 500 } else { 1 };
+        let begins_ns = self.now_ns.saturating_sub(1 + self.rng.below(spread));
+        let ends_ns = self.now_ns + 1 + self.rng.below(spread);
+        // Now and then a caller gives up.
+        let is_seen = !overlap || !self.rng.chance(200);
+        let ending = ending.filter(|_| is_seen);
+        let ends_ns = Some(ends_ns).filter(|_| ending.is_some());
+        self.calls.push(Call { asked, begins_ns, ends_ns, ending });
+    }
+
+    fn read(&mut self, asked: Asked) {
+        self.reads += 1;
+        let old = |back: usize| self.old.len().checked_sub(back).and_then(|at| self.old.get(at));
+        let back = if self.shape.operations < 50 { 2 } else { 8 };
+        let newest = (self.index, &self.state);
+        let (served, state) = match self.shape.fault {
+            Fault::StaleRead(number) if number == self.reads => {
+                old(back).map_or(newest, |(index, state)| (*index, state))
+            }
+            Fault::HiddenStaleRead(number) if number == self.reads => {
+                old(back).map_or(newest, |(_, state)| (self.index, state))
+            }
+            _ => newest,
+        };
+        let (revision, ending) = answers::read(state, &asked, served);
+        let header = v1::ResponseHeader {
+            cluster_id: "c0ffee".to_owned(),
+            node_id: 2,
+            term: 1,
+            revision,
+            served_revision: served,
+            ..v1::ResponseHeader::default()
+        };
+        self.call(asked, Some((header, ending)), true);
+    }
+
+    fn write(self, to: impl Write + Send + 'static) -> io::Result<()> {
+        let shared = sink::shared(to);
+        let clock = Arc::new(AtomicU64::new(0));
+        let ticking = Arc::clone(&clock);
+        let recording = Recording { id: "r1".into(), clock: "c1".into(), by: "made up".into() };
+        let recorder = Recorder::new(Box::new(shared.clone()), true, recording, move || {
+            ticking.load(Ordering::Relaxed)
+        })?;
+        let mut events: Vec<(u64, bool, usize)> = Vec::new();
+        for (at, call) in self.calls.iter().enumerate() {
+            events.push((call.begins_ns, false, at));
+            events.extend(call.ends_ns.map(|ends| (ends, true, at)));
+        }
+        events.sort_unstable();
+        let mut open: Vec<Option<Op>> = self.calls.iter().map(|_| None).collect();
+        for (at_ns, is_end, at) in events {
+            clock.store(at_ns, Ordering::Relaxed);
+            let call = &self.calls[at];
+            if !is_end {
+                open[at] = Some(recorder.invoke_any(&call.asked));
+                continue;
+            }
+            let op = open[at].take().expect("it has begun");
+            match call.ending.as_ref().expect("what ends has an ending") {
+                (header, Outcome::Ok(answer)) => op.answered_with(Some(header), &answer.encode()),
+                (header, Outcome::Refused { reason, message, metadata, fate, .. }) => {
+                    op.refused(Some(header), reason, message, metadata.clone(), *fate);
+                }
+                (_, other) => unreachable!("a cluster of one thread answers: {other:?}"),
+            }
+        }
+        recorder.finish()?;
+        let mut shared = shared;
+        for entry in &self.log {
+            shared.write_all(&entry_line(entry))?;
+        }
+        let (hash, rows) = self.hash();
+        for node in 1..=3 {
+            let (state_hash, chain_hash) = (hash.clone(), "00ff".to_owned());
+            let state = NodeState { node, applied: self.index, state_hash, chain_hash, rows };
+            shared.write_all(&state_line(&state))?;
+        }
+        shared.flush()
+    }
+
+    fn hash(&self) -> (String, u64) {
+        let mut requests: Vec<_> = self.state.requests().collect();
+        requests.sort_by_key(|(_, record)| (record.revision, record.position));
+        let rows = self.state.skus_after(None).map(CanonicalRow::Sku);
+        let rows = rows.chain(self.ledger.iter().map(CanonicalRow::Ledger));
+        let rows = rows.chain(self.state.orders().map(|order| CanonicalRow::Order(order)));
+        let rows = rows.chain(requests.iter().map(|(origin, record)| CanonicalRow::Request(origin, record)));
+        let rows =
+            rows.chain(self.state.stock_after(None).map(|(key, stock)| CanonicalRow::Stock(key, stock)));
+        let (hash, rows) = canonical_hash(rows, &self.state.clock());
+        let hex = hash.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a String takes everything");
+            text
+        });
+        (hex, rows)
+    }
+}
+
+/// A clone where one is wanted.
+trait CloneIf: Sized {
+    fn clone_if(&self, wanted: bool) -> Option<Self>;
+}
+
+impl CloneIf for State {
+    fn clone_if(&self, wanted: bool) -> Option<Self> {
+        wanted.then(|| self.clone())
+    }
+}

@@ -1,0 +1,250 @@
+//! The calls that a history holds, by their names, and their messages.
+
+use prost::Message;
+use stockade_proto::v1::{self, ResponseHeader, mutation, mutation_result};
+
+/// Why a call could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The call's name is none that is known.
+    #[error("`{0}` is no call that this version knows")]
+    Kind(String),
+    /// The message is none.
+    #[error("the message of a {kind} can't be decoded: {source}")]
+    Message {
+        /// The call's name.
+        kind: &'static str,
+        /// What is wrong with it.
+        source: prost::DecodeError,
+    },
+}
+
+/// A request message of a call that is recorded.
+pub trait Call: Message {
+    /// The call's name, as in the interface, in lower case.
+    const KIND: &'static str;
+    /// The request id; empty where the call has none.
+    fn request_id(&self) -> &str;
+    /// What it asks for, short.
+    fn words(&self) -> String;
+}
+
+/// A response message, which has a header.
+pub trait Headed: Message {
+    /// Who answered, and from which state.
+    fn header(&self) -> Option<&ResponseHeader>;
+}
+
+macro_rules! calls {
+    ($($(#[$doc:meta])* $variant:ident, $kind:literal, $request:ident => $response:ident $(, $id:ident)?;)*) => {
+        /// What was asked.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Asked {
+            $($(#[$doc])* $variant(v1::$request),)*
+        }
+
+        /// What was answered.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Answer {
+            $($(#[$doc])* $variant(v1::$response),)*
+        }
+
+        impl Asked {
+            /// The call's name.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $kind,)*
+                }
+            }
+
+            /// The request id; empty where the call has none.
+            pub fn request_id(&self) -> &str {
+                match self {
+                    $(Self::$variant(request) => Call::request_id(request),)*
+                }
+            }
+
+            /// What it asks for, short.
+            pub fn words(&self) -> String {
+                match self {
+                    $(Self::$variant(request) => Call::words(request),)*
+                }
+            }
+
+            /// The message's bytes.
+            pub fn encode(&self) -> Vec<u8> {
+                match self {
+                    $(Self::$variant(request) => request.encode_to_vec(),)*
+                }
+            }
+
+            /// The request of a call of this name.
+            pub fn decode(kind: &str, bytes: &[u8]) -> Result<Self, Unreadable> {
+                match kind {
+                    $($kind => v1::$request::decode(bytes).map(Self::$variant)
+                        .map_err(|source| Unreadable::Message { kind: $kind, source }),)*
+                    other => Err(Unreadable::Kind(other.to_owned())),
+                }
+            }
+
+            /// The response to this call, from its bytes.
+            pub fn decode_answer(&self, bytes: &[u8]) -> Result<Answer, Unreadable> {
+                match self {
+                    $(Self::$variant(_) => v1::$response::decode(bytes).map(Answer::$variant)
+                        .map_err(|source| Unreadable::Message { kind: $kind, source }),)*
+                }
+            }
+        }
+
+        impl Answer {
+            /// The message's bytes.
+            pub fn encode(&self) -> Vec<u8> {
+                match self {
+                    $(Self::$variant(response) => response.encode_to_vec(),)*
+                }
+            }
+
+            /// Who answered, and from which state.
+            pub fn header(&self) -> Option<&ResponseHeader> {
+                match self {
+                    $(Self::$variant(response) => response.header.as_ref(),)*
+                }
+            }
+
+            /// Takes the header out.
+            pub fn take_header(&mut self) -> Option<ResponseHeader> {
+                match self {
+                    $(Self::$variant(response) => response.header.take(),)*
+                }
+            }
+        }
+
+        $(
+            impl Call for v1::$request {
+                const KIND: &'static str = $kind;
+
+                fn request_id(&self) -> &str {
+                    calls!(@id self $($id)?)
+                }
+
+                fn words(&self) -> String {
+                    crate::words::Words::words(self)
+                }
+            }
+
+            impl Headed for v1::$response {
+                fn header(&self) -> Option<&ResponseHeader> {
+                    self.header.as_ref()
+                }
+            }
+
+            impl From<v1::$request> for Asked {
+                fn from(request: v1::$request) -> Self {
+                    Self::$variant(request)
+                }
+            }
+
+            impl From<v1::$response> for Answer {
+                fn from(response: v1::$response) -> Self {
+                    Self::$variant(response)
+                }
+            }
+        )*
+    };
+    (@id $self:ident $id:ident) => { &$self.$id };
+    (@id $self:ident) => { "" };
+}
+
+calls! {
+    /// A SKU is created.
+    CreateSku, "create_sku", CreateSkuRequest => CreateSkuResponse, request_id;
+    /// A SKU is changed.
+    UpdateSku, "update_sku", UpdateSkuRequest => UpdateSkuResponse, request_id;
+    /// A SKU is deleted.
+    DeleteSku, "delete_sku", DeleteSkuRequest => DeleteSkuResponse, request_id;
+    /// Goods come in.
+    ReceiveStock, "receive_stock", ReceiveStockRequest => ReceiveStockResponse, request_id;
+    /// A bucket is corrected.
+    AdjustStock, "adjust_stock", AdjustStockRequest => AdjustStockResponse, request_id;
+    /// An order is taken.
+    PlaceOrder, "place_order", PlaceOrderRequest => PlaceOrderResponse, request_id;
+    /// An order is paid.
+    ConfirmOrder, "confirm_order", ConfirmOrderRequest => ConfirmOrderResponse, request_id;
+    /// Units leave.
+    ShipOrder, "ship_order", ShipOrderRequest => ShipOrderResponse, request_id;
+    /// What is not shipped is given back.
+    CancelOrder, "cancel_order", CancelOrderRequest => CancelOrderResponse, request_id;
+    /// Shipped units come back.
+    ReturnOrder, "return_order", ReturnOrderRequest => ReturnOrderResponse, request_id;
+    /// The fate of a request is settled.
+    AbandonRequest, "abandon_request", AbandonRequestRequest => AbandonRequestResponse, request_id;
+    /// What became of a request is read.
+    GetOutcome, "get_outcome", GetOutcomeRequest => GetOutcomeResponse, request_id;
+    /// A SKU is read.
+    GetSku, "get_sku", GetSkuRequest => GetSkuResponse;
+    /// A page of SKUs is read.
+    ListSkus, "list_skus", ListSkusRequest => ListSkusResponse;
+    /// The stock at a location is read.
+    GetStock, "get_stock", GetStockRequest => GetStockResponse;
+    /// A page of stock is read.
+    ListStock, "list_stock", ListStockRequest => ListStockResponse;
+    /// An order is read.
+    GetOrder, "get_order", GetOrderRequest => GetOrderResponse;
+    /// A page of orders is read.
+    ListOrders, "list_orders", ListOrdersRequest => ListOrdersResponse;
+}
+
+macro_rules! mutations {
+    ($($variant:ident),*) => {
+        impl Asked {
+            /// The mutation that this call is; `None` for reads, and for `AbandonRequest`, which settles another.
+            pub fn mutation(&self) -> Option<mutation::Request> {
+                match self {
+                    $(Self::$variant(request) => Some(mutation::Request::$variant(request.clone())),)*
+                    Self::AbandonRequest(_)
+                    | Self::GetOutcome(_)
+                    | Self::GetSku(_)
+                    | Self::ListSkus(_)
+                    | Self::GetStock(_)
+                    | Self::ListStock(_)
+                    | Self::GetOrder(_)
+                    | Self::ListOrders(_) => None,
+                }
+            }
+
+            /// True of mutations, in which `AbandonRequest` is not counted.
+            pub fn is_mutation(&self) -> bool {
+                matches!(self, $(Self::$variant(_))|*)
+            }
+        }
+
+        impl From<mutation::Request> for Asked {
+            fn from(request: mutation::Request) -> Self {
+                match request {
+                    $(mutation::Request::$variant(request) => Self::$variant(request),)*
+                }
+            }
+        }
+
+        impl From<mutation_result::Response> for Answer {
+            fn from(response: mutation_result::Response) -> Self {
+                match response {
+                    $(mutation_result::Response::$variant(response) => Self::$variant(response),)*
+                }
+            }
+        }
+    };
+}
+
+mutations!(
+    CreateSku,
+    UpdateSku,
+    DeleteSku,
+    ReceiveStock,
+    AdjustStock,
+    PlaceOrder,
+    ConfirmOrder,
+    ShipOrder,
+    CancelOrder,
+    ReturnOrder
+);

@@ -1,0 +1,55 @@
+//! What a request asks for, in a few words, for people who read a history.
+
+use stockade_proto::v1;
+
+/// Says it.
+pub(crate) trait Words {
+    /// In a few words, without the request id.
+    fn words(&self) -> String;
+}
+
+macro_rules! words {
+    ($($request:ident, $this:ident => $text:expr;)*) => {
+        $(
+            impl Words for v1::$request {
+                fn words(&self) -> String {
+                    let $this = self;
+                    $text
+                }
+            }
+        )*
+    };
+}
+
+words! {
+    CreateSkuRequest, r => format!("create SKU {}", sku(r.sku.as_ref()));
+    UpdateSkuRequest, r => format!("update SKU {}", sku(r.sku.as_ref()));
+    DeleteSkuRequest, r => format!("delete SKU {}", r.sku_id);
+    ReceiveStockRequest, r => format!("receive {} of {} at {}", r.quantity, r.sku_id, r.location_id);
+    AdjustStockRequest, r => format!("adjust {} at {} by {}", r.sku_id, r.location_id, r.delta);
+    PlaceOrderRequest, r => format!("place order {} of {} lines", r.order_id, r.lines.len());
+    ConfirmOrderRequest, r => format!("confirm order {}", r.order_id);
+    ShipOrderRequest, r => format!("ship order {}", r.order_id);
+    CancelOrderRequest, r => format!("cancel order {}", r.order_id);
+    ReturnOrderRequest, r => format!("return {} lines of order {}", r.lines.len(), r.order_id);
+    AbandonRequestRequest, r => format!("abandon request {}", r.request_id);
+    GetOutcomeRequest, r => format!("outcome of request {}", r.request_id);
+    GetSkuRequest, r => format!("read SKU {}", r.sku_id);
+    ListSkusRequest, r => format!("list SKUs{}", page(&r.page_token));
+    GetStockRequest, r => format!("read stock of {} at {}", r.sku_id, r.location_id);
+    ListStockRequest, r => format!("list stock{}{}", of(&r.sku_id), page(&r.page_token));
+    GetOrderRequest, r => format!("read order {}", r.order_id);
+    ListOrdersRequest, r => format!("list orders{}{}", of(&r.customer_id), page(&r.page_token));
+}
+
+fn sku(sku: Option<&v1::Sku>) -> &str {
+    sku.map_or("", |sku| sku.sku_id.as_str())
+}
+
+fn of(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" of {name}") }
+}
+
+fn page(token: &str) -> &'static str {
+    if token.is_empty() { "" } else { ", a further page" }
+}

@@ -1,0 +1,230 @@
+//! The model: all rows, and the way of an entry through them.
+
+use std::collections::BTreeMap;
+
+use stockade_state_machine::LogTime;
+use stockade_state_machine::Revision;
+use stockade_state_machine::change::Clock;
+use stockade_state_machine::command::{Command, Entry, Origin, Request};
+use stockade_state_machine::document::Document;
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::limits::MAX_EXPIRE_BATCH;
+use stockade_state_machine::order::Order;
+use stockade_state_machine::outcome::{Outcome, Reply};
+use stockade_state_machine::rejection::{Rejection, Resource};
+use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::sku::Sku;
+use stockade_state_machine::stock::{Stock, StockKey};
+
+use crate::malformed;
+use crate::plan::Plan;
+use crate::requests::{Fate, RequestLimits};
+
+/// All state, in rows.
+///
+/// Invariants:
+/// - An order stands in exactly one of two maps: in `unpaid` while units are held for it, in `settled_or_owed` after.
+///   It is there once; that the unpaid ones stand apart spares a look through all orders there ever were.
+/// - The ledger stands in the order of (revision, position).
+/// - `clock.now` and `clock.horizon_ms` only rise.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    pub(crate) limits: RequestLimits,
+    pub(crate) clock: Clock,
+    pub(crate) skus: BTreeMap<SkuId, Sku>,
+    pub(crate) stock: BTreeMap<StockKey, Stock>,
+    pub(crate) unpaid: BTreeMap<OrderId, Order>,
+    pub(crate) settled_or_owed: BTreeMap<OrderId, Order>,
+    pub(crate) documents: BTreeMap<DocumentId, Document>,
+    pub(crate) ledger: Vec<LedgerEntry>,
+    pub(crate) requests: BTreeMap<Origin, RequestRecord>,
+}
+
+/// Where and when a command is decided.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) revision: Revision,
+    pub(crate) position: u32,
+    pub(crate) now: LogTime,
+}
+
+impl Model {
+    /// A model without rows that keeps request records within the given limits.
+    pub fn with_limits(limits: RequestLimits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Decides the requests of an entry, each in its turn. One reply for each, in their order.
+    pub fn apply(&mut self, revision: Revision, entry: &Entry) -> Vec<Reply> {
+        // "Log time ... Execution never lets it go back."
+        self.clock.now = self.clock.now.max(entry.time);
+        self.raise_horizon_with_time();
+        let now = self.clock.now;
+        // "position: Position among the commands of that index", "from 0".
+        entry
+            .requests
+            .iter()
+            .zip(0_u32..)
+            .map(|(request, position)| self.answer(Moment { revision, position, now }, request))
+            .collect()
+    }
+
+    /// SKUs, in the order of their ids.
+    pub fn skus(&self) -> impl Iterator<Item = &Sku> {
+        self.skus.values()
+    }
+
+    /// Rows of stock, in the order of SKU id, then location id.
+    pub fn stock(&self) -> impl Iterator<Item = (&StockKey, &Stock)> {
+        self.stock.iter()
+    }
+
+    /// Orders, in the order of their ids.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        let mut orders: Vec<&Order> = self.unpaid.values().chain(self.settled_or_owed.values()).collect();
+        orders.sort_by(|a, b| a.id.cmp(&b.id));
+        orders.into_iter()
+    }
+
+    /// Booked documents, in the order of their ids.
+    pub fn documents(&self) -> impl Iterator<Item = (&DocumentId, &Document)> {
+        self.documents.iter()
+    }
+
+    /// Movements, in the order of (revision, position).
+    pub fn ledger(&self) -> impl DoubleEndedIterator<Item = &LedgerEntry> + ExactSizeIterator {
+        self.ledger.iter()
+    }
+
+    /// Request records that have not been removed, in the order of request id, then principal. One that is at or under
+    /// the horizon may be among them.
+    pub fn requests(&self) -> impl Iterator<Item = (&Origin, &RequestRecord)> {
+        self.requests.iter()
+    }
+
+    /// Log time and horizon.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    fn answer(&mut self, moment: Moment, request: &Request) -> Reply {
+        // "origin: None for what the system proposes itself": such a command has no id, and no record.
+        let Some(origin) = &request.origin else {
+            let outcome = self.run(moment, request);
+            return fresh(moment, outcome);
+        };
+        match self.fate(origin, request) {
+            Fate::Kept(record) => replay(record),
+            Fate::Refused(rejection) => fresh(moment, Outcome::Rejected(rejection)),
+            Fate::NotSeen => {
+                let outcome = self.run(moment, request);
+                // "RetryAfterExpiry: Not for callers and never recorded".
+                if outcome != Outcome::Rejected(Rejection::RetryAfterExpiry) {
+                    self.record(moment, origin, request, &outcome);
+                }
+                fresh(moment, outcome)
+            }
+        }
+    }
+
+    /// Decides a command that has not been decided before.
+    fn run(&mut self, moment: Moment, request: &Request) -> Outcome {
+        // "Precedence among several: authentication, permission, malformed request, request id, not found, ..." The
+        // gateway refuses a malformed request before there is an id to look at; in the log the id comes first.
+        if let Some(rule) = malformed::broken_rule(&request.command) {
+            return Outcome::Rejected(Rejection::Malformed(rule));
+        }
+        // "nothing commits after its expire time in log time" (I12).
+        if let Some(order) = request.command.order() {
+            self.expire_if_due(moment, &order.clone());
+        }
+        let first = self.attempt(moment, request);
+        if !is_short(&first) || self.due(moment.now).is_empty() {
+            return first;
+        }
+        // Units whose hold is over are free, even where nobody has given them back yet.
+        self.expire_due(moment, MAX_EXPIRE_BATCH);
+        let second = self.attempt(moment, request);
+        // "RetryAfterExpiry: more holds are due than one command may expire."
+        if is_short(&second) && !self.due(moment.now).is_empty() {
+            return Outcome::Rejected(Rejection::RetryAfterExpiry);
+        }
+        second
+    }
+
+    /// Decides against the rows as they are, and writes all of it or nothing.
+    fn attempt(&mut self, moment: Moment, request: &Request) -> Outcome {
+        // "rejection: An outcome in which nothing changed".
+        self.decide(moment, request)
+            .and_then(|plan| self.carry_out(moment, plan))
+            .unwrap_or_else(Outcome::Rejected)
+    }
+
+    fn decide(&self, moment: Moment, request: &Request) -> Result<Plan, Rejection> {
+        let origin = request.origin.as_ref();
+        match &request.command {
+            Command::CreateSku(command) => self.create_sku(moment, command),
+            Command::UpdateSku(command) => self.update_sku(moment, command),
+            Command::DeleteSku(command) => self.delete_sku(command),
+            Command::ReceiveStock(command) => self.receive_stock(moment, origin, command),
+            Command::AdjustStock(command) => self.adjust_stock(moment, origin, command),
+            Command::PlaceOrder(command) => self.place_order(moment, origin, command),
+            Command::ConfirmOrder(command) => self.confirm_order(moment, origin, command),
+            Command::ShipOrder(command) => self.ship_order(moment, origin, command),
+            Command::CancelOrder(command) => self.cancel_order(moment, origin, command),
+            Command::ReturnOrder(command) => self.return_order(moment, origin, command),
+            Command::ExpireDue(command) => Ok(self.plan_expire_due(moment, *command)),
+            // "AbandonRequest: Makes NOT_SEEN final": the record that follows is all there is to it.
+            Command::AbandonRequest => Ok(Plan::of(Outcome::RequestAbandoned)),
+        }
+    }
+
+    /// The stock of a SKU at a location; "all zero where none was ever booked".
+    pub(crate) fn stock_at(&self, key: &StockKey) -> Stock {
+        self.stock.get(key).copied().unwrap_or_default()
+    }
+
+    /// The rows of a SKU, in the order of location ids.
+    pub(crate) fn stock_of<'a>(&'a self, sku: &'a SkuId) -> impl Iterator<Item = (&'a StockKey, &'a Stock)> {
+        let least = LocationId::new("!").expect("the least visible character is an id");
+        self.stock
+            .range(StockKey { sku: sku.clone(), location: least }..)
+            .take_while(move |(key, _)| key.sku == *sku)
+    }
+
+    /// "`NOT_FOUND`: no such SKU".
+    pub(crate) fn sku_must_exist(&self, sku: &SkuId) -> Result<&Sku, Rejection> {
+        self.skus.get(sku).ok_or_else(|| Rejection::NotFound(Resource::Sku(sku.clone())))
+    }
+
+    /// "A second booking under the same number is refused for ever", over receipts, adjustments and returns, which
+    /// "share one name space".
+    pub(crate) fn document_must_be_new(&self, document: Option<&DocumentId>) -> Result<(), Rejection> {
+        match document {
+            Some(id) if self.documents.contains_key(id) => {
+                Err(Rejection::AlreadyExists(Resource::Document(id.clone())))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+fn is_short(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Rejected(Rejection::InsufficientStock { .. }))
+}
+
+fn fresh(moment: Moment, outcome: Outcome) -> Reply {
+    Reply { outcome, revision: moment.revision, position: moment.position, time: moment.now, replayed: false }
+}
+
+/// "the same outcome, header aside, with the original `revision` and `replayed = true`".
+fn replay(record: RequestRecord) -> Reply {
+    Reply {
+        outcome: record.outcome,
+        revision: record.revision,
+        position: record.position,
+        time: record.time,
+        replayed: true,
+    }
+}

@@ -1,0 +1,38 @@
+//! The state of an order: "Follows from the quantities of its lines."
+
+use stockade_state_machine::order::{Order, OrderLine, OrderState};
+
+use crate::model::Model;
+
+impl Model {
+    /// The state that follows from the lines of an order.
+    pub fn order_state(order: &Order) -> OrderState {
+        let any = |units: fn(&OrderLine) -> i64| order.lines.iter().any(|line| units(line) > 0);
+        let held = any(|line| line.held);
+        let owed = any(|line| line.allocated - line.shipped);
+        let shipped = any(|line| line.shipped);
+        let returned = any(|line| line.returned);
+        let with_customer = any(|line| line.shipped - line.returned);
+        let expired = any(|line| line.expired);
+        // "Units are held until `expire_time`."
+        if held {
+            return OrderState::PendingPayment;
+        }
+        match (shipped, returned) {
+            // "Paid, nothing shipped yet."
+            (false, _) if owed => OrderState::Confirmed,
+            // "Not paid in time."
+            (false, _) if expired => OrderState::Expired,
+            // "Nothing is held, owed or shipped."
+            (false, _) => OrderState::Cancelled,
+            // "Some units shipped, some are still to ship."
+            (true, false) if owed => OrderState::PartiallyShipped,
+            // "All that will ship has shipped."
+            (true, false) => OrderState::Shipped,
+            // "Some shipped units came back, or all did and others are still to ship."
+            (true, true) if with_customer || owed => OrderState::PartiallyReturned,
+            // "All shipped units came back, and none is to ship."
+            (true, true) => OrderState::Returned,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a whole state breaks of the invariants, recomputed from the ledger and the orders.
+//!
+//! Each check looks through everything again by itself, whatever another has found out. Not told here, because a state
+//! can't tell: I7, I8 and I10 (nothing that they speak of is there), I13 and I14 (they compare states).
+
+mod ledger;
+mod orders;
+mod requests;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use stockade_state_machine::ids::OrderId;
+use stockade_state_machine::order::{Order, OrderLine};
+use stockade_state_machine::stock::{Bucket, StockKey};
+
+use crate::model::Model;
+
+/// What was found, in words.
+#[derive(Default)]
+struct Found(Vec<String>);
+
+impl Found {
+    fn unless(&mut self, holds: bool, words: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(words());
+        }
+    }
+}
+
+impl Model {
+    /// Every invariant that this state breaks, in words that begin with its number; empty where there is none. Looks
+    /// through the whole ledger.
+    pub fn violations(&self) -> Vec<String> {
+        let mut found = Found::default();
+        self.check_stock(&mut found);
+        self.check_clock(&mut found);
+        self.check_ledger_order(&mut found);
+        self.check_ledger_shapes(&mut found);
+        self.check_balances(&mut found);
+        self.check_orders(&mut found);
+        self.check_orders_against_ledger(&mut found);
+        self.check_holds(&mut found);
+        self.check_requests(&mut found);
+        self.check_documents(&mut found);
+        found.0
+    }
+
+    fn check_stock(&self, found: &mut Found) {
+        let held = self.units_of_orders(|line| line.held);
+        let owed = self.units_of_orders(|line| line.allocated - line.shipped);
+        for (key, stock) in &self.stock {
+            // "on_hand = available + reserved + committed + safety_stock + damaged + quality_control" (I1).
+            let sum: i128 = stock.buckets().into_iter().map(i128::from).sum();
+            found.unless(sum == i128::from(stock.on_hand()), || {
+                format!("I1: {} is on hand of {}, its buckets hold {sum}", stock.on_hand(), name(key))
+            });
+            // "no bucket is ever below 0" (I2).
+            for bucket in Bucket::ALL {
+                found.unless(stock.get(bucket) >= 0, || {
+                    format!("I2: {} of {} is {}", bucket.name(), name(key), stock.get(bucket))
+                });
+            }
+            found.unless(self.skus.contains_key(&key.sku), || {
+                format!("stock: {} has a row, its SKU is not there", name(key))
+            });
+        }
+        for key in self.stock.keys().chain(held.keys()).chain(owed.keys()) {
+            let stock = self.stock_at(key);
+            // "reserved = sum of the open quantities of ... unpaid orders" (I3).
+            let held = held.get(key).copied().unwrap_or_default();
+            found.unless(i128::from(stock.get(Bucket::Reserved)) == held, || {
+                format!(
+                    "I3: reserved of {} is {}, orders hold {held}",
+                    name(key),
+                    stock.get(Bucket::Reserved)
+                )
+            });
+            // "committed = sum of (allocated - shipped) over orders" (I4).
+            let owed = owed.get(key).copied().unwrap_or_default();
+            found.unless(i128::from(stock.get(Bucket::Committed)) == owed, || {
+                format!(
+                    "I4: committed of {} is {}, orders are owed {owed}",
+                    name(key),
+                    stock.get(Bucket::Committed)
+                )
+            });
+        }
+    }
+
+    fn check_clock(&self, found: &mut Found) {
+        let log_time = self.clock.now;
+        // "Log time ... the largest seen".
+        let last = self.ledger.last().map(|entry| entry.time).unwrap_or_default();
+        found.unless(last <= log_time, || format!("clock: log time is {log_time}, the ledger is at {last}"));
+        // "for a configurable retention": what is older is behind the horizon.
+        let lowest = log_time.millis().saturating_sub(self.limits.retention_ms);
+        found.unless(self.clock.horizon_ms >= lowest, || {
+            format!("clock: the horizon is {}, it should be at least {lowest}", self.clock.horizon_ms)
+        });
+    }
+
+    /// A sum over all lines of all orders, by what they name.
+    fn units_of_orders(&self, units: impl Fn(&OrderLine) -> i64) -> BTreeMap<StockKey, i128> {
+        let mut sums = BTreeMap::new();
+        for line in self.orders().flat_map(|order| &order.lines) {
+            let units = i128::from(units(line));
+            if units != 0 {
+                *sums.entry(key_of(line)).or_default() += units;
+            }
+        }
+        sums
+    }
+
+    /// All orders with the key that they stand under.
+    fn order_rows(&self) -> impl Iterator<Item = (&OrderId, &Order)> {
+        self.unpaid.iter().chain(&self.settled_or_owed)
+    }
+}
+
+fn key_of(line: &OrderLine) -> StockKey {
+    StockKey { sku: line.sku.clone(), location: line.location.clone() }
+}
+
+fn name(key: &StockKey) -> String {
+    format!("{} at {}", key.sku, key.location)
+}

@@ -1,0 +1,237 @@
+//! A model, a clock and a caller. After every entry nothing may be violated.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use stockade_model::{Model, RequestLimits};
+use stockade_state_machine::command::{
+    CancelOrder, Command, ConfirmOrder, ContentHash, CreateSku, Disposition, Entry, LineQuantity, Origin,
+    PlaceLine, PlaceOrder, ReceiveStock, Request, ReturnLine, ReturnOrder, ShipOrder,
+};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::order::{Currency, Order, OrderState};
+use stockade_state_machine::outcome::{Outcome, Reply};
+use stockade_state_machine::rejection::Rejection;
+use stockade_state_machine::stock::{Stock, StockKey};
+use stockade_state_machine::{LogTime, Revision};
+
+pub(crate) const SECOND_US: u64 = 1_000_000;
+pub(crate) const HOLD_US: u64 = 60 * SECOND_US;
+/// When every world begins, in microseconds since 1970.
+pub(crate) const BEGIN_US: u64 = 1_700_000_000 * SECOND_US;
+
+pub(crate) struct World {
+    pub(crate) model: Model,
+    pub(crate) now_us: u64,
+    pub(crate) index: u64,
+    made_ids: u64,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with_limits(RequestLimits::default())
+    }
+
+    pub(crate) fn with_limits(limits: RequestLimits) -> Self {
+        Self { model: Model::with_limits(limits), now_us: BEGIN_US, index: 0, made_ids: 0 }
+    }
+
+    /// A world with a SKU `mug` and so many of them at the location `a`.
+    pub(crate) fn with_mugs(units: i64) -> Self {
+        let mut world = Self::new();
+        world.create("mug");
+        world.receive("mug", "a", units);
+        world
+    }
+
+    pub(crate) fn wait(&mut self, micros: u64) {
+        self.now_us += micros;
+    }
+
+    /// An origin of the caller `shop` that was never there before, made now.
+    pub(crate) fn new_origin(&mut self) -> Origin {
+        self.made_ids += 1;
+        origin_at(self.now_us / 1_000, self.made_ids)
+    }
+
+    pub(crate) fn apply(&mut self, requests: Vec<Request>) -> Vec<Reply> {
+        self.index += 1;
+        let entry = Entry { time: LogTime::from_micros(self.now_us), requests };
+        let replies = self.model.apply(Revision::new(self.index), &entry);
+        assert_eq!(replies.len(), entry.requests.len());
+        assert_eq!(self.model.violations(), Vec::<String>::new(), "after entry {}", self.index);
+        replies
+    }
+
+    /// Runs commands of the caller in one entry, each under an id of its own.
+    pub(crate) fn run_all(&mut self, commands: Vec<Command>) -> Vec<Reply> {
+        let requests =
+            commands.into_iter().map(|command| request(Some(self.new_origin()), command)).collect();
+        self.apply(requests)
+    }
+
+    pub(crate) fn run_under(&mut self, origin: Option<Origin>, command: Command) -> Reply {
+        self.apply(vec![request(origin, command)]).remove(0)
+    }
+
+    pub(crate) fn run(&mut self, command: Command) -> Outcome {
+        self.run_all(vec![command]).remove(0).outcome
+    }
+
+    pub(crate) fn refusal(&mut self, command: Command) -> Rejection {
+        match self.run(command) {
+            Outcome::Rejected(rejection) => rejection,
+            other => panic!("{other:?} was no refusal"),
+        }
+    }
+
+    pub(crate) fn create(&mut self, sku: &str) {
+        let command = Command::CreateSku(CreateSku { sku: sku_id(sku), display_name: format!("The {sku}") });
+        assert!(matches!(self.run(command), Outcome::SkuCreated(_)));
+    }
+
+    pub(crate) fn receive(&mut self, sku: &str, location: &str, units: i64) {
+        assert!(matches!(self.run(receipt(sku, location, units)), Outcome::StockReceived(..)));
+    }
+
+    pub(crate) fn place(&mut self, order: &str, lines: &[(&str, Option<&str>, i64)]) {
+        let outcome = self.run(placement(order, lines));
+        assert!(matches!(outcome, Outcome::OrderPlaced { .. }), "{outcome:?}");
+    }
+
+    pub(crate) fn confirm(&mut self, order: &str) {
+        let outcome = self.run(confirmation(order));
+        assert!(matches!(outcome, Outcome::OrderConfirmed { .. }), "{outcome:?}");
+    }
+
+    /// An order `o` of so many mugs from `a`, paid.
+    pub(crate) fn paid_order(units: i64) -> Self {
+        let mut world = Self::with_mugs(units);
+        world.place("o", &[("mug", Some("a"), units)]);
+        world.confirm("o");
+        world
+    }
+
+    /// An order `o` of so many mugs from `a`, of which so many have shipped.
+    pub(crate) fn shipped_order(units: i64, shipped: i64) -> Self {
+        let mut world = Self::paid_order(units);
+        let outcome = world.run(shipment("o", &[(1, shipped)]));
+        assert!(matches!(outcome, Outcome::OrderShipped { .. }), "{outcome:?}");
+        world
+    }
+
+    pub(crate) fn order(&self, id: &str) -> Order {
+        self.model.orders().find(|order| order.id.as_str() == id).expect("the order is there").clone()
+    }
+
+    pub(crate) fn state(&self, id: &str) -> OrderState {
+        Model::order_state(&self.order(id))
+    }
+
+    /// The row of stock; all zero where there is none.
+    pub(crate) fn stock(&self, sku: &str, location: &str) -> Stock {
+        let key = key(sku, location);
+        self.model.stock().find(|(found, _)| **found == key).map(|(_, stock)| *stock).unwrap_or_default()
+    }
+
+    /// Available, reserved, committed, safety stock, damaged, quality control.
+    pub(crate) fn mugs(&self) -> [i64; 6] {
+        self.stock("mug", "a").buckets()
+    }
+
+    pub(crate) fn last_movement(&self) -> LedgerEntry {
+        self.model.ledger().last().expect("something moved").clone()
+    }
+}
+
+pub(crate) fn sku_id(text: &str) -> SkuId {
+    SkuId::new(text).expect("a SKU id")
+}
+
+pub(crate) fn location_id(text: &str) -> LocationId {
+    LocationId::new(text).expect("a location id")
+}
+
+pub(crate) fn order_id(text: &str) -> OrderId {
+    OrderId::new(text).expect("an order id")
+}
+
+pub(crate) fn document_id(text: &str) -> DocumentId {
+    DocumentId::new(text).expect("a document id")
+}
+
+pub(crate) fn principal(text: &str) -> Principal {
+    Principal::new(text).expect("a principal")
+}
+
+pub(crate) fn key(sku: &str, location: &str) -> StockKey {
+    StockKey { sku: sku_id(sku), location: location_id(location) }
+}
+
+/// The number-th request id of a millisecond, of the caller `shop`.
+pub(crate) fn origin_at(millis: u64, number: u64) -> Origin {
+    let bits = (u128::from(millis) << 80) | (7 << 76) | (2 << 62) | u128::from(number);
+    Origin { request: RequestId::new(bits).expect("a version 7 UUID"), principal: principal("shop") }
+}
+
+pub(crate) fn request(origin: Option<Origin>, command: Command) -> Request {
+    let mut hasher = DefaultHasher::new();
+    format!("{command:?}").hash(&mut hasher);
+    Request { origin, content: ContentHash(u128::from(hasher.finish())), command }
+}
+
+pub(crate) fn receipt(sku: &str, location: &str, quantity: i64) -> Command {
+    Command::ReceiveStock(ReceiveStock {
+        sku: sku_id(sku),
+        location: location_id(location),
+        quantity,
+        document: None,
+        reference: String::new(),
+    })
+}
+
+pub(crate) fn placement(order: &str, lines: &[(&str, Option<&str>, i64)]) -> Command {
+    let line = |(sku, location, quantity): &(&str, Option<&str>, i64)| PlaceLine {
+        sku: sku_id(sku),
+        location: location.map(location_id),
+        quantity: *quantity,
+        unit_price_minor: 999,
+    };
+    Command::PlaceOrder(PlaceOrder {
+        order: order_id(order),
+        customer: None,
+        currency: Currency::new("EUR").expect("a currency"),
+        lines: lines.iter().map(line).collect(),
+        hold_us: HOLD_US,
+    })
+}
+
+pub(crate) fn confirmation(order: &str) -> Command {
+    Command::ConfirmOrder(ConfirmOrder { order: order_id(order), payment_reference: "paid".to_owned() })
+}
+
+pub(crate) fn shipment(order: &str, lines: &[(u32, i64)]) -> Command {
+    let line = |(line, quantity): &(u32, i64)| LineQuantity { line: *line, quantity: *quantity };
+    Command::ShipOrder(ShipOrder {
+        order: order_id(order),
+        lines: lines.iter().map(line).collect(),
+        tracking_number: "parcel".to_owned(),
+    })
+}
+
+pub(crate) fn cancellation(order: &str) -> Command {
+    Command::CancelOrder(CancelOrder { order: order_id(order) })
+}
+
+pub(crate) fn comeback(order: &str, lines: &[(u32, i64, Disposition)]) -> ReturnOrder {
+    let line = |(line, quantity, disposition): &(u32, i64, Disposition)| ReturnLine {
+        line: *line,
+        quantity: *quantity,
+        disposition: *disposition,
+    };
+    ReturnOrder { order: order_id(order), lines: lines.iter().map(line).collect(), document: None }
+}
+
+pub(crate) fn restock(order: &str, line: u32, units: i64) -> Command {
+    Command::ReturnOrder(comeback(order, &[(line, units, Disposition::Restock)]))
+}

@@ -1,0 +1,325 @@
+//! Writes commands: about few things, so that they meet, and about what the state makes interesting.
+
+use stockade_env::Random;
+use stockade_state_machine::State;
+use stockade_state_machine::command::{
+    AdjustStock, CancelOrder, Command, ConfirmOrder, CreateSku, DeleteSku, Disposition, ExpireDue,
+    LineQuantity, PlaceLine, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, ShipOrder, UpdateSku,
+};
+use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::limits::{
+    DEFAULT_HOLD_US, MAX_HOLD_US, MAX_LINE_QUANTITY, MAX_STOCK_CHANGE, MIN_HOLD_US,
+};
+use stockade_state_machine::order::{Currency, Operation, OrderLine};
+use stockade_state_machine::stock::{Bucket, StockKey};
+
+use super::author::{VAST, pick};
+use super::spoil;
+
+/// How often each kind of command comes, before an episode makes it its own.
+const WEIGHTS: [u64; 12] = [6, 3, 5, 14, 12, 26, 18, 14, 8, 14, 3, 2];
+/// Commands out of a thousand that break a bound.
+const SPOILT: u64 = 25;
+/// Orders that are looked at to find one of interest.
+const TRIES: u32 = 12;
+const BUCKETS: [Bucket; 4] =
+    [Bucket::Available, Bucket::SafetyStock, Bucket::Damaged, Bucket::QualityControl];
+
+pub(super) fn sku_id(text: &str) -> SkuId {
+    SkuId::new(text).expect("an id")
+}
+
+pub(super) fn location(number: u64) -> LocationId {
+    LocationId::new(&format!("l{number}")).expect("an id")
+}
+
+/// The SKU that no episode is without for long.
+pub(super) fn first_sku() -> SkuId {
+    sku_id("s0")
+}
+
+/// Writes commands.
+pub(super) struct Writer {
+    random: Random,
+    weights: [u64; 12],
+    skus: u64,
+    locations: u64,
+    orders: u64,
+    documents: u64,
+}
+
+impl Writer {
+    /// Each episode prefers other commands, and has as many things as it likes.
+    pub(super) fn new(random: &Random) -> Self {
+        let weights = WEIGHTS.map(|weight| weight * (1 + random.below(4)));
+        let (skus, locations) = (1 + random.below(4), 1 + random.below(3));
+        Self { random: random.clone(), weights, skus, locations, orders: 0, documents: 0 }
+    }
+
+    /// A command of any kind.
+    pub(super) fn command(&mut self, state: &State) -> Command {
+        let mut command = self.well_formed(state);
+        let mut spoilt = self.random.below(1_000) < SPOILT;
+        while spoilt {
+            spoil::spoil(&mut command, &self.random);
+            spoilt = self.random.below(3) == 0;
+        }
+        command
+    }
+
+    fn well_formed(&mut self, state: &State) -> Command {
+        let mut left = self.random.below(self.weights.iter().sum());
+        let kind = self.weights.iter().position(|weight| {
+            let found = left < *weight;
+            left = left.saturating_sub(*weight);
+            found
+        });
+        match kind.expect("it is below the sum") {
+            0 => Command::CreateSku(CreateSku { sku: self.sku(), display_name: self.text(3) }),
+            1 => {
+                let display_name = (self.random.below(3) > 0).then(|| self.text(256));
+                Command::UpdateSku(UpdateSku { sku: self.sku(), display_name })
+            }
+            2 => Command::DeleteSku(DeleteSku { sku: self.sku() }),
+            3 => self.receive(),
+            4 => self.adjust(state),
+            5 => self.place(),
+            6 => {
+                let payment_reference = self.text(if self.random.below(20) == 0 { 512 } else { 9 });
+                Command::ConfirmOrder(ConfirmOrder {
+                    order: self.order(state, Operation::Confirm),
+                    payment_reference,
+                })
+            }
+            7 => self.ship(state),
+            8 => Command::CancelOrder(CancelOrder { order: self.order(state, Operation::Cancel) }),
+            9 => self.book_return(state),
+            10 => {
+                let limits = [0, 1, 2, 1_000, 1_001, u32::MAX];
+                Command::ExpireDue(ExpireDue { limit: pick(&self.random, &limits) })
+            }
+            _ => Command::AbandonRequest,
+        }
+    }
+
+    /// An order of one unit that there surely is.
+    pub(super) fn small_order(&mut self, sku: &str, hold_us: u64) -> Command {
+        let location = Some(location(0));
+        let line = PlaceLine { sku: sku_id(sku), location, quantity: 1, unit_price_minor: 0 };
+        self.place_lines(vec![line], hold_us)
+    }
+
+    /// An order of more than there is.
+    pub(super) fn order_of_everything(&mut self, hold_us: u64) -> Command {
+        let line =
+            PlaceLine { sku: first_sku(), location: None, quantity: MAX_LINE_QUANTITY, unit_price_minor: 0 };
+        self.place_lines(vec![line], hold_us)
+    }
+
+    fn place_lines(&mut self, lines: Vec<PlaceLine>, hold_us: u64) -> Command {
+        self.orders += 1;
+        let order = order_id(self.orders);
+        let currency = Currency::new("EUR").expect("a currency");
+        Command::PlaceOrder(PlaceOrder { order, customer: None, currency, lines, hold_us })
+    }
+
+    fn sku(&self) -> SkuId {
+        match self.random.below(12) {
+            0 => sku_id(VAST),
+            _ => sku_id(&format!("s{}", self.random.below(self.skus))),
+        }
+    }
+
+    fn location(&self) -> LocationId {
+        location(self.random.below(self.locations))
+    }
+
+    fn text(&self, most: u64) -> String {
+        let length = [0, 1, most][usize::try_from(self.random.below(3)).expect("below 3")];
+        "x".repeat(usize::try_from(length).expect("short"))
+    }
+
+    /// A new number, or one that was there.
+    fn document(&mut self) -> Option<DocumentId> {
+        let number = match self.random.below(10) {
+            0..5 => return None,
+            5 => self.documents.saturating_sub(self.random.below(5)),
+            _ => {
+                self.documents += 1;
+                self.documents
+            }
+        };
+        Some(DocumentId::new(&format!("d{number}")).expect("an id"))
+    }
+
+    /// An order that may be of interest to an operation: often one that allows it, mostly one that is there.
+    fn order(&self, state: &State, operation: Operation) -> OrderId {
+        let mut order = self.any_order();
+        let wanted = self.random.below(5);
+        for _ in 0..TRIES {
+            let fits = match state.order(&order) {
+                Some(found) => wanted < 2 || found.state().allowed().contains(&operation),
+                None => wanted == 0,
+            };
+            if fits {
+                break;
+            }
+            order = self.any_order();
+        }
+        order
+    }
+
+    /// One of the last orders, seldom one of long ago.
+    fn any_order(&self) -> OrderId {
+        let back = match self.random.below(10) {
+            0..6 => self.random.below(6),
+            6..9 => self.random.below(25),
+            _ => self.random.below(self.orders + 1),
+        };
+        order_id(self.orders.saturating_sub(back))
+    }
+
+    fn receive(&mut self) -> Command {
+        let quantity = match self.random.below(20) {
+            0 => MAX_STOCK_CHANGE,
+            1..6 => 1_000,
+            _ => self.units(12),
+        };
+        Command::ReceiveStock(ReceiveStock {
+            sku: self.sku(),
+            location: self.location(),
+            quantity,
+            document: self.document(),
+            reference: self.text(512),
+        })
+    }
+
+    /// Often what empties a bucket, so that SKUs can go.
+    fn adjust(&mut self, state: &State) -> Command {
+        let key = StockKey { sku: self.sku(), location: self.location() };
+        let stock = state.stock(&key);
+        let filled = BUCKETS.into_iter().find(|bucket| stock.get(*bucket) > 0);
+        let (bucket, delta) = match (self.random.below(10), filled) {
+            (0..4, Some(bucket)) => (bucket, -stock.get(bucket).min(MAX_STOCK_CHANGE)),
+            (4, Some(bucket)) => (bucket, -stock.get(bucket).min(MAX_STOCK_CHANGE - 1) - 1),
+            (5, _) => (pick(&self.random, &BUCKETS), MAX_STOCK_CHANGE),
+            (6 | 7, _) => (pick(&self.random, &BUCKETS), -self.units(5)),
+            _ => (pick(&self.random, &BUCKETS), self.units(5)),
+        };
+        let reasons = [Reason::Correction, Reason::CycleCount, Reason::Restock, Reason::Other];
+        Command::AdjustStock(AdjustStock {
+            sku: key.sku,
+            location: key.location,
+            bucket,
+            delta,
+            reason: pick(&self.random, &reasons),
+            document: self.document(),
+            reference: self.text(512),
+        })
+    }
+
+    fn place(&mut self) -> Command {
+        let count = match self.random.below(100) {
+            0 => 40,
+            1..60 => 1,
+            _ => 2 + self.random.below(4),
+        };
+        let lines = (0..count).map(|_| self.new_line()).collect();
+        let holds = [
+            MIN_HOLD_US,
+            2 * MIN_HOLD_US,
+            60 * MIN_HOLD_US,
+            DEFAULT_HOLD_US,
+            4 * DEFAULT_HOLD_US,
+            MAX_HOLD_US,
+        ];
+        let order = if self.random.below(8) == 0 {
+            self.any_order()
+        } else {
+            self.orders += 1;
+            order_id(self.orders)
+        };
+        Command::PlaceOrder(PlaceOrder {
+            order,
+            customer: (self.random.below(2) == 0).then(|| CustomerId::new("c").expect("an id")),
+            currency: Currency::new(pick(&self.random, &["EUR", "JPY"])).expect("a currency"),
+            lines,
+            hold_us: pick(&self.random, &holds),
+        })
+    }
+
+    fn new_line(&self) -> PlaceLine {
+        PlaceLine {
+            sku: self.sku(),
+            location: (self.random.below(3) == 0).then(|| self.location()),
+            quantity: if self.random.below(40) == 0 { MAX_LINE_QUANTITY } else { self.units(4) },
+            unit_price_minor: i64::from(self.random.below(2) == 0),
+        }
+    }
+
+    fn ship(&mut self, state: &State) -> Command {
+        let order = self.order(state, Operation::Ship);
+        let lines = if self.random.below(3) == 0 {
+            Vec::new()
+        } else {
+            let named = self.named_lines(state, &order, OrderLine::unshipped);
+            named.into_iter().map(|(line, quantity)| LineQuantity { line, quantity }).collect()
+        };
+        let tracking_number = self.text(if self.random.below(20) == 0 { 512 } else { 9 });
+        Command::ShipOrder(ShipOrder { order, lines, tracking_number })
+    }
+
+    fn book_return(&mut self, state: &State) -> Command {
+        let order = self.order(state, Operation::Return);
+        let named = self.named_lines(state, &order, |line| line.shipped - line.returned);
+        let dispositions = [Disposition::Restock, Disposition::Damaged, Disposition::Scrap];
+        let lines = named
+            .into_iter()
+            .map(|(line, quantity)| ReturnLine {
+                line,
+                quantity,
+                disposition: pick(&self.random, &dispositions),
+            })
+            .collect();
+        Command::ReturnOrder(ReturnOrder { order, lines, document: self.document() })
+    }
+
+    /// Some lines of an order and how much of each: mostly what is left, or a part of it, or more.
+    fn named_lines(&self, state: &State, order: &OrderId, left: fn(&OrderLine) -> i64) -> Vec<(u32, i64)> {
+        let lines: Vec<i64> =
+            state.order(order).map_or_else(|| vec![1], |order| order.lines.iter().map(left).collect());
+        let mut named = Vec::new();
+        for (number, left) in (1_u32..).zip(&lines) {
+            match self.random.below(20) {
+                0..3 => {}
+                3..10 if *left > 0 => named.push((number, *left)),
+                10 => named.extend([(number, left + 1), (number, 1)]),
+                11..14 if *left > 1 => named.extend([(number, 1), (number, left - 1)]),
+                _ if *left > 0 => named.push((number, 1)),
+                _ if self.random.below(6) == 0 => named.push((number, 1)),
+                _ => {}
+            }
+        }
+        if self.random.below(30) == 0 {
+            let count = u32::try_from(lines.len()).expect("few lines");
+            named.push((pick(&self.random, &[0, count + 1, u32::MAX]), 1));
+        }
+        if named.is_empty() {
+            named.push((1, 1));
+        }
+        if self.random.below(4) == 0 {
+            named.reverse();
+        }
+        named
+    }
+
+    /// 1 to a number.
+    fn units(&self, most: u64) -> i64 {
+        i64::try_from(1 + self.random.below(most)).expect("few")
+    }
+}
+
+fn order_id(number: u64) -> OrderId {
+    OrderId::new(&format!("o{number}")).expect("an id")
+}

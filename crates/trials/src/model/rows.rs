@@ -1,0 +1,171 @@
+//! The rows that a run of entries leaves: what an engine would hold, and a state that is built from them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stockade_state_machine::change::Clock;
+use stockade_state_machine::command::Origin;
+use stockade_state_machine::document::Document;
+use stockade_state_machine::ids::{DocumentId, OrderId, SkuId};
+use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::order::Order;
+use stockade_state_machine::outcome::Outcome;
+use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::sku::Sku;
+use stockade_state_machine::stock::{Stock, StockKey};
+use stockade_state_machine::{Change, Entry, Revision, State};
+use stockade_storage::codec::Durable;
+use stockade_storage::{CanonicalRow, canonical_hash};
+
+/// All rows, as the changes make them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Rows {
+    pub(super) skus: BTreeMap<SkuId, Sku>,
+    pub(super) stock: BTreeMap<StockKey, Stock>,
+    pub(super) orders: BTreeMap<OrderId, Arc<Order>>,
+    pub(super) documents: BTreeMap<DocumentId, Document>,
+    pub(super) ledger: Vec<LedgerEntry>,
+    pub(super) requests: BTreeMap<Origin, RequestRecord>,
+    pub(super) clock: Clock,
+}
+
+impl Rows {
+    /// Those that changes make.
+    pub(super) fn of<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
+        let mut rows = Self::default();
+        rows.take_in(changes);
+        rows
+    }
+
+    /// Takes in changes in their order.
+    pub(super) fn take_in<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>) {
+        for change in changes {
+            match change {
+                Change::Sku(id, sku) => put(&mut self.skus, id, sku.as_ref()),
+                Change::Stock(key, stock) => put(&mut self.stock, key, stock.as_ref()),
+                Change::Order(id, order) => put(&mut self.orders, id, Some(order)),
+                Change::Document(id, document) => put(&mut self.documents, id, Some(document)),
+                Change::Ledger(entry) => self.ledger.push(entry.clone()),
+                Change::Request(origin, record) => put(&mut self.requests, origin, record.as_ref()),
+                Change::Clock(clock) => self.clock = *clock,
+            }
+        }
+    }
+
+    /// A state from the rows in their frozen form, as storage loads one: settled orders and documents stay where they are
+    /// until an entry names them.
+    pub(super) fn restore(&self) -> State {
+        let mut state = State::new();
+        for (id, sku) in &self.skus {
+            state.absorb(&Change::Sku(id.clone(), Some(stored(sku))));
+        }
+        for (key, stock) in &self.stock {
+            state.absorb(&Change::Stock(key.clone(), Some(stored(stock))));
+        }
+        for (id, order) in self.orders.iter().filter(|(_, order)| !order.is_settled()) {
+            state.absorb(&Change::Order(id.clone(), Arc::new(stored(order.as_ref()))));
+        }
+        for (origin, record) in &self.requests {
+            state.absorb(&Change::Request(origin.clone(), Some(stored(record))));
+        }
+        state.absorb(&Change::Clock(self.clock));
+        state
+    }
+
+    /// Brings into a state what an entry names and is not there.
+    pub(super) fn load_named(&self, state: &mut State, entry: &Entry) {
+        for request in &entry.requests {
+            if let Some(id) = request.command.order()
+                && state.order(id).is_none()
+                && let Some(order) = self.orders.get(id)
+            {
+                state.absorb(&Change::Order(id.clone(), Arc::new(stored(order.as_ref()))));
+            }
+            if let Some(id) = request.command.document()
+                && let Some(document) = self.documents.get(id)
+            {
+                state.absorb(&Change::Document(id.clone(), stored(document)));
+            }
+        }
+    }
+
+    /// Lets a state forget what is safe here: what an entry named or changed.
+    pub(super) fn evict(state: &mut State, entry: &Entry, changes: &[Change]) {
+        for command in entry.requests.iter().map(|request| &request.command) {
+            if let Some(id) = command.order() {
+                state.evict_order(id);
+            }
+            if let Some(id) = command.document() {
+                state.evict_document(id);
+            }
+        }
+        for change in changes {
+            if let Change::Order(id, _) = change {
+                state.evict_order(id);
+            }
+        }
+    }
+
+    /// The state hash of the rows, as a node tells it.
+    pub(super) fn hash(&self) -> [u8; 32] {
+        let mut requests: Vec<_> = self.requests.iter().collect();
+        requests.sort_by_key(|(_, record)| (record.revision, record.position));
+        let documents = self.documents.iter().map(|(id, document)| CanonicalRow::Document(id, document));
+        let rows = documents
+            .chain(self.skus.values().map(CanonicalRow::Sku))
+            .chain(self.ledger.iter().map(CanonicalRow::Ledger))
+            .chain(self.orders.values().map(|order| CanonicalRow::Order(order)))
+            .chain(requests.into_iter().map(|(origin, record)| CanonicalRow::Request(origin, record)))
+            .chain(self.stock.iter().map(|(key, stock)| CanonicalRow::Stock(key, stock)));
+        canonical_hash(rows, &self.clock).0
+    }
+
+    /// The same rows without what tells which entry a command stood in.
+    pub(super) fn without_entries(&self) -> Self {
+        let mut rows = self.clone();
+        let none = Revision::default();
+        rows.skus.values_mut().for_each(|sku| sku.revision = none);
+        rows.stock.values_mut().for_each(|stock| stock.revision = none);
+        rows.orders.values_mut().for_each(|order| Arc::make_mut(order).revision = none);
+        rows.documents.values_mut().for_each(|document| document.revision = none);
+        for entry in &mut rows.ledger {
+            (entry.revision, entry.position, entry.balances.revision) = (none, 0, none);
+        }
+        for record in rows.requests.values_mut() {
+            (record.revision, record.position) = (none, 0);
+            outcome_without_entry(&mut record.outcome);
+        }
+        rows
+    }
+}
+
+/// Takes from an outcome what tells which entry its command stood in.
+pub(super) fn outcome_without_entry(outcome: &mut Outcome) {
+    match outcome {
+        Outcome::SkuCreated(sku) | Outcome::SkuUpdated(sku) => sku.revision = Revision::default(),
+        Outcome::StockReceived(_, stock) | Outcome::StockAdjusted(_, stock) => {
+            stock.revision = Revision::default();
+        }
+        Outcome::SkuDeleted
+        | Outcome::OrderPlaced { .. }
+        | Outcome::OrderConfirmed { .. }
+        | Outcome::OrderShipped { .. }
+        | Outcome::OrderCancelled { .. }
+        | Outcome::OrderReturned { .. }
+        | Outcome::DueExpired { .. }
+        | Outcome::RequestAbandoned
+        | Outcome::Rejected(_) => {}
+    }
+}
+
+/// A row as it comes back from its frozen form.
+fn stored<T: Durable>(row: &T) -> T {
+    T::decode(&row.encode()).expect("what was encoded can be decoded")
+}
+
+fn put<K: Clone + Ord, V: Clone>(rows: &mut BTreeMap<K, V>, key: &K, row: Option<&V>) {
+    match row {
+        Some(row) => rows.insert(key.clone(), row.clone()),
+        None => rows.remove(key),
+    };
+}

@@ -1,0 +1,84 @@
+//! Breaks a bound of a command: the gateway would have refused it, the log may hold it.
+
+use stockade_env::Random;
+use stockade_state_machine::command::{Command, LineQuantity};
+use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::limits::{
+    MAX_DISPLAY_NAME_LEN, MAX_HOLD_US, MAX_LINE_QUANTITY, MAX_LINES, MAX_REFERENCE_LEN, MAX_STOCK_CHANGE,
+    MAX_UNIT_PRICE_MINOR, MIN_HOLD_US,
+};
+use stockade_state_machine::stock::Bucket;
+
+use super::author::pick;
+
+const LINE_QUANTITIES: [i64; 5] = [0, -1, i64::MIN, MAX_LINE_QUANTITY + 1, i64::MAX];
+
+/// Breaks one of its bounds, if it has any.
+pub(super) fn spoil(command: &mut Command, random: &Random) {
+    match command {
+        Command::CreateSku(command) => command.display_name = too_long(MAX_DISPLAY_NAME_LEN),
+        Command::UpdateSku(command) => command.display_name = Some(too_long(MAX_DISPLAY_NAME_LEN)),
+        Command::ReceiveStock(command) => match random.below(3) {
+            0 => command.reference = too_long(MAX_REFERENCE_LEN),
+            _ => command.quantity = pick(random, &[0, -1, i64::MIN, MAX_STOCK_CHANGE + 1, i64::MAX]),
+        },
+        Command::AdjustStock(command) => match random.below(5) {
+            0 => command.reference = too_long(MAX_REFERENCE_LEN),
+            1 => command.bucket = pick(random, &[Bucket::Reserved, Bucket::Committed]),
+            2 => command.reason = pick(random, &[Reason::Received, Reason::Expiry, Reason::Shipment]),
+            _ => {
+                let deltas = [0, MAX_STOCK_CHANGE + 1, -MAX_STOCK_CHANGE - 1, i64::MIN, i64::MAX];
+                command.delta = pick(random, &deltas);
+            }
+        },
+        Command::PlaceOrder(command) => match random.below(6) {
+            0 => command.lines.clear(),
+            1 => command.hold_us = pick(random, &[0, MIN_HOLD_US - 1, MAX_HOLD_US + 1, u64::MAX]),
+            2 => repeat(&mut command.lines),
+            3 => {
+                if let Some(line) = command.lines.last_mut() {
+                    line.unit_price_minor = pick(random, &[-1, MAX_UNIT_PRICE_MINOR + 1, i64::MIN]);
+                }
+            }
+            _ => {
+                if let Some(line) = command.lines.first_mut() {
+                    line.quantity = pick(random, &LINE_QUANTITIES);
+                }
+            }
+        },
+        Command::ConfirmOrder(command) => command.payment_reference = too_long(MAX_REFERENCE_LEN),
+        Command::ShipOrder(command) => match random.below(4) {
+            0 => command.tracking_number = too_long(MAX_REFERENCE_LEN),
+            1 => {
+                command.lines.push(LineQuantity { line: 1, quantity: 1 });
+                repeat(&mut command.lines);
+            }
+            _ => {
+                let quantity = pick(random, &LINE_QUANTITIES);
+                command.lines.push(LineQuantity { line: 1, quantity });
+            }
+        },
+        Command::ReturnOrder(command) => match random.below(4) {
+            0 => command.lines.clear(),
+            1 => repeat(&mut command.lines),
+            _ => {
+                if let Some(line) = command.lines.first_mut() {
+                    line.quantity = pick(random, &LINE_QUANTITIES);
+                }
+            }
+        },
+        Command::DeleteSku(_) | Command::CancelOrder(_) | Command::ExpireDue(_) | Command::AbandonRequest => {
+        }
+    }
+}
+
+fn too_long(most: usize) -> String {
+    "x".repeat(most + 1)
+}
+
+/// One line more than there may be.
+fn repeat<T: Clone>(lines: &mut Vec<T>) {
+    if let Some(line) = lines.first().cloned() {
+        lines.resize(MAX_LINES + 1, line);
+    }
+}

@@ -1,0 +1,131 @@
+//! How often each answer was given: a run proves nothing of those that it never got.
+
+use std::collections::BTreeMap;
+
+use stockade_state_machine::command::MALFORMED_RULES;
+use stockade_state_machine::outcome::{Outcome, Reply};
+use stockade_state_machine::rejection::{Rejection, Resource};
+
+/// Every answer that there is.
+const ANSWERS: [&str; 26] = [
+    "SkuCreated",
+    "SkuUpdated",
+    "SkuDeleted",
+    "StockReceived",
+    "StockAdjusted",
+    "OrderPlaced",
+    "OrderConfirmed",
+    "OrderShipped",
+    "OrderCancelled",
+    "OrderReturned",
+    "DueExpired",
+    "RequestAbandoned",
+    "RequestIdReused",
+    "RequestIdExpired",
+    "RequestIdInFuture",
+    "Abandoned",
+    "NotFound sku",
+    "NotFound order",
+    "NotFound line",
+    "AlreadyExists sku",
+    "AlreadyExists order",
+    "AlreadyExists document",
+    "SkuInUse",
+    "QuantityExceeded",
+    "QuantityOverflow",
+    "RetryAfterExpiry",
+];
+
+/// Operations that a state doesn't allow. Payment of an expired order has an answer of its own.
+const ILLEGAL: [(&str, &[&str]); 4] = [
+    (
+        "CONFIRM",
+        &["CONFIRMED", "PARTIALLY_SHIPPED", "SHIPPED", "PARTIALLY_RETURNED", "RETURNED", "CANCELLED"],
+    ),
+    ("SHIP", &["PENDING_PAYMENT", "SHIPPED", "PARTIALLY_RETURNED", "RETURNED", "CANCELLED", "EXPIRED"]),
+    ("CANCEL", &["SHIPPED", "PARTIALLY_RETURNED", "RETURNED", "CANCELLED", "EXPIRED"]),
+    ("RETURN", &["PENDING_PAYMENT", "CONFIRMED", "RETURNED", "CANCELLED", "EXPIRED"]),
+];
+
+/// Counts answers.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) answers: BTreeMap<String, u64>,
+    /// Answers that were given a second time.
+    pub(super) replayed: u64,
+}
+
+impl Tally {
+    /// Counts an answer.
+    pub(super) fn count(&mut self, reply: &Reply) {
+        if reply.replayed {
+            self.replayed += 1;
+        } else {
+            *self.answers.entry(name(&reply.outcome)).or_default() += 1;
+        }
+    }
+
+    /// The answers that were never given.
+    pub(super) fn never(&self) -> Vec<String> {
+        let illegal = ILLEGAL.into_iter().flat_map(|(operation, states)| {
+            states.iter().map(move |state| format!("IllegalTransition {operation} {state}"))
+        });
+        let malformed = MALFORMED_RULES.into_iter().map(|rule| format!("Malformed: {rule}"));
+        let other = ["ReservationExpired", "InsufficientStock lines", "InsufficientStock bucket"];
+        let all = ANSWERS.into_iter().chain(other).map(str::to_owned).chain(illegal).chain(malformed);
+        all.filter(|answer| !self.answers.contains_key(answer)).collect()
+    }
+}
+
+fn name(outcome: &Outcome) -> String {
+    let name = match outcome {
+        Outcome::SkuCreated(_) => "SkuCreated",
+        Outcome::SkuUpdated(_) => "SkuUpdated",
+        Outcome::SkuDeleted => "SkuDeleted",
+        Outcome::StockReceived(..) => "StockReceived",
+        Outcome::StockAdjusted(..) => "StockAdjusted",
+        Outcome::OrderPlaced { .. } => "OrderPlaced",
+        Outcome::OrderConfirmed { .. } => "OrderConfirmed",
+        Outcome::OrderShipped { .. } => "OrderShipped",
+        Outcome::OrderCancelled { .. } => "OrderCancelled",
+        Outcome::OrderReturned { .. } => "OrderReturned",
+        Outcome::DueExpired { .. } => "DueExpired",
+        Outcome::RequestAbandoned => "RequestAbandoned",
+        Outcome::Rejected(rejection) => return rejection_name(rejection),
+    };
+    name.to_owned()
+}
+
+fn rejection_name(rejection: &Rejection) -> String {
+    let name = match rejection {
+        Rejection::Malformed(rule) => return format!("Malformed: {rule}"),
+        Rejection::IllegalTransition { state, operation, order: _ } => {
+            return format!("IllegalTransition {} {}", operation.name(), state.name());
+        }
+        Rejection::NotFound(resource) => return format!("NotFound {}", resource_name(resource)),
+        Rejection::AlreadyExists(resource) => return format!("AlreadyExists {}", resource_name(resource)),
+        Rejection::RequestIdReused => "RequestIdReused",
+        Rejection::RequestIdExpired { .. } => "RequestIdExpired",
+        Rejection::RequestIdInFuture { .. } => "RequestIdInFuture",
+        Rejection::RequestAbandoned => "Abandoned",
+        Rejection::ReservationExpired { .. } => "ReservationExpired",
+        Rejection::SkuInUse { .. } => "SkuInUse",
+        Rejection::QuantityExceeded { .. } => "QuantityExceeded",
+        Rejection::QuantityOverflow => "QuantityOverflow",
+        Rejection::InsufficientStock { shortages } => {
+            let of_lines = shortages.iter().any(|shortage| shortage.line > 0);
+            if of_lines { "InsufficientStock lines" } else { "InsufficientStock bucket" }
+        }
+        Rejection::RetryAfterExpiry => "RetryAfterExpiry",
+    };
+    name.to_owned()
+}
+
+fn resource_name(resource: &Resource) -> &'static str {
+    match resource {
+        Resource::Sku(_) => "sku",
+        Resource::Order(_) => "order",
+        Resource::OrderLine(..) => "line",
+        Resource::Document(_) => "document",
+    }
+}
