@@ -4,8 +4,8 @@
 mod log_common;
 
 use log_common::{
-    Held, Vote, Witness, append, append_range, content, entry, examined, first_segment, id, life, open,
-    try_open, watermark, with_first_segment,
+    Held, Vote, Witness, append, append_range, entry, examined, first_records, id, life, open, try_open,
+    watermark, with_first_segment,
 };
 use openraft::storage::RaftLogStorage;
 use stockade_storage::file::{Counted, Fault, FaultKind, MemoryFiles};
@@ -14,7 +14,7 @@ use stockade_storage::log::ProblemKind;
 #[tokio::test]
 async fn a_batch_torn_at_any_length_leaves_what_was_acknowledged() {
     let files = MemoryFiles::default();
-    let log = open(&files, 1 << 20);
+    let log = open(&files, 4_096);
     let at_first = files.image();
     append_range(&log, 1, 0..3).await;
     log.clone().save_vote(&Vote::new(1, 1)).await.unwrap();
@@ -25,22 +25,23 @@ async fn a_batch_torn_at_any_length_leaves_what_was_acknowledged() {
     behind.insert(&watermark(), at_first.bytes(&watermark()).unwrap().to_vec());
     append_range(&log, 1, 3..8).await;
     let with_batch = Held::of(&log).await;
-    let after = content(&files, &first_segment());
-    let before_len = before.bytes(&first_segment()).unwrap().len();
+    let after = first_records(&files);
+    let before_len = first_records(&MemoryFiles::from_image(&before)).len();
+    assert!(after.len() > before_len + 300, "{before_len} to {}", after.len());
     for len in before_len..=after.len() {
         let expected = if len == after.len() { &with_batch } else { &acknowledged };
         // The rest of the file: not there, zeros, or what an earlier use left behind.
         for rest in [vec![], vec![0; 600], vec![0xA5; 600]] {
             for image in [&before, &behind] {
                 let torn = with_first_segment(image, &[&after[..len], &rest].concat());
-                let reopened = open(&torn, 1 << 20);
+                let reopened = open(&torn, 4_096);
                 assert_eq!(&Held::of(&reopened).await, expected, "torn at {len}");
                 // Another term's entry of the same length takes its place, and what was torn stays gone.
                 let next = expected.last().unwrap().index + 1;
                 append_range(&reopened, 2, next..next + 2).await;
                 let held = Held::of(&reopened).await;
                 torn.power_cut();
-                assert_eq!(Held::of(&open(&torn, 1 << 20)).await, held, "torn at {len}, then gone on");
+                assert_eq!(Held::of(&open(&torn, 4_096)).await, held, "torn at {len}, then gone on");
             }
         }
     }
@@ -49,25 +50,25 @@ async fn a_batch_torn_at_any_length_leaves_what_was_acknowledged() {
 #[tokio::test]
 async fn a_later_record_of_an_interrupted_write_proves_nothing_and_never_comes_back() {
     let files = MemoryFiles::default();
-    let log = open(&files, 1 << 20);
+    let log = open(&files, 4_096);
     append_range(&log, 1, 0..3).await;
     let acknowledged = Held::of(&log).await;
-    let before = content(&files, &first_segment()).len();
+    let before = first_records(&files).len();
     // Two records that one write could have brought: neither calls the other durable.
     log.clone().save_committed(Some(id(1, 1))).await.unwrap();
     log.clone().save_committed(Some(id(1, 2))).await.unwrap();
-    let mut bytes = content(&files, &first_segment());
+    let mut bytes = first_records(&files);
     let record = (bytes.len() - before) / 2;
     // The first of them was lost on the way.
     bytes[before..before + record].fill(0);
     let torn = with_first_segment(&files.image(), &bytes);
     assert_eq!(examined(&torn).all_problems().next().unwrap().kind, ProblemKind::TornTail);
-    let reopened = open(&torn, 1 << 20);
+    let reopened = open(&torn, 4_096);
     assert_eq!(Held::of(&reopened).await, acknowledged);
     reopened.clone().save_committed(Some(id(1, 0))).await.unwrap();
     reopened.barrier().await.unwrap();
     torn.power_cut();
-    assert_eq!(open(&torn, 1 << 20).committed(), Some(id(1, 0)));
+    assert_eq!(open(&torn, 4_096).committed(), Some(id(1, 0)));
 }
 
 /// How the machine ends.
@@ -99,10 +100,12 @@ impl End {
     }
 }
 
-/// From an operation of the disk on, nothing works: it fails, it is full, or the process ends before or within it.
+/// From an operation of the disk on, nothing works: it fails, it is full, the file system goes down, or the process ends
+/// before or within it.
 fn fault(after: u64, seed: u64) -> Fault {
-    let kinds = [FaultKind::Io, FaultKind::CrashWithin, FaultKind::NoSpace, FaultKind::Crash];
-    let kind = kinds[usize::try_from((seed + after) % 4).unwrap()];
+    let kinds =
+        [FaultKind::Io, FaultKind::CrashWithin, FaultKind::NoSpace, FaultKind::Crash, FaultKind::Down];
+    let kind = kinds[usize::try_from((seed + after) % 5).unwrap()];
     Fault { after, on: Counted::Changes, kind, lasting: true }
 }
 

@@ -6,8 +6,8 @@ mod log_common;
 use std::path::Path;
 
 use log_common::{
-    DIR, Held, Operation, Vote, Witness, append, append_range, content, entry, examined, first_segment, id,
-    life, open, segments, try_open, watermark, with_first_segment,
+    DIR, Held, Operation, Vote, Witness, append, append_range, content, entry, examined, first_records,
+    first_segment, id, life, open, segments, try_open, used_bytes, watermark, with_first_segment,
 };
 use openraft::storage::RaftLogStorage;
 use stockade_storage::Error;
@@ -29,7 +29,7 @@ impl Tally {
         match try_open(&files, segment_bytes) {
             Err(Error::Corrupt { file, what: why, .. }) => {
                 assert!(!why.is_empty() && file.starts_with(DIR), "{what}: {}", file.display());
-                assert_eq!(files.image(), *image, "{what}: what is damaged is left as it was");
+                assert!(files.image() == *image, "{what}: what is damaged is left as it was");
                 self.found += 1;
                 true
             }
@@ -69,6 +69,8 @@ async fn a_flipped_bit_anywhere_is_found_or_changes_nothing() {
     let held = [held];
     let mut tally = Tally::default();
     for path in paths.iter().chain(&[watermark()]) {
+        // One slot of the watermark is enough; of the log itself no bit is.
+        let counts = if *path == watermark() { 0 } else { used_bytes(&files, path) };
         for bit in 0..image.bytes(path).unwrap().len() * 8 {
             // Between the slots of the watermark nothing is written, nor read.
             if *path == watermark() && bit / 8 % 4_096 >= 40 {
@@ -78,8 +80,7 @@ async fn a_flipped_bit_anywhere_is_found_or_changes_nothing() {
             damaged.bytes_mut(path).unwrap()[bit / 8] ^= 1 << (bit % 8);
             let what = format!("{}: bit {bit}", path.display());
             let found = tally.judge(&damaged, 700, &held, &what).await;
-            // One slot of the watermark is enough; of the log itself no bit is.
-            assert_eq!(found, *path != watermark(), "{what}");
+            assert_eq!(found, bit / 8 < counts, "{what}");
         }
     }
     assert!(tally.found > 5_000, "{tally:?}");
@@ -94,7 +95,7 @@ async fn a_zeroed_stretch_is_damage_not_the_end() {
     }
     log.shutdown().await;
     let image = files.image();
-    let mut bytes = content(&files, &first_segment());
+    let mut bytes = first_records(&files);
     let end = bytes.len();
     for start in (0..end).step_by(97) {
         let stop = end.min(start + 512);
@@ -219,7 +220,7 @@ async fn after_an_orderly_end_every_truncation_is_found_though_the_power_was_cut
     let image = files.image();
     let last = segments(&files).pop().unwrap();
     let mut tally = Tally::default();
-    for len in 0..image.bytes(&last).unwrap().len() {
+    for len in 0..used_bytes(&files, &last) {
         let mut cut = image.clone();
         cut.truncate(&last, len);
         assert!(tally.judge(&cut, 700, &[], &format!("cut to {len}")).await);

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log_common::{
-    DIR, Held, append, append_range, entry, env, examined, id, open, options, segments, watermark,
+    DIR, Held, append, append_range, content, entry, env, examined, first_segment, id, open, options,
+    segments, try_open, watermark,
 };
 use openraft::storage::RaftLogStorage;
 use stockade_storage::LogStore;
-use stockade_storage::file::{MemoryFiles, OperationKind};
+use stockade_storage::file::{Counted, Fault, FaultKind, MemoryFiles, OperationKind};
 use stockade_storage::log::ProblemKind;
 
 /// A log whose active segment is a file that was used before, and is longer than what it holds now.
@@ -148,4 +149,132 @@ async fn the_watermark_is_written_without_a_sync_of_its_own() {
     log.shutdown().await;
     let last = files.noted_operations().pop().unwrap();
     assert_eq!((last.path, last.kind), (watermark(), OperationKind::Sync), "at the end it is");
+}
+
+#[tokio::test]
+async fn a_file_system_that_goes_down_within_any_sync_takes_nothing_acknowledged() {
+    // Segments made in one piece, and in several.
+    for (segment_bytes, entry_bytes, stops) in [(4_096, 30, 120), (2_500_000, 30_000, 60)] {
+        for stop in 1..stops {
+            let files = MemoryFiles::default();
+            // An earlier run left segments, of which one was in the making.
+            let after = 25 + stop % 40;
+            files.inject(Fault { after, on: Counted::Changes, kind: FaultKind::Crash, lasting: true });
+            let log = open(&files, segment_bytes);
+            let mut acknowledged = 0;
+            while append(&log, vec![entry(1, acknowledged + 1, 1_000)]).await.is_ok() {
+                acknowledged += 1;
+            }
+            drop(log);
+            files.power_cut_torn(stop);
+            files.inject(Fault { after: stop, on: Counted::Changes, kind: FaultKind::Down, lasting: true });
+            if let Ok(log) = try_open(&files, segment_bytes) {
+                acknowledged = log.last_index();
+                while acknowledged < 400 {
+                    let four = acknowledged + 1..acknowledged + 5;
+                    if append(&log, four.map(|index| entry(1, index, entry_bytes)).collect()).await.is_err() {
+                        break;
+                    }
+                    acknowledged += 4;
+                    if acknowledged > 30 && log.clone().purge(id(1, acknowledged - 20)).await.is_err() {
+                        break;
+                    }
+                }
+            }
+            files.power_cut();
+            let last = open(&files, segment_bytes).last_index();
+            assert!(last >= acknowledged, "down at operation {stop}: {last} of {acknowledged}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_power_cut_anywhere_while_segments_grow_by_pieces_loses_nothing_acknowledged() {
+    const SEGMENT_BYTES: u64 = 2_500_000;
+    for stop in 1..80 {
+        let files = MemoryFiles::default();
+        files.stop_after(stop);
+        let mut acknowledged = 0;
+        if let Ok(log) = try_open(&files, SEGMENT_BYTES) {
+            while acknowledged < 40 {
+                let four = acknowledged..acknowledged + 4;
+                if append(&log, four.map(|index| entry(1, index, 100_000)).collect()).await.is_err() {
+                    break;
+                }
+                acknowledged += 4;
+            }
+        }
+        files.power_cut_torn(stop);
+        let log = open(&files, SEGMENT_BYTES);
+        let kept = log.last_log_id().map_or(0, |last| last.index + 1);
+        assert!(kept >= acknowledged, "stopped at operation {stop}: {kept} of {acknowledged}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_left_half_made_is_made_anew_before_it_is_used_again() {
+    const SEGMENT_BYTES: u64 = 2_500_000;
+    let before = sync_of_the_second_piece(SEGMENT_BYTES).await;
+    for stop in 1..40 {
+        let files = half_made(before, SEGMENT_BYTES).await;
+        // The next run leaves that segment, as the large entry needs another.
+        let log = open(&files, SEGMENT_BYTES);
+        let next = log.last_index() + 1;
+        append(&log, vec![entry(1, next, 1_600_000)]).await.unwrap();
+        drop(log);
+        files.kill();
+        // And the one after that uses it again, having no moment to make another ahead.
+        let log = inline(&files, SEGMENT_BYTES);
+        files.inject(Fault { after: stop, on: Counted::Changes, kind: FaultKind::Down, lasting: true });
+        let mut acknowledged = next;
+        if log.clone().purge(id(1, next - 1)).await.is_ok() {
+            for bytes in [10, 1_600_000, 70_000, 70_000, 70_000] {
+                if append(&log, vec![entry(1, acknowledged + 1, bytes)]).await.is_err() {
+                    break;
+                }
+                acknowledged += 1;
+            }
+        }
+        drop(log);
+        files.power_cut();
+        let last = open(&files, SEGMENT_BYTES).last_index();
+        assert!(last >= acknowledged, "down at operation {stop}: {last} of {acknowledged}");
+    }
+}
+
+/// Which operation of a run syncs the second piece of its first segment.
+async fn sync_of_the_second_piece(segment_bytes: u64) -> u64 {
+    let files = MemoryFiles::default();
+    files.note_operations();
+    fill(&files, segment_bytes).await;
+    let noted = files.noted_operations();
+    let second = noted.iter().position(|op| op.kind == OperationKind::Write && op.offset == 1 << 20);
+    noted[second.unwrap() + 1].number
+}
+
+fn inline(files: &MemoryFiles, segment_bytes: u64) -> LogStore {
+    LogStore::open_inline(Arc::new(files.clone()), &env(), options(segment_bytes)).unwrap()
+}
+
+async fn fill(files: &MemoryFiles, segment_bytes: u64) {
+    let log = inline(files, segment_bytes);
+    for index in 1..15 {
+        if append(&log, vec![entry(1, index, 100_000)]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A disk whose only segment is longer than what of it was ever synced.
+async fn half_made(before: u64, segment_bytes: u64) -> MemoryFiles {
+    for seed in 0..100 {
+        let files = MemoryFiles::default();
+        files.inject(Fault { after: before, on: Counted::Changes, kind: FaultKind::Crash, lasting: true });
+        fill(&files, segment_bytes).await;
+        files.power_cut_torn(seed);
+        if content(&files, &first_segment()).len() >= 2 << 20 {
+            return files;
+        }
+    }
+    unreachable!("some sectors reach the disk, and the length with them")
 }

@@ -155,12 +155,14 @@ impl File for DiskFile {
     }
 
     fn drop_cache_of(&self, offset: u64, len: u64) -> io::Result<()> {
+        // No length would mean all of it.
+        if len == 0 {
+            return Ok(());
+        }
         // Of a piece that reaches beyond the stretch the system drops nothing, and says nothing.
         let from = offset - offset % CACHE_PIECE_BYTES;
         let to = offset.saturating_add(len).checked_next_multiple_of(CACHE_PIECE_BYTES).unwrap_or(u64::MAX);
-        // No length would mean all of it.
-        let Some(len) = NonZeroU64::new(if len == 0 { 0 } else { to - from }) else { return Ok(()) };
-        Ok(rustix::fs::fadvise(&self.0, from, Some(len), Advice::DontNeed)?)
+        Ok(rustix::fs::fadvise(&self.0, from, NonZeroU64::new(to - from), Advice::DontNeed)?)
     }
 
     fn without_read_ahead(&self) {

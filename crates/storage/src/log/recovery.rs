@@ -59,7 +59,9 @@ pub(crate) fn recover(files: &dyn Files, dir: &Path, cache_limit: u64) -> Result
         next = end.sequence;
         let file = Arc::clone(&segment.reader.file);
         handles.push((segment.number, Arc::clone(&file)));
-        active = Some(Active { number: segment.number, stamp: segment.stamp, file, end: end.offset });
+        let (number, stamp, end) = (segment.number, segment.stamp, end.offset);
+        // The file may well be longer: of that, nothing tells what an earlier run had synced.
+        active = Some(Active { number, stamp, file, end, written: end });
     }
     if !replay.is_complete() {
         return Err(Error::corrupt(dir, 0, chain::INCOMPLETE));

@@ -101,7 +101,7 @@ pub struct LogStats {
     pub fsync_us: u64,
     /// The longest, in microseconds.
     pub fsync_max_us: u64,
-    /// Bytes written to segments.
+    /// Bytes of records written.
     pub written_bytes: u64,
     /// Requests that wait for the log's thread.
     pub queued: u64,

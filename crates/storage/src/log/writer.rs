@@ -1,5 +1,6 @@
 //! The writing end of the log: records into the active segment, syncs, the change to the next segment, recycling.
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,12 +26,14 @@ pub(crate) struct Active {
     pub(crate) file: Arc<dyn File>,
     /// Where the next write goes.
     pub(crate) end: u64,
+    /// What is before this was written by this run, or is a record that recovery read; and is on the disk.
+    pub(crate) written: u64,
 }
 
 /// A file that waits to become a segment.
 struct Spare {
     file: Arc<dyn File>,
-    /// How much of it has been written before: overwriting is cheaper to sync than growing.
+    /// As [`Active::written`].
     written: u64,
 }
 
@@ -39,6 +42,9 @@ struct Spare {
 /// Invariants:
 /// - A segment begins only after all records of the one before are on the disk.
 /// - A segment's file is used again only when a durable purge covers its entries, and its old name is durably gone.
+/// - A record is written only over bytes that this run has written before and synced. Its sync then needs nothing but the data:
+///   no block to find, no extent to mark as written, no length. That is cheaper; and where a file system goes down under us,
+///   ext4 can call a sync done whose data stands in blocks that never came to count as written.
 /// - `durable < next`: what a record's header, or the watermark, calls durable has been synced.
 /// - The watermark is never above `durable`, and names the active segment before anything in it is acknowledged.
 pub(crate) struct Writer {
@@ -51,6 +57,8 @@ pub(crate) struct Writer {
     durable: Sequence,
     watermark: Watermark,
     spare: Option<Spare>,
+    /// Of segments that this run has left: [`Active::written`].
+    left: BTreeMap<u64, u64>,
     /// The disk was full when a spare was made: not to be tried again before this.
     spare_not_before: Option<Instant>,
     pub(crate) summary: Summary,
@@ -81,13 +89,10 @@ impl Writer {
             None => Watermark::make(around.files.as_ref(), &around.dir)?,
         };
         let durable = Sequence(next.0 - 1);
-        let mut spare = open_spare(&around)?;
+        remove_spare(&around)?;
         let active = match active {
             Some(active) if continues => active,
-            previous => {
-                let previous = previous.as_ref();
-                begin_segment(&around, spare.take().as_ref(), previous, &summary, next, &mut uses)?
-            }
+            previous => begin_segment(&around, None, previous.as_ref(), &summary, next, &mut uses)?,
         };
         let mut writer = Self {
             around,
@@ -97,7 +102,8 @@ impl Writer {
             next,
             durable,
             watermark,
-            spare,
+            spare: None,
+            left: BTreeMap::new(),
             spare_not_before: None,
             summary,
             uses,
@@ -139,13 +145,27 @@ impl Writer {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let written = self.active.file.write_at(self.active.end, &self.buffer);
+        let written = self.write_buffer();
         written.map_err(|source| Error::io(&self.active_path(), source))?;
-        self.active.end += self.buffer.len() as u64;
         self.shared.counters.wrote(self.buffer.len());
         self.buffer.clear();
         // A burst's buffer would stay for ever otherwise.
         self.buffer.shrink_to(limits::LOG_WRITE_BYTES);
+        Ok(())
+    }
+
+    fn write_buffer(&mut self) -> io::Result<()> {
+        let active = &mut self.active;
+        let end = active.end + self.buffer.len() as u64;
+        if active.written < end {
+            let started = Instant::now();
+            let to = next_piece(active.written, self.around.segment_bytes).max(end);
+            write_zeros(active.file.as_ref(), active.written, to)?;
+            self.shared.counters.synced(started.elapsed());
+            active.written = to;
+        }
+        active.file.write_at(active.end, &self.buffer)?;
+        active.end = end;
         Ok(())
     }
 
@@ -178,11 +198,12 @@ impl Writer {
         }
         while let Some(number) = self.uses.take_unneeded(summary::index(self.summary.purged)) {
             let old = self.shared.state.lock().files.remove(&number);
+            // An earlier run's file may have blocks within its length that don't count as written.
+            let written = self.left.remove(&number).unwrap_or(0);
             let path = segment::path(&self.around.dir, number);
             if let (None, Some(file)) = (&self.spare, old) {
                 let spare_path = segment::spare_path(&self.around.dir);
                 self.around.files.rename(&path, &spare_path).map_err(|source| Error::io(&path, source))?;
-                let written = file.len().map_err(|source| Error::io(&path, source))?;
                 self.spare = Some(Spare { file, written });
             } else {
                 self.around.files.remove(&path).map_err(|source| Error::io(&path, source))?;
@@ -216,7 +237,7 @@ impl Writer {
             Err(error) if is_full(error.kind()) => {
                 self.spare_not_before = Some(Instant::now() + limits::LOG_SPARE_PAUSE);
                 tracing::warn!(%error, "the disk is full: the log's next segment is not prepared ahead");
-                Ok(false)
+                self.discard_spare()
             }
             other => other.map_err(|source| Error::io(&segment::spare_path(&self.around.dir), source)),
         }
@@ -228,18 +249,26 @@ impl Writer {
             self.spare = Some(Spare { file, written: 0 });
             return Ok(true);
         };
-        let left = self.around.segment_bytes.saturating_sub(spare.written);
-        if left == 0 {
+        if spare.written >= self.around.segment_bytes {
             return Ok(false);
         }
-        let chunk = left.min(limits::LOG_CHUNK_BYTES as u64);
-        let zeros = vec![0; usize::try_from(chunk).expect("at most a chunk")];
-        spare.file.write_at(spare.written, &zeros)?;
-        // Without this the first sync of a record in the segment would wait for all its zeros. After an error the same
-        // zeros are written again before the next sync; nobody has been promised anything of them.
-        spare.file.sync()?;
-        spare.written += chunk;
+        let to = next_piece(spare.written, self.around.segment_bytes);
+        write_zeros(spare.file.as_ref(), spare.written, to)?;
+        spare.written = to;
         Ok(true)
+    }
+
+    /// Gives the room of a spare back: others need it, and a part of it may not be on the disk for want of room. Never true.
+    fn discard_spare(&mut self) -> Result<bool, Error> {
+        let path = segment::spare_path(&self.around.dir);
+        let removed = self.spare.as_ref().map(|_| self.around.files.remove(&path)).transpose();
+        match removed {
+            // Some file systems need room even for this.
+            Err(error) if is_full(error.kind()) => {}
+            Err(source) => return Err(Error::io(&path, source)),
+            Ok(_) => self.spare = None,
+        }
+        Ok(false)
     }
 
     /// Begins a new segment where the one with this number is written to.
@@ -252,14 +281,9 @@ impl Writer {
         // Without this the new segment could be on the disk without the end of this one: a hole.
         self.sync()?;
         let spare = self.spare.take();
-        self.active = begin_segment(
-            &self.around,
-            spare.as_ref(),
-            Some(&self.active),
-            &self.summary,
-            self.next,
-            &mut self.uses,
-        )?;
+        self.left.insert(self.active.number, self.active.written);
+        self.active =
+            begin_segment(&self.around, spare, Some(&self.active), &self.summary, self.next, &mut self.uses)?;
         let mut state = self.shared.state.lock();
         state.files.insert(self.active.number, Arc::clone(&self.active.file));
         state.synced = (self.active.number, self.active.end);
@@ -304,7 +328,7 @@ fn checkpoint_limit() -> u64 {
 /// the name is.
 fn begin_segment(
     around: &Surroundings,
-    spare: Option<&Spare>,
+    spare: Option<Spare>,
     previous: Option<&Active>,
     summary: &Summary,
     sequence: Sequence,
@@ -319,14 +343,20 @@ fn begin_segment(
     let durable = Sequence(sequence.0 - 1);
     record::encode(&mut bytes, RecordType::Checkpoint, stamp, sequence, durable, &checkpoint);
 
-    let (path, file) = if let Some(spare) = spare {
-        (segment::spare_path(&around.dir), Arc::clone(&spare.file))
+    let io = |path: &Path, source| Error::io(path, source);
+    let (path, Spare { file, mut written }) = if let Some(spare) = spare {
+        (segment::spare_path(&around.dir), spare)
     } else {
         let path = segment::new_path(&around.dir, number);
-        let file = around.files.create(&path).map_err(|source| Error::io(&path, source))?;
-        (path, file)
+        let file = around.files.create(&path).map_err(|source| io(&path, source))?;
+        (path, Spare { file, written: 0 })
     };
-    let io = |path: &Path, source| Error::io(path, source);
+    let end = bytes.len() as u64;
+    if written < end {
+        let to = next_piece(written, around.segment_bytes).max(end);
+        write_zeros(file.as_ref(), written, to).map_err(|source| io(&path, source))?;
+        written = to;
+    }
     file.write_at(0, &bytes).map_err(|source| io(&path, source))?;
     // Without this the name could be on the disk before the checkpoint, and the segment would look damaged.
     file.sync().map_err(|source| io(&path, source))?;
@@ -335,18 +365,33 @@ fn begin_segment(
     // Without this a power cut could take the segment with all that is synced in it later.
     sync_dir(around)?;
     uses.begin(number);
-    Ok(Active { number, stamp, file, end: bytes.len() as u64 })
+    Ok(Active { number, stamp, file, end, written })
 }
 
-fn open_spare(around: &Surroundings) -> Result<Option<Spare>, Error> {
+/// Where the next piece of a file ends that is to be as long as a segment.
+fn next_piece(from: u64, segment_bytes: u64) -> u64 {
+    (from + limits::LOG_CHUNK_BYTES as u64).min(segment_bytes)
+}
+
+/// Makes a stretch of a file zeros that are on the disk.
+fn write_zeros(file: &dyn File, from: u64, to: u64) -> io::Result<()> {
+    let piece = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(limits::LOG_CHUNK_BYTES);
+    let zeros = vec![0; piece(to - from)];
+    let mut at = from;
+    while at < to {
+        let next = &zeros[..piece(to - at)];
+        file.write_at(at, next)?;
+        at += next.len() as u64;
+    }
+    // Without this what is written here next would share the fate of blocks that don't count as written yet.
+    file.sync()
+}
+
+/// What an earlier run made goes: how much of it is on the disk is not known.
+fn remove_spare(around: &Surroundings) -> Result<(), Error> {
     let path = segment::spare_path(&around.dir);
     let io = |source| Error::io(&path, source);
-    if !around.files.exists(&path).map_err(io)? {
-        return Ok(None);
-    }
-    let file = around.files.open(&path).map_err(io)?;
-    let written = file.len().map_err(io)?;
-    Ok(Some(Spare { file, written }))
+    if around.files.exists(&path).map_err(io)? { around.files.remove(&path).map_err(io) } else { Ok(()) }
 }
 
 fn sync_dir(around: &Surroundings) -> Result<(), Error> {

@@ -87,6 +87,20 @@ pub fn content(files: &MemoryFiles, path: &Path) -> Vec<u8> {
     stockade_storage::file::read_whole(files, path, u64::MAX).unwrap()
 }
 
+/// The first segment's file up to the end of its last record.
+pub fn first_records(files: &MemoryFiles) -> Vec<u8> {
+    let mut bytes = content(files, &first_segment());
+    bytes.truncate(used_bytes(files, &first_segment()));
+    bytes
+}
+
+/// How much of a segment's file holds records.
+pub fn used_bytes(files: &MemoryFiles, path: &Path) -> usize {
+    let found = examined(files);
+    let report = found.segments.iter().find(|report| report.path == path).unwrap();
+    usize::try_from(report.used_bytes).unwrap()
+}
+
 /// A disk like another, with other bytes in the first segment.
 pub fn with_first_segment(image: &Image, bytes: &[u8]) -> MemoryFiles {
     let mut image = image.clone();

@@ -20,6 +20,8 @@ pub(super) enum How {
     EioLasting,
     /// It and all that follow fail with ENOSPC.
     EnospcLasting,
+    /// The file system goes down within it.
+    Down,
 }
 
 /// How the node's life ends then.
@@ -57,8 +59,15 @@ pub(super) struct Kind {
 }
 
 impl How {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Before, Self::Within, Self::Eio, Self::Enospc, Self::EioLasting, Self::EnospcLasting];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Before,
+        Self::Within,
+        Self::Eio,
+        Self::Enospc,
+        Self::EioLasting,
+        Self::EnospcLasting,
+        Self::Down,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -68,6 +77,7 @@ impl How {
             Self::Enospc => "enospc",
             Self::EioLasting => "eio-lasting",
             Self::EnospcLasting => "enospc-lasting",
+            Self::Down => "down",
         }
     }
 
@@ -80,6 +90,7 @@ impl How {
             Self::Enospc => (FaultKind::NoSpace, false),
             Self::EioLasting => (FaultKind::Io, true),
             Self::EnospcLasting => (FaultKind::NoSpace, true),
+            Self::Down => (FaultKind::Down, true),
         };
         Fault { after, on: Counted::Changes, kind, lasting }
     }
@@ -89,6 +100,7 @@ impl How {
         match self {
             Self::Before => &[Ending::Kill, Ending::Cut, Ending::Torn, Ending::Retorn, Ending::Kept],
             Self::Within => &[Ending::Kill, Ending::Torn],
+            Self::Down => &[Ending::Cut, Ending::Torn],
             Self::Eio | Self::Enospc | Self::EioLasting | Self::EnospcLasting => {
                 &[Ending::Kill, Ending::Cut, Ending::Torn]
             }

@@ -68,7 +68,9 @@ impl Report {
         }
         match kind.how {
             How::Before | How::Within => {}
-            How::Eio | How::Enospc | How::EioLasting | How::EnospcLasting => self.disk_errors += 1,
+            How::Eio | How::Enospc | How::EioLasting | How::EnospcLasting | How::Down => {
+                self.disk_errors += 1;
+            }
         }
     }
 

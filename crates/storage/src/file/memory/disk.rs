@@ -220,6 +220,10 @@ impl File for MemoryFile {
             inode.sync();
             return Ok(());
         };
+        if fault == FaultKind::Down {
+            inode.sync_known_blocks();
+            return Ok(());
+        }
         if fault.fails_sync() {
             inode.fail_sync();
         }

@@ -38,6 +38,10 @@ pub enum FaultKind {
     Io,
     /// ENOSPC. Of a write the first half is done; a sync fails as with EIO.
     NoSpace,
+    /// The file system goes down: EIO. Where the operation is a file's sync it is called done all the same, and of what it
+    /// covered, all that lies in blocks never synced before is zeros: ext4 does that where it
+    /// could not note any more that they are written. To be used with `lasting`.
+    Down,
     /// The process ends here: the operation is not done, nor is any after it.
     Crash,
     /// The process ends within the operation: of a write the first half is done.
@@ -47,7 +51,7 @@ pub enum FaultKind {
 impl FaultKind {
     pub(super) fn error(self) -> io::Error {
         match self {
-            Self::Io => io::Error::from_raw_os_error(EIO),
+            Self::Io | Self::Down => io::Error::from_raw_os_error(EIO),
             Self::NoSpace => io::Error::from_raw_os_error(ENOSPC),
             Self::Crash | Self::CrashWithin => io::Error::other("the process ended here (injected)"),
         }
@@ -56,7 +60,7 @@ impl FaultKind {
     /// How much of a write is done all the same.
     pub(super) fn done_of(self, len: usize) -> usize {
         match self {
-            Self::Io | Self::Crash => 0,
+            Self::Io | Self::Down | Self::Crash => 0,
             Self::NoSpace | Self::CrashWithin => len / 2,
         }
     }
@@ -64,14 +68,14 @@ impl FaultKind {
     /// True where a sync is not just left undone, but has failed.
     pub(super) fn fails_sync(self) -> bool {
         match self {
-            Self::Io | Self::NoSpace => true,
+            Self::Io | Self::NoSpace | Self::Down => true,
             Self::Crash | Self::CrashWithin => false,
         }
     }
 
     fn ends_process(self) -> bool {
         match self {
-            Self::Io | Self::NoSpace => false,
+            Self::Io | Self::NoSpace | Self::Down => false,
             Self::Crash | Self::CrashWithin => true,
         }
     }
@@ -199,8 +203,11 @@ impl Faults {
         if !fault.lasting && !ends {
             self.planned = None;
         }
-        // The process is gone: what it would have tried afterwards is not half done either.
-        let within = number == at || !ends;
-        Err(if within { fault.kind } else { FaultKind::Crash })
+        Err(match fault.kind {
+            FaultKind::Down if number > at || kind != OperationKind::Sync => FaultKind::Io,
+            // The process is gone: what it would have tried afterwards is not half done either.
+            _ if ends && number > at => FaultKind::Crash,
+            same => same,
+        })
     }
 }

@@ -15,6 +15,9 @@ const SECTOR_BYTES: usize = 512;
 pub(super) struct Inode {
     content: Arc<Vec<u8>>,
     undo: Vec<Undo>,
+    /// What is before this was written and synced at some time. What is behind it, a file system that goes down may forget
+    /// though it was synced.
+    known: usize,
     /// What the disk has, where a sync failed: the cache goes on showing what was written before it, but no later sync
     /// writes that, as on Linux.
     lost_behind: Option<Vec<u8>>,
@@ -35,7 +38,7 @@ struct Undo {
 impl Inode {
     /// A file that is on the disk whole.
     pub(super) fn settled(content: Arc<Vec<u8>>) -> Self {
-        Self { content, ..Self::default() }
+        Self { known: content.len(), content, ..Self::default() }
     }
 
     /// What programs see.
@@ -68,6 +71,14 @@ impl Inode {
 
     pub(super) fn sync(&mut self) {
         let written = std::mem::take(&mut self.undo);
+        for change in &written {
+            match change.written {
+                Some(written) if change.offset <= self.known => {
+                    self.known = self.known.max(change.offset + written);
+                }
+                _ => self.known = self.known.min(self.content.len()),
+            }
+        }
         let Some(disk) = &mut self.lost_behind else { return };
         for change in written {
             let end = change.written.map_or(self.content.len(), |written| change.offset + written);
@@ -81,6 +92,15 @@ impl Inode {
                 disk[change.offset..end].copy_from_slice(&self.content[change.offset..end]);
             }
         }
+    }
+
+    /// A sync that has no effect in blocks that were never synced before, though it says otherwise.
+    pub(super) fn sync_known_blocks(&mut self) {
+        let known = self.known;
+        self.sync();
+        let disk = self.lost_behind.get_or_insert_with(|| self.content.to_vec());
+        let known = known.min(disk.len());
+        disk[known..].fill(0);
     }
 
     pub(super) fn fail_sync(&mut self) {
