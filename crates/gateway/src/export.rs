@@ -10,8 +10,8 @@ use stockade_state_machine::{Command, Request};
 
 use crate::convert;
 
-/// A log entry.
-pub(crate) fn entry(entry: &ExportedEntry) -> v1::LogEntry {
+/// A log entry as callers see it.
+pub fn entry(entry: &ExportedEntry) -> v1::LogEntry {
     let mut exported = v1::LogEntry {
         index: entry.index,
         term: entry.term,

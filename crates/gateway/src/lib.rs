@@ -39,6 +39,7 @@ mod submit;
 mod transaction;
 mod validate;
 
+pub use export::entry as log_entry;
 pub use limits::GatewayLimits;
 pub use reason::Reason;
 

@@ -174,10 +174,9 @@ fn try_mutant(tree: &Path, mutant: &Mutant) -> anyhow::Result<(Fate, Vec<String>
 }
 
 fn run_command(tree: &Path, command: &str) -> anyhow::Result<Output> {
-    let mut words = command.split_whitespace().skip(1);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut run = Command::new(cargo);
-    run.args(words.by_ref()).current_dir(tree);
+    run.args(command.split_whitespace().skip(1)).current_dir(tree);
     // A directory of its own, and the environment of this build kept out of it.
     run.env("CARGO_TARGET_DIR", tree.with_file_name("build")).env_remove("CARGO_MANIFEST_DIR");
     run.output().with_context(|| format!("running {command}"))
