@@ -152,6 +152,9 @@ pub(crate) async fn become_ready(node: Arc<Inner>) {
             () = node.stopping() => return,
         };
         if passed.is_ok() {
+            if !node.is_voter(node.identity.node_id) {
+                node.learned.store(true, std::sync::atomic::Ordering::Release);
+            }
             node.ready.store(true, std::sync::atomic::Ordering::Release);
             node.links.founding.store(false, std::sync::atomic::Ordering::Release);
             return;

@@ -65,6 +65,8 @@ pub(crate) struct Inner {
     /// What the others told of their states.
     pub(crate) heard: Heard,
     pub(crate) ready: AtomicBool,
+    /// It was `ready` before it had a vote, as every node is that is given one: whoever has one without is wiped.
+    pub(crate) learned: AtomicBool,
     pub(crate) votes_from: Instant,
     /// It had no vote on its disk when it was started, or only what a backup brings: it is new, or was wiped.
     pub(crate) pristine: bool,
@@ -200,6 +202,7 @@ impl Node {
             client_addresses: Mutex::default(),
             heard: Heard::default(),
             ready: AtomicBool::new(false),
+            learned: AtomicBool::new(false),
             votes_from: Instant::now() + quarantine,
             pristine,
             founders: Mutex::default(),

@@ -17,7 +17,9 @@ use stockade_proto::internal::peer_service_client::PeerServiceClient;
 use stockade_storage::file::{Files, MemoryFiles};
 use stockade_storage::{EngineKind, Identity, Options, SpaceLevel, SpaceMarks, backup_id, restore};
 use support::{CLUSTER_ID, Cluster, PATIENCE, Setup, assert_created, bring_about, create_sku_request, until};
-use tokio::net::TcpListener;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::wrappers::TcpListenerStream;
 
@@ -108,6 +110,49 @@ async fn a_node_that_cannot_become_ready_gets_no_vote() {
         matches!(&answer, Err(MembershipError::Refused(refusal)) if refusal.kind == RefusalKind::LearnerBehind),
         "with a vote that nobody can use, two of three would not do: {answer:?}"
     );
+}
+
+/// Lets bytes through to an address from when it is told to.
+fn held_back(to: String) -> (TcpListener, impl Future<Output = ()>, oneshot::Sender<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (release, released) = oneshot::channel::<()>();
+    let address = TcpListener::from_std(listener.try_clone().unwrap()).unwrap();
+    let listener = TcpListener::from_std(listener).unwrap();
+    let passing = async move {
+        let (mut from, _) = listener.accept().await.unwrap();
+        released.await.unwrap();
+        let mut to = TcpStream::connect(to).await.unwrap();
+        let _ended = copy_bidirectional(&mut from, &mut to).await;
+    };
+    (address, passing, release)
+}
+
+/// What it asks the cluster at its start travels so long that it is added, catches up and gets a vote meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_given_a_vote_before_it_hears_an_answer_goes_on() {
+    let cluster = Cluster::start(Setup::default()).await;
+    let leader = cluster.leader().await;
+    let (contact, passing, release) = held_back(cluster.peers[&leader].clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let contacts = vec![contact.local_addr().unwrap().to_string()];
+    let join = Join { contacts, own_address: address.clone() };
+    let new = serve(listener, 4, config(BTreeMap::new(), Some(join), BTreeMap::new())).await;
+    let passing = tokio::spawn(passing);
+    let asking = tokio::spawn({
+        let new = new.clone();
+        async move { new.initialize().await }
+    });
+    let node = cluster.node(leader).clone();
+    bring_about(&node, &MembershipChange::AddLearner { node_id: 4, peer_address: address }).await;
+    bring_about(&node, &MembershipChange::Promote { node_id: 4, replaces: None }).await;
+    let was_asking = !asking.is_finished();
+    release.send(()).unwrap();
+    let outcome = asking.await.unwrap();
+    assert!(was_asking, "it took so long that the question was given up");
+    assert!(outcome.is_ok(), "{outcome:?}");
+    passing.abort();
 }
 
 fn vote(term: u64, node_id: u64, committed: bool) -> wire::Vote {
