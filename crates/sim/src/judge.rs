@@ -1,153 +1,101 @@
-//! What the shoppers were told, held against the committed log and against the second state machine.
+//! What the shoppers were told, held against the committed log and the nodes' states: by the judge that users have too,
+//! over a history that the product's own recorder wrote.
 
-use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
+use stockade_checker::{History, Operation, Options, check};
+use stockade_client::Recorder;
+use stockade_history::{NodeState, Outcome, Recording, entry_line, state_line};
 use stockade_model::Model;
-use stockade_state_machine::outcome::Outcome;
-use stockade_state_machine::{Reply, Revision};
+use stockade_state_machine::Revision;
 use tokio::time::Instant;
 
-use crate::shoppers::{Told, What};
-use crate::watcher::Seen;
+use crate::trace::{Trace, note};
+use crate::watcher::Watcher;
 
-/// What the log makes of each request.
-struct Verdicts {
-    /// The first decision of a request: where, and how.
-    decided: BTreeMap<String, Reply>,
-    /// The stock of each SKU after each revision that changed it.
-    stock: BTreeMap<String, BTreeMap<u64, [i64; 6]>>,
-    model: Model,
+/// The history of a run, in memory. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Diary {
+    lines: Arc<Mutex<Vec<u8>>>,
+    trace: Trace,
 }
 
-/// Everything that is wrong, in words.
-pub(crate) fn judge(told: &[Told], log: &BTreeMap<u64, Seen>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (expected, found) in (1..).zip(log.keys()) {
-        if expected != *found {
-            wrong.push(format!("of the committed log entry {expected} was never seen: {found} follows"));
-            return wrong;
-        }
-    }
-    let verdicts = replay(log);
-    wrong.extend(verdicts.model.violations());
-    for told in told {
-        if let Err(what) = verdicts.check(told) {
-            wrong.push(what);
-        }
-    }
-    wrong.extend(out_of_time(told));
-    wrong
+/// What was found, and how much was looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Judgement {
+    /// Calls in all.
+    pub(crate) calls: u64,
+    /// Mutations that took effect, as their callers were told.
+    pub(crate) accepted: u64,
+    /// Everything that is wrong, in words.
+    pub(crate) wrong: Vec<String>,
 }
 
-fn replay(log: &BTreeMap<u64, Seen>) -> Verdicts {
-    let mut verdicts = Verdicts { decided: BTreeMap::new(), stock: BTreeMap::new(), model: Model::default() };
-    for (index, seen) in log {
-        let Some(entry) = &seen.entry else { continue };
-        let replies = verdicts.model.apply(Revision::new(*index), entry);
-        for (request, reply) in entry.requests.iter().zip(replies) {
-            if let Some(origin) = &request.origin
-                && !reply.replayed
-            {
-                verdicts.decided.entry(origin.request.to_string()).or_insert(reply);
-            }
-        }
-        for (key, stock) in verdicts.model.stock() {
-            let known = verdicts.stock.entry(key.sku.as_str().to_owned()).or_default();
-            if known.last_key_value().is_none_or(|(_, last)| *last != stock.buckets()) {
-                known.insert(*index, stock.buckets());
-            }
-        }
+impl Diary {
+    pub(crate) fn new(trace: Trace) -> Self {
+        Self { lines: Arc::default(), trace }
     }
-    verdicts
-}
 
-impl Verdicts {
-    fn check(&self, told: &Told) -> Result<(), String> {
-        match &told.what {
-            What::Accepted { request, header } => {
-                let Some(reply) = self.decided.get(request) else {
-                    return Err(format!("LOST: request {request} was acknowledged and is not in the log"));
-                };
-                if matches!(reply.outcome, Outcome::Rejected(_)) {
-                    return Err(format!(
-                        "request {request} was acknowledged, and the log refuses it: {:?}",
-                        reply.outcome
-                    ));
-                }
-                let place = (reply.revision.get(), reply.position);
-                if place != (header.revision, header.position) {
-                    return Err(format!(
-                        "request {request} was acknowledged at {:?} and stands at {place:?}",
-                        (header.revision, header.position)
-                    ));
-                }
-                Ok(())
-            }
-            What::Refused { request, reason } => match self.decided.get(request) {
-                Some(reply) if !matches!(reply.outcome, Outcome::Rejected(_)) => Err(format!(
-                    "request {request} was refused ({reason}) and took effect at {}",
-                    reply.revision.get()
-                )),
-                Some(_) | None => Ok(()),
-            },
-            What::Settled { request, took_effect } => {
-                let decided = self.decided.get(request);
-                let found = decided.is_some_and(|reply| {
-                    !matches!(reply.outcome, Outcome::Rejected(_) | Outcome::RequestAbandoned)
-                });
-                if found == *took_effect {
-                    return Ok(());
-                }
-                Err(format!("request {request} was settled as {took_effect}, and the log has {decided:?}"))
-            }
-            What::Unknown | What::ReadFailed => Ok(()),
-            What::Read { sku, served, buckets } => {
-                let known = self.stock.get(sku);
-                let expected = known.and_then(|known| known.range(..=served).next_back());
-                let expected = expected.map_or([0; 6], |(_, buckets)| *buckets);
-                if expected == *buckets {
-                    return Ok(());
-                }
-                Err(format!("at {served} {sku} has {expected:?}, and {buckets:?} was read"))
-            }
-        }
+    /// Writes what all shoppers are told, by simulated time.
+    pub(crate) fn recorder(&self) -> io::Result<Recorder> {
+        let begun = Instant::now();
+        let now_ns = move || u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let name = || "simulated".to_owned();
+        Recorder::new(
+            Box::new(self.clone()),
+            true,
+            Recording { id: name(), clock: name(), by: name() },
+            now_ns,
+        )
     }
-}
 
-/// A call that began after another had returned must not be served from before it.
-fn out_of_time(told: &[Told]) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut begun: Vec<&Told> = told.iter().collect();
-    begun.sort_by_key(|told| told.invoked);
-    let mut returned: Vec<(Instant, u64)> =
-        told.iter().filter_map(|told| Some((told.returned, shown(told)?))).collect();
-    returned.sort_by_key(|(at, _)| *at);
-    let (mut returned, mut floor) = (returned.into_iter().peekable(), 0);
-    for told in begun {
-        while let Some((_, revision)) = returned.next_if(|(at, _)| *at < told.invoked) {
-            floor = floor.max(revision);
-        }
-        let (what, revision, strict) = match &told.what {
-            What::Accepted { request, header } if !header.replayed => (request, header.revision, true),
-            What::Read { sku, served, .. } => (sku, *served, false),
-            What::Accepted { .. }
-            | What::Refused { .. }
-            | What::Settled { .. }
-            | What::Unknown
-            | What::ReadFailed => continue,
+    /// Everything that is wrong with what was told.
+    pub(crate) fn judge(&self, watcher: &Watcher, states: &[NodeState]) -> Judgement {
+        let mut lines = std::mem::take(&mut *self.lines.lock());
+        lines.extend(watcher.log().values().flat_map(|seen| entry_line(&seen.exported)));
+        lines.extend(states.iter().flat_map(state_line));
+        let history = match History::read(lines.as_slice()) {
+            Ok(history) => history,
+            Err(error) => return Judgement { wrong: vec![error.to_string()], ..Judgement::default() },
         };
-        if revision < floor || (strict && revision == floor) {
-            wrong.push(format!("{what} came to {revision} after {floor} had been shown"));
-        }
+        let accepted = history.operations.iter().filter(|operation| is_accepted(operation)).count();
+        let wrong = match check(&history, Options { complete: true }) {
+            Ok(report) => report.violations.iter().map(ToString::to_string).chain(broken(watcher)).collect(),
+            Err(error) => vec![error.to_string()],
+        };
+        Judgement { calls: history.operations.len() as u64, accepted: accepted as u64, wrong }
     }
-    wrong
 }
 
-/// The revision that an answer shows to the world.
-fn shown(told: &Told) -> Option<u64> {
-    match &told.what {
-        What::Accepted { header, .. } => Some(header.revision),
-        What::Read { served, .. } => Some(*served),
-        What::Refused { .. } | What::Settled { .. } | What::Unknown | What::ReadFailed => None,
+fn is_accepted(operation: &Operation) -> bool {
+    let ended = operation.ended.as_ref();
+    operation.asked.is_mutation() && ended.is_some_and(|ended| matches!(ended.outcome, Outcome::Ok(_)))
+}
+
+/// The invariants that the whole state breaks, recomputed from ledger and orders.
+fn broken(watcher: &Watcher) -> Vec<String> {
+    let mut model = Model::default();
+    for (index, seen) in watcher.log() {
+        if let Some(entry) = &seen.entry {
+            model.apply(Revision::new(*index), entry);
+        }
+    }
+    model.violations()
+}
+
+impl Write for Diary {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        // Not the answer itself: the details of errors are maps, which every run of a process orders in its own way.
+        let told = text.split(",\"response\":").next().unwrap_or_default();
+        note!(self.trace, "{}", told.trim_end());
+        self.lines.lock().extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use stockade_consensus::{Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, Node};
+use rand::RngExt as _;
+use rand::rngs::SmallRng;
+use stockade_consensus::{Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, Join, Node};
 use stockade_env::{Clock, Env, Failure, FailureKind, Place, Random, Tasks};
 use stockade_gateway::{Gateway, GatewayLimits};
 use stockade_storage::file::{Counted, Fault, FaultKind, Files, MemoryFiles};
@@ -13,7 +15,7 @@ use stockade_storage::{EngineKind, Identity, Options};
 
 use crate::network::Network;
 use crate::settings::Settings;
-use crate::trace::{Trace, note};
+use crate::trace::{Trace, act};
 
 /// Where simulated time begins, in microseconds since 1970.
 pub(crate) const BEGINNING_US: u64 = 1_700_000_000_000_000;
@@ -26,7 +28,8 @@ pub(crate) struct Machine(Arc<Inner>);
 
 struct Inner {
     id: u64,
-    files: MemoryFiles,
+    /// For a node that comes later.
+    join: Option<Join>,
     /// Goes on whatever becomes of the process.
     clock: Clock,
     network: Network,
@@ -37,11 +40,16 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
+    files: MemoryFiles,
     process: Option<Process>,
     /// How many processes there were.
     starts: u64,
     /// A disk error was planned for the process: it may end over it.
     disk_may_fail: bool,
+    /// The disk lost something: the node may find it at any time.
+    damaged: bool,
+    /// The node said so.
+    found_damaged: bool,
     /// Why processes ended that should not have.
     wrong_ends: Vec<String>,
 }
@@ -58,15 +66,22 @@ pub(crate) fn client_address(id: u64) -> String {
     format!("node-{id}:7001")
 }
 
-fn peer_address(id: u64) -> String {
+/// Where nodes reach a node.
+pub(crate) fn peer_address(id: u64) -> String {
     format!("node-{id}:7002")
 }
 
 impl Machine {
-    pub(crate) fn new(id: u64, network: Network, settings: &Settings, trace: Trace) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        network: Network,
+        settings: &Settings,
+        trace: Trace,
+        join: Option<Join>,
+    ) -> Self {
         let clock = Clock::of_timers(BEGINNING_US);
-        let (files, settings, state) = (MemoryFiles::default(), settings.clone(), Mutex::default());
-        Self(Arc::new(Inner { id, files, clock, network, settings, trace, state }))
+        let (settings, state) = (settings.clone(), Mutex::default());
+        Self(Arc::new(Inner { id, join, clock, network, settings, trace, state }))
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -87,6 +102,11 @@ impl Machine {
         self.0.state.lock().process.as_ref().is_some_and(|process| process.paused)
     }
 
+    /// True once the node has found what its disk had lost or changed.
+    pub(crate) fn is_found_damaged(&self) -> bool {
+        self.0.state.lock().found_damaged
+    }
+
     /// Why processes of this machine ended without a reason.
     pub(crate) fn wrong_ends(&self) -> Vec<String> {
         self.0.state.lock().wrong_ends.clone()
@@ -105,7 +125,7 @@ impl Machine {
             state.process = Some(Process { place: place.clone(), node: None, paused: false });
             (place, state.starts)
         };
-        note!(inner.trace, "node {} starts for the {start}. time", inner.id);
+        act!(inner.trace, "node {} starts for the {start}. time", inner.id);
         let random = Random::from_seed(seed ^ (inner.id << 40) ^ start);
         let env = Env { clock: inner.clock.clone(), random, tasks: Tasks::new() };
         let (machine, this, tasks) = (self.clone(), place.clone(), env.tasks.clone());
@@ -123,7 +143,7 @@ impl Machine {
     async fn run(&self, env: Env, place: Place) -> Failure {
         let failed = |kind, cause: String| Failure { kind, what: "start".to_owned(), cause };
         let inner = &self.0;
-        let files: Arc<dyn Files> = Arc::new(inner.files.clone());
+        let files: Arc<dyn Files> = Arc::new(self.files());
         let storage = match stockade_storage::open(files, &env, self.options()).await {
             Ok(storage) => storage,
             Err(error) => return failed(error.failure_kind(), error.to_string()),
@@ -147,13 +167,17 @@ impl Machine {
 
     /// A process ended of itself: as its supervisor would, its machine lets it lie until it is started again.
     fn ended(&self, start: u64, failure: &Failure) {
-        note!(self.0.trace, "node {} ends: {failure}", self.0.id);
+        act!(self.0.trace, "node {} ends: {failure}", self.0.id);
         let mut state = self.0.state.lock();
         // A start may come upon what the fault left of the process before.
         let expected = match failure.kind {
-            FailureKind::DiskFull | FailureKind::Storage | FailureKind::Other => state.disk_may_fail,
-            FailureKind::Damaged | FailureKind::Bug => false,
+            FailureKind::DiskFull | FailureKind::Storage | FailureKind::Other => {
+                state.disk_may_fail || state.damaged
+            }
+            FailureKind::Damaged => state.damaged,
+            FailureKind::Bug => false,
         };
+        state.found_damaged |= state.damaged;
         if !expected {
             state.wrong_ends.push(format!("node {} ended at its {start}. start: {failure}", self.0.id));
         }
@@ -166,13 +190,51 @@ impl Machine {
         let Some(process) = self.0.state.lock().process.take() else { return };
         process.place.end();
         self.0.network.hang_up(self.0.id);
-        self.0.files.kill();
+        self.files().kill();
+    }
+
+    fn files(&self) -> MemoryFiles {
+        self.0.state.lock().files.clone()
     }
 
     /// What was not synced is gone, or a part of it.
     pub(crate) fn power_cut(&self, seed: u64) {
         self.kill();
-        if seed.is_multiple_of(4) { self.0.files.power_cut() } else { self.0.files.power_cut_torn(seed) }
+        if seed.is_multiple_of(4) { self.files().power_cut() } else { self.files().power_cut_torn(seed) }
+    }
+
+    /// The process ends, and the disk loses or changes something that was synced; says what.
+    pub(crate) fn damage(&self, random: &mut SmallRng) -> String {
+        self.kill();
+        let mut image = self.files().image();
+        let paths: Vec<PathBuf> =
+            image.files().filter(|(_, bytes)| !bytes.is_empty()).map(|(path, _)| path.to_owned()).collect();
+        if paths.is_empty() {
+            return "it was empty".to_owned();
+        }
+        let path = &paths[random.random_range(0..paths.len())];
+        let bytes = image.bytes_mut(path).expect("it was listed");
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
+        let what = match random.random_range(0..4) {
+            0 | 1 => {
+                let (at, bit) = (random.random_range(0..used), random.random_range(0..8));
+                bytes[at] ^= 1 << bit;
+                format!("bit {bit} of byte {at} of {} turned over", path.display())
+            }
+            2 => {
+                let from = random.random_range(0..used).max(used.saturating_sub(300));
+                bytes[from..used].fill(0);
+                format!("what was written to {} from byte {from} on never came there", path.display())
+            }
+            _ => {
+                image.remove(path);
+                format!("{} is gone", path.display())
+            }
+        };
+        let mut state = self.0.state.lock();
+        state.files = MemoryFiles::from_image(&image);
+        state.damaged = true;
+        what
     }
 
     /// As SIGSTOP.
@@ -199,12 +261,12 @@ impl Machine {
     pub(crate) fn fail_disk(&self, after: u64, no_space: bool) {
         self.0.state.lock().disk_may_fail = true;
         let kind = if no_space { FaultKind::NoSpace } else { FaultKind::Io };
-        self.0.files.inject(Fault { after, on: Counted::Changes, kind, lasting: false });
+        self.files().inject(Fault { after, on: Counted::Changes, kind, lasting: false });
     }
 
     /// The disk is in order from now on.
     pub(crate) fn heal_disk(&self) {
-        self.0.files.heal();
+        self.files().heal();
     }
 
     /// The clock jumps.
@@ -226,8 +288,11 @@ impl Machine {
     fn config(&self) -> Config {
         let settings = &self.0.settings;
         Config {
-            peers: (1..=settings.nodes).map(|id| (id, peer_address(id))).collect(),
-            join: None,
+            peers: match self.0.join {
+                Some(_) => BTreeMap::new(),
+                None => (1..=settings.nodes).map(|id| (id, peer_address(id))).collect(),
+            },
+            join: self.0.join.clone(),
             peer_overrides: BTreeMap::new(),
             dialer: Some(self.0.network.dialer(self.0.id)),
             advertise_client: client_address(self.0.id),

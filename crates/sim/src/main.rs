@@ -9,8 +9,10 @@ compile_error!(
     "needs --cfg tokio_unstable, as .cargo/config.toml sets it: RUSTFLAGS in the environment replaces that"
 );
 
+mod acts;
 mod judge;
 mod machine;
+mod members;
 mod network;
 mod run;
 mod settings;

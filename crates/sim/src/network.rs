@@ -48,7 +48,8 @@ struct Shared {
 struct State {
     random: SmallRng,
     latency: (Duration, Duration),
-    late_per_mille: u64,
+    late_per_mille: u32,
+    repeated_per_mille: u32,
     ports: BTreeMap<String, Port>,
     /// Directed.
     cuts: BTreeSet<(u64, u64)>,
@@ -79,6 +80,7 @@ impl Network {
             random: SmallRng::seed_from_u64(seed ^ 0x6e65_7477),
             latency: settings.latency,
             late_per_mille: settings.late_per_mille,
+            repeated_per_mille: settings.repeated_per_mille,
             ports: BTreeMap::new(),
             cuts: BTreeSet::new(),
         };
@@ -114,9 +116,20 @@ impl Network {
         self.changed();
     }
 
-    /// No message is late any more.
+    /// No message is late any more, and no call comes twice.
     pub(crate) fn calm(&self) {
-        self.0.state.lock().late_per_mille = 0;
+        let mut state = self.0.state.lock();
+        (state.late_per_mille, state.repeated_per_mille) = (0, 0);
+    }
+
+    /// When a call comes a second time; `None` for most.
+    fn repeated_after(&self) -> Option<Duration> {
+        let mut state = self.0.state.lock();
+        let often = state.repeated_per_mille;
+        if state.random.random_range(0..1_000) >= often {
+            return None;
+        }
+        Some(Duration::from_millis(state.random.random_range(0..2_000)))
     }
 
     fn changed(&self) {
@@ -226,12 +239,58 @@ impl Network {
             return Err("connection refused".into());
         };
         let (answering, mut answer) = self.line::<http::response::Parts>((to, from));
-        let request = http::Request::from_parts(parts, body_of(asked));
+        let body = match self.repeated_after() {
+            Some(later) => self.also_later(later, &address, &parts, asked),
+            None => body_of(asked),
+        };
+        let request = http::Request::from_parts(parts, body);
         port.place.spawn(serve(port.routes.clone(), request, answering));
         match answer.recv().await {
             Some(Piece::Head(parts)) => Ok(http::Response::from_parts(parts, body_of(answer))),
             _ => Err("the connection broke".into()),
         }
+    }
+}
+
+impl Network {
+    /// Passes a call's content on, and has the whole call arrive once more after its end, as a proxy may that thinks it
+    /// lost. Nobody hears what is answered then. A call that breaks off, or never ends, comes once.
+    fn also_later(
+        &self,
+        later: Duration,
+        address: &str,
+        parts: &http::request::Parts,
+        mut asked: mpsc::Receiver<Piece<()>>,
+    ) -> Body {
+        let (passed, pieces) = mpsc::channel(1);
+        let (network, address, parts) = (self.clone(), address.to_owned(), parts.clone());
+        drop(place::outside(async move {
+            let mut copy: Vec<Bytes> = Vec::new();
+            let whole = loop {
+                let next = tokio::select! {
+                    biased;
+                    () = passed.closed() => None,
+                    next = asked.recv() => next,
+                };
+                let Some(piece) = next else { break false };
+                if let Piece::Frame(frame) = &piece {
+                    copy.extend(frame.data_ref().cloned());
+                }
+                let last = matches!(piece, Piece::End | Piece::Failed(_));
+                let whole = matches!(piece, Piece::End);
+                if passed.send(piece).await.is_err() || last {
+                    break whole;
+                }
+            };
+            sleep(later).await;
+            let Some(port) = network.port(&address).filter(|_| whole) else { return };
+            let frames = copy.into_iter().map(|data| Ok::<_, Status>(Frame::data(data)));
+            let request = http::Request::from_parts(parts, Body::new(StreamBody::new(stream::iter(frames))));
+            let (answering, mut unheard) = mpsc::channel(WINDOW);
+            port.place.spawn(serve(port.routes.clone(), request, answering));
+            while unheard.recv().await.is_some() {}
+        }));
+        body_of(pieces)
     }
 }
 

@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use stockade_env::place;
+use stockade_consensus::Node;
+use stockade_history::NodeState;
+use stockade_storage::StateHash;
 use tokio::runtime::{Builder, RngSeed};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::judge;
+use crate::judge::{Diary, Judgement};
 use crate::machine::Machine;
+use crate::members::UnderWay;
 use crate::network::Network;
 use crate::settings::Settings;
-use crate::shoppers::{self, Diary, What};
-use crate::trace::{Trace, note};
+use crate::shoppers;
+use crate::trace::{Trace, act, note};
 use crate::watcher::Watcher;
 
 /// Between two looks at the cluster.
@@ -35,7 +39,7 @@ pub(crate) struct Verdict {
     /// Acts against the cluster.
     pub(crate) acts: u64,
     pub(crate) violations: Vec<String>,
-    /// The end of what happened.
+    /// What happened, shortened, where there are violations.
     pub(crate) lines: Vec<String>,
 }
 
@@ -46,25 +50,35 @@ pub(crate) fn run(seed: u64, told: bool) -> anyhow::Result<Verdict> {
         .start_paused(true)
         .rng_seed(RngSeed::from_bytes(&seed.to_le_bytes()))
         .build()?;
-    let verdict = runtime.block_on(async {
+    runtime.block_on(async {
         let mut world = World::new(seed, told);
-        world.live().await;
-        world.verdict()
-    });
-    Ok(verdict)
+        let judgement = world.live().await?;
+        Ok(world.verdict(judgement))
+    })
 }
 
-struct World {
-    seed: u64,
-    settings: Settings,
-    random: SmallRng,
-    trace: Trace,
-    network: Network,
-    machines: Vec<Machine>,
+/// A cluster and what is done to it.
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) settings: Settings,
+    pub(crate) random: SmallRng,
+    pub(crate) trace: Trace,
+    pub(crate) network: Network,
+    /// Those that were not given up.
+    pub(crate) machines: Vec<Machine>,
+    /// Of the next machine: no id is used twice.
+    pub(crate) next_id: u64,
+    /// Whose disk was damaged, while it has a vote.
+    pub(crate) suspect: Option<u64>,
+    pub(crate) renewal: Option<UnderWay>,
+    /// All nodes were ready at some time. A cluster of which one is lost before that has to be begun anew.
+    pub(crate) founded: bool,
+    /// Until when shoppers call without a pause.
+    pub(crate) rush: watch::Sender<Instant>,
     watcher: Watcher,
     diary: Diary,
-    acts: u64,
-    violations: Vec<String>,
+    pub(crate) acts: u64,
+    pub(crate) violations: Vec<String>,
 }
 
 impl World {
@@ -73,23 +87,40 @@ impl World {
         note!(trace, "{settings:?}");
         let network = Network::new(seed, &settings, trace.clone());
         let machines = (1..=settings.nodes)
-            .map(|id| Machine::new(id, network.clone(), &settings, trace.clone()))
+            .map(|id| Machine::new(id, network.clone(), &settings, trace.clone(), None))
             .collect();
         let random = SmallRng::seed_from_u64(seed ^ 0x0077_6f72_6c64);
         let watcher = Watcher::new(trace.clone());
-        let (diary, violations) = (Diary::default(), Vec::new());
-        Self { seed, settings, random, trace, network, machines, watcher, diary, acts: 0, violations }
+        let diary = Diary::new(trace.clone());
+        Self {
+            next_id: settings.nodes + 1,
+            suspect: None,
+            renewal: None,
+            founded: false,
+            rush: watch::Sender::new(Instant::now()),
+            acts: 0,
+            violations: Vec::new(),
+            seed,
+            settings,
+            random,
+            trace,
+            network,
+            machines,
+            watcher,
+            diary,
+        }
     }
 
-    async fn live(&mut self) {
+    async fn live(&mut self) -> anyhow::Result<Judgement> {
         for machine in &self.machines {
             machine.start(self.seed);
         }
         let end = Instant::now() + self.settings.duration;
+        let recorder = self.diary.recorder()?;
         let shoppers: Vec<_> = (0..self.settings.shoppers)
             .map(|number| {
-                let (diary, trace) = (self.diary.clone(), self.trace.clone());
-                shoppers::start(number, self.seed, &self.settings, &self.network, diary, trace, end)
+                let rush = self.rush.subscribe();
+                shoppers::start(number, self.seed, &self.settings, &self.network, recorder.clone(), rush, end)
             })
             .collect();
         self.suffer(end).await;
@@ -101,12 +132,13 @@ impl World {
                 Err(_) => self.violations.push("a shopper still waits for an answer".to_owned()),
             }
         }
-        self.settle().await;
+        let states = self.settle().await;
         self.violations.extend(self.watcher.violations().iter().cloned());
         for machine in &self.machines {
             self.violations.extend(machine.wrong_ends());
         }
-        self.violations.extend(judge::judge(&self.diary.all(), self.watcher.log()));
+        recorder.finish()?;
+        Ok(self.diary.judge(&self.watcher, &states))
     }
 
     /// Faults, one after the other, until `end`.
@@ -115,6 +147,7 @@ impl World {
         while Instant::now() < end {
             sleep(LOOK).await;
             self.watcher.look(&self.machines).await;
+            self.look_after_members().await;
             if next_act.is_some_and(|at| at <= Instant::now()) {
                 self.act();
                 next_act = self.next_act();
@@ -127,100 +160,9 @@ impl World {
         (!pause.is_zero()).then(|| Instant::now() + self.random.random_range(Duration::ZERO..=pause))
     }
 
-    fn act(&mut self) {
-        self.acts += 1;
-        let settings = &self.settings;
-        let weights = [
-            settings.kill,
-            settings.power_cut,
-            settings.pause,
-            settings.cut,
-            settings.disk_error,
-            settings.clock_jump,
-            settings.resign,
-            // What is broken is put right in between.
-            weights_of(settings) / 2 + 1,
-        ];
-        let mut choice = self.random.random_range(0..weights.iter().sum());
-        let mut act = 0;
-        while choice >= weights[act] {
-            choice -= weights[act];
-            act += 1;
-        }
-        let number = self.random.random_range(0..self.machines.len());
-        let machine = self.machines[number].clone();
-        let id = machine.id();
-        match act {
-            0 => {
-                note!(self.trace, "node {id} is killed");
-                machine.kill();
-            }
-            1 => {
-                note!(self.trace, "node {id} loses power");
-                let seed = self.random.random_range(0..u64::MAX);
-                machine.power_cut(seed);
-            }
-            2 => {
-                note!(self.trace, "node {id} stands still");
-                machine.pause();
-            }
-            3 => self.cut(id),
-            4 => {
-                let (after, no_space) = (self.random.random_range(1..40), self.random.random_bool(0.3));
-                note!(self.trace, "the disk of node {id} fails at operation {after} from now");
-                machine.fail_disk(after, no_space);
-            }
-            5 => {
-                let by_ms: i64 = self.random.random_range(-120_000..120_000);
-                note!(self.trace, "the clock of node {id} jumps by {by_ms} ms");
-                machine.shift_clock(by_ms * 1_000);
-            }
-            6 => {
-                note!(self.trace, "node {id} is asked to hand over");
-                if let Some(node) = machine.node() {
-                    drop(place::outside(async move { node.resign(Duration::from_secs(2)).await }));
-                }
-            }
-            _ => self.repair(),
-        }
-    }
-
-    fn cut(&mut self, id: u64) {
-        let others: Vec<u64> = (1..=self.settings.nodes).filter(|other| *other != id).collect();
-        let all = self.random.random_bool(0.5);
-        let one = others[self.random.random_range(0..others.len())];
-        let (from, to) = (self.random.random_bool(0.7), self.random.random_bool(0.7));
-        note!(self.trace, "node {id} is cut off from {} (out {from}, in {to})", if all { 0 } else { one });
-        for other in others.into_iter().filter(|other| all || *other == one) {
-            if from {
-                self.network.cut(id, other);
-            }
-            if to {
-                self.network.cut(other, id);
-            }
-        }
-    }
-
-    /// Someone looks after the cluster: one thing or another is put right.
-    fn repair(&mut self) {
-        note!(self.trace, "repairs");
-        if self.random.random_bool(0.5) {
-            self.network.heal();
-        }
-        for number in 0..self.machines.len() {
-            let machine = self.machines[number].clone();
-            if machine.is_paused() && self.random.random_bool(0.7) {
-                machine.resume();
-            }
-            if !machine.is_up() && self.random.random_bool(0.7) {
-                machine.start(self.seed);
-            }
-        }
-    }
-
     /// All faults end.
     async fn heal(&mut self) {
-        note!(self.trace, "all faults end");
+        act!(self.trace, "all faults end");
         self.network.heal();
         self.network.calm();
         for machine in &self.machines {
@@ -234,11 +176,12 @@ impl World {
     }
 
     /// The healed cluster must serve, and all nodes must come to the same state.
-    async fn settle(&mut self) {
+    async fn settle(&mut self) -> Vec<NodeState> {
         let deadline = Instant::now() + HEALING;
         loop {
             sleep(LOOK * 5).await;
             self.watcher.look(&self.machines).await;
+            self.look_after_members().await;
             for machine in &self.machines {
                 // It may have ended over a fault of its disk that came late.
                 machine.start(self.seed);
@@ -249,48 +192,54 @@ impl World {
             let committed: Vec<u64> = nodes.iter().map(|node| node.status().committed_index).collect();
             let even = applied.windows(2).all(|pair| pair[0] == pair[1]) && applied == committed;
             let led = nodes.iter().any(|node| node.watch_leader().borrow().client_address.is_some());
-            if all && even && led && applied.first().is_some_and(|index| *index > 0) {
+            if self.renewal.is_none() && all && even && led && applied.first().is_some_and(|index| *index > 0)
+            {
                 break;
             }
             if Instant::now() > deadline {
                 self.violations.push(format!(
                     "healed, the cluster does not come to rest: applied {applied:?}, committed {committed:?}, led {led}"
                 ));
-                return;
+                return Vec::new();
             }
         }
-        let mut hashes = Vec::new();
+        let mut states = Vec::new();
         for machine in self.machines.clone() {
             let Some(node) = machine.node() else { continue };
             self.watcher.compare_log(&node).await;
             match node.state().hash(true).await {
-                Ok(hash) => hashes.push((hash.applied.get(), hash.chain, hash.full)),
+                Ok(hash) => states.push(state_of(&node, &hash)),
                 Err(error) => self.violations.push(format!("no state hash of node {}: {error}", node.id())),
             }
         }
-        let differs = |pair: &[(u64, _, _)]| pair[0].0 == pair[1].0 && pair[0] != pair[1];
-        if hashes.windows(2).any(differs) {
-            self.violations.push(format!("healed, the nodes have different states: {hashes:?}"));
+        let told = |state: &NodeState| NodeState { node: 0, ..state.clone() };
+        let differs =
+            |pair: &[NodeState]| pair[0].applied == pair[1].applied && told(&pair[0]) != told(&pair[1]);
+        if states.windows(2).any(differs) {
+            self.violations.push(format!("healed, the nodes have different states: {states:?}"));
         }
+        states
     }
 
-    fn verdict(self) -> Verdict {
-        let told = self.diary.all();
-        let accepted = told.iter().filter(|told| matches!(told.what, What::Accepted { .. })).count();
+    fn verdict(self, judgement: Judgement) -> Verdict {
+        let Judgement { calls, accepted, wrong } = judgement;
+        let violations: Vec<String> = self.violations.into_iter().chain(wrong).collect();
         Verdict {
             seed: self.seed,
             trace_hash: self.trace.hash(),
             events: self.trace.events(),
-            accepted: accepted as u64,
-            calls: told.len() as u64,
+            accepted,
+            calls,
             acts: self.acts,
-            violations: self.violations,
-            lines: self.trace.lines(),
+            lines: if violations.is_empty() { Vec::new() } else { self.trace.shortened(&violations) },
+            violations,
         }
     }
 }
 
-fn weights_of(settings: &Settings) -> u32 {
-    let Settings { kill, power_cut, pause, cut, disk_error, clock_jump, resign, .. } = settings;
-    kill + power_cut + pause + cut + disk_error + clock_jump + resign
+fn state_of(node: &Node, hash: &StateHash) -> NodeState {
+    let hex = |bytes: &[u8; 32]| blake3::Hash::from_bytes(*bytes).to_hex().to_string();
+    let (state_hash, rows) =
+        hash.full.as_ref().map_or_else(Default::default, |(full, rows)| (hex(full), *rows));
+    NodeState { node: node.id(), applied: hash.applied.get(), state_hash, chain_hash: hex(&hash.chain), rows }
 }

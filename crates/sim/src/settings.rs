@@ -6,10 +6,12 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-/// The settings of a run. A weight of 0 switches a fault off.
+use crate::acts::Act;
+
+/// The settings of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// Voters.
+    /// Voters at the beginning.
     pub(crate) nodes: u64,
     /// Those who shop.
     pub(crate) shoppers: u64,
@@ -19,26 +21,18 @@ pub(crate) struct Settings {
     pub(crate) think: Duration,
     /// SKUs: few are hot.
     pub(crate) skus: u64,
+    /// Calls of a thousand that a shopper makes twice at the same time, under one request id.
+    pub(crate) doubled_per_mille: u32,
     /// One way, the shortest and the longest.
     pub(crate) latency: (Duration, Duration),
     /// Messages of a thousand that come late, as if sent again.
-    pub(crate) late_per_mille: u64,
+    pub(crate) late_per_mille: u32,
+    /// Calls of a thousand that arrive a second time, later.
+    pub(crate) repeated_per_mille: u32,
     /// Between two acts against the cluster, at most; none where it is zero.
     pub(crate) pause_between_acts: Duration,
-    /// Of processes that are killed.
-    pub(crate) kill: u32,
-    /// Of machines that lose power.
-    pub(crate) power_cut: u32,
-    /// Of processes that stand still.
-    pub(crate) pause: u32,
-    /// Of links that are cut, in one direction or both, one or all of a node.
-    pub(crate) cut: u32,
-    /// Of disks that fail once.
-    pub(crate) disk_error: u32,
-    /// Of clocks that jump.
-    pub(crate) clock_jump: u32,
-    /// Of leaders that are asked to hand over.
-    pub(crate) resign: u32,
+    /// How often each act comes, compared with the others; none that is switched off.
+    pub(crate) acts: Vec<(Act, u32)>,
     /// Bytes of the log after which a snapshot is made.
     pub(crate) snapshot_log_bytes: u64,
     /// Entries kept below a snapshot.
@@ -50,8 +44,17 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = SmallRng::seed_from_u64(seed ^ 0x5e77_1465);
-        let mut weight = || if random.random_bool(0.5) { random.random_range(1..10) } else { 0 };
-        let [kill, power_cut, pause, cut, disk_error, clock_jump, resign] = std::array::from_fn(|_| weight());
+        let mut acts: Vec<(Act, u32)> = Vec::new();
+        for act in Act::SWARM {
+            if random.random_bool(0.5) {
+                acts.push((act, random.random_range(1..10)));
+            }
+        }
+        // What is broken is put right in between.
+        acts.push((Act::Repair, acts.iter().map(|(_, weight)| weight).sum::<u32>() / 2 + 1));
+        let mut sometimes = |most| if random.random_bool(0.5) { random.random_range(1..most) } else { 0 };
+        let (late_per_mille, repeated_per_mille, doubled_per_mille) =
+            (sometimes(30), sometimes(50), sometimes(300));
         let shortest = Duration::from_micros(random.random_range(50..1_000));
         let calm = random.random_range(0..8) == 0;
         Self {
@@ -60,20 +63,16 @@ impl Settings {
             duration: Duration::from_secs(30),
             think: Duration::from_millis(random.random_range(100..1_500)),
             skus: random.random_range(1..5),
+            doubled_per_mille,
             latency: (shortest, shortest * random.random_range(1..20)),
-            late_per_mille: if random.random_bool(0.5) { random.random_range(1..30) } else { 0 },
+            late_per_mille,
+            repeated_per_mille,
             pause_between_acts: if calm {
                 Duration::ZERO
             } else {
                 Duration::from_millis(random.random_range(300..5_000))
             },
-            kill,
-            power_cut,
-            pause,
-            cut,
-            disk_error,
-            clock_jump,
-            resign,
+            acts,
             snapshot_log_bytes: if random.random_bool(0.5) {
                 64 << 20
             } else {

@@ -1,67 +1,26 @@
-//! Those who shop: real clients that call at random, and write down what they were told.
+//! Those who shop: real clients that call at random; the client's recorder writes down what they are told.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use stockade_client::{Client, Config, Error};
+use stockade_client::{Client, Config, Error, Recorder};
 use stockade_env::{Clock, Env, Place, Random, Tasks};
 use stockade_proto::v1;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::machine::{BEGINNING_US, client_address};
 use crate::network::Network;
 use crate::settings::Settings;
-use crate::trace::{Trace, note};
 
-pub(crate) const LOCATION: &str = "here";
+const LOCATION: &str = "here";
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Hosts of shoppers, as links know them.
 const FIRST_HOST: u64 = 1_000;
 
-/// What a shopper was told, and when.
-#[derive(Debug, Clone)]
-pub(crate) struct Told {
-    pub(crate) invoked: Instant,
-    pub(crate) returned: Instant,
-    pub(crate) what: What,
-}
-
-/// The answer to a call.
-#[derive(Debug, Clone)]
-pub(crate) enum What {
-    /// A mutation took effect.
-    Accepted { request: String, header: v1::ResponseHeader },
-    /// A mutation was refused: it had no effect and never will have.
-    Refused { request: String, reason: String },
-    /// Nobody knows what became of a mutation.
-    Unknown,
-    /// What was not known was settled: a mutation took effect, or it never will.
-    Settled { request: String, took_effect: bool },
-    /// Stock was read.
-    Read { sku: String, served: u64, buckets: [i64; 6] },
-    /// A read failed, which says nothing.
-    ReadFailed,
-}
-
-/// What all shoppers were told. Clones share it.
-#[derive(Clone, Default)]
-pub(crate) struct Diary(Arc<Mutex<Vec<Told>>>);
-
-impl Diary {
-    fn add(&self, told: Told) {
-        self.0.lock().push(told);
-    }
-
-    /// In the order in which the calls returned.
-    pub(crate) fn all(&self) -> Vec<Told> {
-        self.0.lock().clone()
-    }
-}
-
-pub(crate) fn sku_name(number: u64) -> String {
+fn sku_name(number: u64) -> String {
     format!("sku-{number}")
 }
 
@@ -70,9 +29,9 @@ struct Shopper {
     client: Client,
     random: SmallRng,
     settings: Settings,
-    diary: Diary,
-    trace: Trace,
     number: u64,
+    /// Until when everybody wants to buy.
+    rush: watch::Receiver<Instant>,
     orders: Vec<String>,
     /// Requests whose fate is not known.
     unknown: Vec<String>,
@@ -84,8 +43,8 @@ pub(crate) fn start(
     seed: u64,
     settings: &Settings,
     network: &Network,
-    diary: Diary,
-    trace: Trace,
+    recorder: Recorder,
+    rush: watch::Receiver<Instant>,
     end: Instant,
 ) -> tokio::task::JoinHandle<()> {
     let place = Place::new(seed ^ (number << 16) ^ 0x0b0b);
@@ -96,6 +55,7 @@ pub(crate) fn start(
     place.spawn(async move {
         let mut config = Config::new((1..=settings.nodes).map(client_address));
         config.timeout = CALL_TIMEOUT;
+        config.record = Some(recorder);
         let client = loop {
             match Client::connect_through(&env, config.clone(), Some(Arc::clone(&dialer))).await {
                 Ok(client) => break client,
@@ -103,16 +63,8 @@ pub(crate) fn start(
                 Err(_) => return,
             }
         };
-        let shopper = Shopper {
-            client,
-            random,
-            settings,
-            diary,
-            trace,
-            number,
-            orders: Vec::new(),
-            unknown: Vec::new(),
-        };
+        let (orders, unknown) = (Vec::new(), Vec::new());
+        let shopper = Shopper { client, random, settings, number, rush, orders, unknown };
         shopper.shop(end).await;
     })
 }
@@ -121,18 +73,18 @@ impl Shopper {
     async fn shop(mut self, end: Instant) {
         for sku in 0..self.settings.skus {
             let sku = v1::Sku { sku_id: sku_name(sku), display_name: String::new(), ..Default::default() };
-            let request_id = self.client.new_request_id();
-            let request = v1::CreateSkuRequest { request_id: request_id.clone(), sku: Some(sku) };
-            let invoked = Instant::now();
-            let answer = self.client.create_sku(request).await;
-            self.tell(invoked, request_id, answer.map(|answer| answer.header));
+            let request = v1::CreateSkuRequest { sku: Some(sku), ..Default::default() };
+            let answer = self.client.create_sku(request).await.map(|_| ());
+            self.note_fate(&answer);
         }
         let mut calls = 0_u64;
         while Instant::now() < end {
             calls += 1;
             self.call(calls).await;
             let think = self.random.random_range(Duration::ZERO..=self.settings.think);
-            sleep(think).await;
+            if *self.rush.borrow() < Instant::now() {
+                sleep(think).await;
+            }
         }
         self.settle().await;
     }
@@ -141,16 +93,11 @@ impl Shopper {
     async fn settle(&mut self) {
         for request in std::mem::take(&mut self.unknown) {
             loop {
-                let invoked = Instant::now();
                 let asked = v1::AbandonRequestRequest { request_id: request.clone() };
-                let Ok(answer) = self.client.abandon_request(asked).await else {
-                    sleep(Duration::from_millis(100)).await;
-                    continue;
-                };
-                // Of a refusal too it is decided, but there is no response.
-                let took_effect = answer.result.is_some_and(|result| result.response.is_some());
-                self.add(invoked, What::Settled { request, took_effect });
-                break;
+                match self.client.abandon_request(asked).await {
+                    Ok(_) => break,
+                    Err(_) => sleep(Duration::from_millis(100)).await,
+                }
             }
         }
     }
@@ -158,95 +105,77 @@ impl Shopper {
     async fn call(&mut self, calls: u64) {
         let sku_id = sku_name(self.random.random_range(0..self.settings.skus));
         let request_id = self.client.new_request_id();
-        let request = request_id.clone();
         let quantity = self.random.random_range(1..4);
-        let order = match self.orders.len() {
+        let order_id = match self.orders.len() {
             0 => String::new(),
             len => self.orders[self.random.random_range(0..len)].clone(),
         };
-        let invoked = Instant::now();
-        let answer = match self.random.random_range(0..10) {
-            0..=1 => {
-                let location_id = LOCATION.to_owned();
-                let received = v1::ReceiveStockRequest {
-                    request_id,
-                    sku_id,
-                    location_id,
-                    quantity,
-                    ..Default::default()
-                };
-                self.client.receive_stock(received).await.map(|answer| answer.header)
-            }
+        let asked = match self.random.random_range(0..10) {
+            0..=1 => Asked::Receive(v1::ReceiveStockRequest {
+                request_id,
+                sku_id,
+                location_id: LOCATION.to_owned(),
+                quantity,
+                ..Default::default()
+            }),
             2..=4 => {
                 let order_id = format!("order-{}-{calls}", self.number);
                 self.orders.push(order_id.clone());
-                let line = v1::NewOrderLine { sku_id, quantity, ..Default::default() };
-                let hold = prost_duration(self.random.random_range(1..20));
-                let lines = vec![line];
-                let currency_code = "EUR".to_owned();
-                let placed = v1::PlaceOrderRequest {
+                Asked::Place(v1::PlaceOrderRequest {
                     request_id,
                     order_id,
-                    currency_code,
-                    lines,
-                    hold_duration: Some(hold),
+                    currency_code: "EUR".to_owned(),
+                    lines: vec![v1::NewOrderLine { sku_id, quantity, ..Default::default() }],
+                    hold_duration: Some(prost_duration(self.random.random_range(1..20))),
                     ..Default::default()
-                };
-                self.client.place_order(placed).await.map(|answer| answer.header)
+                })
             }
-            5 if !order.is_empty() => {
-                let confirmed = v1::ConfirmOrderRequest { request_id, order_id: order, ..Default::default() };
-                self.client.confirm_order(confirmed).await.map(|answer| answer.header)
+            5 if !order_id.is_empty() => {
+                Asked::Confirm(v1::ConfirmOrderRequest { request_id, order_id, ..Default::default() })
             }
-            6 if !order.is_empty() => {
-                let shipped = v1::ShipOrderRequest { request_id, order_id: order, ..Default::default() };
-                self.client.ship_order(shipped).await.map(|answer| answer.header)
+            6 if !order_id.is_empty() => {
+                Asked::Ship(v1::ShipOrderRequest { request_id, order_id, ..Default::default() })
             }
-            7 if !order.is_empty() => {
-                let cancelled = v1::CancelOrderRequest { request_id, order_id: order };
-                self.client.cancel_order(cancelled).await.map(|answer| answer.header)
-            }
-            _ => return self.read(invoked, sku_id).await,
+            7 if !order_id.is_empty() => Asked::Cancel(v1::CancelOrderRequest { request_id, order_id }),
+            _ => Asked::Look(v1::GetStockRequest { sku_id, location_id: LOCATION.to_owned() }),
         };
-        self.tell(invoked, request, answer);
+        if self.random.random_range(0..1_000) < self.settings.doubled_per_mille {
+            let (first, second) = tokio::join!(asked.put_to(&self.client), asked.put_to(&self.client));
+            self.note_fate(&first);
+            self.note_fate(&second);
+        } else {
+            let answer = asked.put_to(&self.client).await;
+            self.note_fate(&answer);
+        }
     }
 
-    async fn read(&mut self, invoked: Instant, sku: String) {
-        let request = v1::GetStockRequest { sku_id: sku.clone(), location_id: LOCATION.to_owned() };
-        let what = match self.client.get_stock(request).await {
-            Ok(answer) => {
-                let stock = answer.stock.unwrap_or_default();
-                let served = answer.header.unwrap_or_default().served_revision;
-                let buckets = [
-                    stock.available,
-                    stock.reserved,
-                    stock.committed,
-                    stock.safety_stock,
-                    stock.damaged,
-                    stock.quality_control,
-                ];
-                What::Read { sku, served, buckets }
-            }
-            Err(_) => What::ReadFailed,
-        };
-        self.add(invoked, what);
+    fn note_fate(&mut self, answer: &Result<(), Error>) {
+        if let Err(Error::OutcomeUnknown { request_id, .. }) = answer {
+            self.unknown.push(request_id.clone());
+        }
     }
+}
 
-    fn tell(&mut self, invoked: Instant, request: String, answer: Result<Option<v1::ResponseHeader>, Error>) {
-        let what = match answer {
-            Ok(header) => What::Accepted { request, header: header.unwrap_or_default() },
-            Err(Error::OutcomeUnknown { .. }) => {
-                self.unknown.push(request);
-                What::Unknown
-            }
-            Err(error) => What::Refused { request, reason: format!("{}: {error}", error.reason()) },
-        };
-        self.add(invoked, what);
-    }
+/// What a shopper asks for.
+enum Asked {
+    Receive(v1::ReceiveStockRequest),
+    Place(v1::PlaceOrderRequest),
+    Confirm(v1::ConfirmOrderRequest),
+    Ship(v1::ShipOrderRequest),
+    Cancel(v1::CancelOrderRequest),
+    Look(v1::GetStockRequest),
+}
 
-    fn add(&self, invoked: Instant, what: What) {
-        note!(self.trace, "shopper {}: {what:?}", self.number);
-        self.diary.add(Told { invoked, returned: Instant::now(), what });
+impl Asked {
+    async fn put_to(&self, client: &Client) -> Result<(), Error> {
+        match self {
+            Self::Receive(request) => client.receive_stock(request.clone()).await.map(|_| ()),
+            Self::Place(request) => client.place_order(request.clone()).await.map(|_| ()),
+            Self::Confirm(request) => client.confirm_order(request.clone()).await.map(|_| ()),
+            Self::Ship(request) => client.ship_order(request.clone()).await.map(|_| ()),
+            Self::Cancel(request) => client.cancel_order(request.clone()).await.map(|_| ()),
+            Self::Look(request) => client.get_stock(request.clone()).await.map(|_| ()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use stockade_consensus::{ExportedEntry, ExportedPayload, Node, Role};
+use stockade_proto::v1;
 use stockade_state_machine::Entry;
 
 use crate::machine::Machine;
@@ -28,7 +29,8 @@ pub(crate) struct Watcher {
 
 /// A committed entry.
 pub(crate) struct Seen {
-    term: u64,
+    /// As callers see it.
+    pub(crate) exported: v1::LogEntry,
     /// `None` where it holds no commands.
     pub(crate) entry: Option<Entry>,
     by: u64,
@@ -97,20 +99,16 @@ impl Watcher {
     }
 
     async fn look_at_log(&mut self, node: &Node) {
-        let mut from = self.log.last_key_value().map_or(1, |(index, _)| index + 1);
-        loop {
-            let Ok(entries) = node.export_log(from, u64::MAX).await else { return };
-            let Some(last) = entries.last() else { return };
-            from = last.index + 1;
-            for entry in entries {
-                self.take_in(entry, node.id());
-            }
-        }
+        let next = self.log.last_key_value().map_or(1, |(index, _)| index + 1);
+        self.take_in_from(node, next).await;
     }
 
     /// Compares all that a node still has of the committed log with what was seen of it.
     pub(crate) async fn compare_log(&mut self, node: &Node) {
-        let mut from = node.status().purged_index + 1;
+        self.take_in_from(node, node.status().purged_index + 1).await;
+    }
+
+    async fn take_in_from(&mut self, node: &Node, mut from: u64) {
         while let Ok(entries) = node.export_log(from, u64::MAX).await {
             let Some(last) = entries.last() else { return };
             from = last.index + 1;
@@ -121,6 +119,7 @@ impl Watcher {
     }
 
     fn take_in(&mut self, exported: ExportedEntry, by: u64) {
+        let log_entry = stockade_gateway::log_entry(&exported);
         let (index, term) = (exported.index, exported.term);
         self.newest = self.newest.max((term, exported.node_id));
         let entry = match exported.payload {
@@ -130,14 +129,14 @@ impl Watcher {
         match self.log.get(&index) {
             None => {
                 let before = self.log.range(..index).next_back();
-                if before.is_some_and(|(_, seen)| seen.term > term) {
+                if before.is_some_and(|(_, seen)| seen.exported.term > term) {
                     self.wrong(format!("entry {index} of term {term} stands behind one of a later term"));
                 }
-                self.log.insert(index, Seen { term, entry, by });
+                self.log.insert(index, Seen { exported: log_entry, entry, by });
             }
-            Some(seen) if seen.term == term && seen.entry == entry => {}
+            Some(seen) if seen.exported == log_entry && seen.entry == entry => {}
             Some(seen) => {
-                let (first, first_term) = (seen.by, seen.term);
+                let (first, first_term) = (seen.by, seen.exported.term);
                 self.wrong(format!(
                     "entry {index} is of term {first_term} on node {first} and of term {term} on node {by}, or differs"
                 ));
