@@ -176,6 +176,26 @@ async fn a_no_to_one_copy_settles_nothing_while_another_may_have_taken_effect() 
 }
 
 #[tokio::test]
+async fn a_no_of_which_nothing_is_kept_is_final_only_where_no_other_copy_is_on_its_way() {
+    let refuse = Act::Refuse(Code::InvalidArgument, "REQUEST_ID_IN_FUTURE", Fate::NotApplied);
+    for is_lost in [true, false] {
+        let env = Env::real();
+        let nodes = cluster(&env, 2).await;
+        nodes[0].script(is_lost.then_some(Act::Break));
+        for node in &nodes {
+            node.always(refuse.clone());
+        }
+        let client = connect(&env, vec![nodes[0].address()], LONG).await;
+        let error = place(&client, "o1").await.expect_err("it is refused");
+        match error {
+            Error::OutcomeUnknown { .. } => assert!(is_lost, "{error}"),
+            Error::Rejected(_) => assert!(!is_lost, "{error}"),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_write_that_was_never_taken_is_no_unknown_one() {
     let env = Env::real();
     let nodes = cluster(&env, 1).await;

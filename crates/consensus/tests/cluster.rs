@@ -6,10 +6,17 @@ mod support;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use stockade_consensus::{ExportedPayload, ProposeError, Role};
+use stockade_consensus::{ExportedEntry, ExportedPayload, ProposeError, Role};
 use stockade_proto::internal as wire;
 use stockade_proto::internal::peer_service_client::PeerServiceClient;
-use support::{CLUSTER_ID, Cluster, PATIENCE, Setup, assert_created, create_sku_request, has_sku, until};
+use stockade_state_machine::command::{PlaceLine, PlaceOrder, ReceiveStock};
+use stockade_state_machine::ids::{LocationId, OrderId, SkuId};
+use stockade_state_machine::limits::MAX_EXPIRE_BATCH;
+use stockade_state_machine::order::Currency;
+use stockade_state_machine::{Command, Outcome};
+use support::{
+    CLUSTER_ID, Cluster, PATIENCE, Setup, assert_created, create_sku_request, has_sku, request_of, until,
+};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -115,6 +122,83 @@ async fn many_commands_share_few_entries() {
         })
         .sum();
     assert_eq!(commands, COMMANDS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_there_is_room_for_is_refused_and_there_is_room_again_afterwards() {
+    let cluster = Cluster::start(Setup { max_in_flight_bytes: 1_000, ..Setup::default() }).await;
+    let leader = cluster.node(cluster.leader().await);
+    let env = &cluster.members[&leader.id()].env;
+    let requests: Vec<_> = (0..200).map(|number| create_sku_request(env, &format!("sku-{number}"))).collect();
+    let replies = join_all(requests.into_iter().map(|request| leader.propose(request, soon()))).await;
+    let refused = replies.iter().filter(|reply| matches!(reply, Err(ProposeError::Overloaded))).count();
+    let taken = replies.iter().filter(|reply| reply.is_ok()).count();
+    assert!(refused > 0 && taken > 0 && refused + taken == 200, "{refused} refused, {taken} taken");
+    assert_created(&cluster.create_sku("afterwards").await);
+}
+
+/// Behind more holds that are due than one command lets expire, an order comes again, in an entry that a command of the
+/// system's own stands at the head of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_behind_many_holds_that_are_due_is_told_its_own_outcome() {
+    const HOLD_US: u64 = 60_000_000;
+    let held = i64::try_from(3 * MAX_EXPIRE_BATCH).unwrap();
+    let cluster = Cluster::start(Setup::default()).await;
+    let leader = cluster.node(cluster.leader().await);
+    let env = &cluster.members[&leader.id()].env;
+    let (sku, location) = (SkuId::new("mug").unwrap(), LocationId::new("here").unwrap());
+    let order = |number: i64, quantity: i64| {
+        let line = PlaceLine { sku: sku.clone(), location: None, quantity, unit_price_minor: 100 };
+        let command = PlaceOrder {
+            order: OrderId::new(&format!("order-{number}")).unwrap(),
+            customer: None,
+            currency: Currency::new("EUR").unwrap(),
+            lines: vec![line],
+            hold_us: HOLD_US,
+        };
+        request_of(env, &Command::PlaceOrder(command))
+    };
+    assert_created(&cluster.create_sku("mug").await);
+    let all =
+        ReceiveStock { sku: sku.clone(), location, quantity: held, document: None, reference: String::new() };
+    let received = leader.propose(request_of(env, &Command::ReceiveStock(all)), soon()).await.unwrap();
+    assert!(matches!(received.outcome, Outcome::StockReceived(..)), "{received:?}");
+    let mut came_again = 0;
+    for round in 0..10 {
+        let holders = (0..held).map(|number| leader.propose(order(round * 10_000 + number, 1), soon()));
+        for reply in join_all(holders).await {
+            let reply = reply.unwrap();
+            assert!(matches!(reply.outcome, Outcome::OrderPlaced { .. }), "round {round}: {reply:?}");
+        }
+        for member in cluster.members.values() {
+            member.env.clock.shift_us(i64::try_from(HOLD_US).unwrap() + 1_000_000);
+        }
+        let before = leader.state().applied().get();
+        // It wants every unit, and gives them back by its own end.
+        let number = round * 10_000 + 9_999;
+        let reply = leader.propose(order(number, held), soon()).await.unwrap();
+        let own = OrderId::new(&format!("order-{number}")).unwrap();
+        let placed = matches!(&reply.outcome, Outcome::OrderPlaced { order, .. } if *order == own);
+        assert!(placed, "round {round}: {reply:?}");
+        for member in cluster.members.values() {
+            member.env.clock.shift_us(i64::try_from(HOLD_US).unwrap() + 1_000_000);
+        }
+        let exported = leader.export_log(before, leader.state().applied().get()).await.unwrap();
+        came_again = exported.iter().filter(|entry| is_behind_the_systems_own(entry)).count();
+        if came_again > 0 {
+            break;
+        }
+    }
+    assert!(came_again > 0, "the timer was always first");
+}
+
+fn is_behind_the_systems_own(entry: &ExportedEntry) -> bool {
+    match &entry.payload {
+        ExportedPayload::Commands(entry) => {
+            entry.requests.len() > 1 && matches!(entry.requests[0].command, Command::ExpireDue(_))
+        }
+        ExportedPayload::Blank | ExportedPayload::Membership(_) => false,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

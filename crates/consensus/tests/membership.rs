@@ -274,6 +274,7 @@ async fn a_leader_can_be_replaced_and_steps_aside() {
     expect_voters(&cluster, &[one, other, 4]).await;
     leader_of(&cluster, &[one, other, 4]).await;
     until("the old leader notices", async || cluster.node(old).is_removed().then_some(())).await;
+    assert!(!cluster.node(old).is_ready(), "nobody is to be sent to it any more");
     cluster.kill(old);
     assert_created(&cluster.create_sku("after").await);
 }

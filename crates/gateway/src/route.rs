@@ -249,6 +249,21 @@ mod tests {
         assert!(!is_relief(&Command::ConfirmOrder(confirm)));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_of_unknown_fate_is_remembered_to_the_end() {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let mut lost = attempts(false);
+        lost.go_on_after(&ProposeError::Unknown, deadline).await.unwrap();
+        lost.go_on_after(&ProposeError::Overloaded, deadline).await.unwrap();
+        let unknown = |deadline_passed| Failure::OutcomeUnknown { deadline_passed };
+        assert_eq!(lost.go_on_after(&ProposeError::TimedOut, deadline).await, Err(unknown(true)));
+        assert_eq!(lost.go_on_after(&ProposeError::ShuttingDown, deadline).await, Err(unknown(false)));
+        let mut never = attempts(false);
+        never.go_on_after(&ProposeError::NotLeader { leader: None }, deadline).await.unwrap();
+        assert_eq!(never.go_on_after(&ProposeError::Overloaded, deadline).await, Err(Failure::Overloaded));
+        assert_eq!(never.out_of_time(), Failure::NoLeader);
+    }
+
     #[test]
     fn a_refusal_without_a_record_settles_nothing_where_a_copy_may_be_on_its_way() {
         assert_eq!(

@@ -6,12 +6,14 @@ mod common;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use common::{Node, open_shop, receive};
+use common::{Node, create, open_shop, receive};
 use openraft::storage::RaftLogStorageExt;
 use openraft::{Entry, EntryPayload, LogId};
 use stockade_storage::Error;
-use stockade_storage::file::DiskFiles;
+use stockade_storage::file::{DiskFiles, MemoryFiles};
+use tokio::time::timeout;
 
 fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -131,4 +133,24 @@ async fn a_crash_between_publishing_a_received_snapshot_and_installing_it_is_no_
     assert_eq!(target.storage.log.last_index(), last);
     assert_eq!(target.storage.state.applied().get(), index, "rebuilt from the snapshot");
     assert_eq!(target.hashes().await, hashes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_row_goes_into_the_engine_before_its_entry_is_safe_in_the_log() {
+    const A_WHILE: Duration = Duration::from_millis(300);
+    let dir = tempfile::tempdir().unwrap();
+    let files = MemoryFiles::default();
+    let mut node = Node::try_open(Node::options(dir.path()), Arc::new(files.clone())).await.unwrap();
+    node.run(vec![create("a")]).await;
+    node.hashes().await;
+    files.stall_after(1);
+    let index = node.next;
+    let appended = timeout(A_WHILE, node.append(vec![receive("a", 1, "d1")])).await;
+    assert!(appended.is_err(), "the disk stands still");
+    node.apply(index, index).await;
+    // Such a hash is made of the rows in the engine, which have to go there first.
+    assert!(timeout(A_WHILE, node.storage.state.hash(true)).await.is_err(), "rows went ahead of the log");
+    files.heal();
+    node.hashes().await;
+    assert_eq!(node.storage.state.applied().get(), index);
 }

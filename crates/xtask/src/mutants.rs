@@ -7,14 +7,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
 
 /// Lines of a command's output that a report keeps.
 const KEPT_LINES: usize = 15;
+/// A command that takes longer hangs, and that is a find as well.
+const LONGEST: Duration = Duration::from_mins(15);
+/// Between two looks whether it has ended.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A seeded bug.
 #[derive(Debug)]
@@ -108,7 +114,7 @@ pub(crate) fn run(root: &Path, only: &str) -> anyhow::Result<Report> {
     }
     for mutant in mutants {
         eprintln!("{}: {}", mutant.name, mutant.bug);
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let (fate, said) = try_mutant(&tree, &mutant)?;
         // What the patch changed is put back; what it didn't is not written again, so that little is compiled anew.
         copy_sources(root, &tree)?;
@@ -179,7 +185,22 @@ fn run_command(tree: &Path, command: &str) -> anyhow::Result<Output> {
     run.args(command.split_whitespace().skip(1)).current_dir(tree);
     // A directory of its own, and the environment of this build kept out of it.
     run.env("CARGO_TARGET_DIR", tree.with_file_name("build")).env_remove("CARGO_MANIFEST_DIR");
-    run.output().with_context(|| format!("running {command}"))
+    let (stdout, stderr) = (tree.with_file_name("stdout"), tree.with_file_name("stderr"));
+    run.stdout(fs::File::create(&stdout)?).stderr(fs::File::create(&stderr)?);
+    // With all that it starts: a test that hangs is no child of ours.
+    let mut child = run.process_group(0).spawn().with_context(|| format!("running {command}"))?;
+    let deadline = Instant::now() + LONGEST;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() > deadline {
+            Command::new("kill").args(["-KILL", &format!("-{}", child.id())]).status()?;
+            break child.wait()?;
+        }
+        std::thread::sleep(LOOK);
+    };
+    Ok(Output { status, stdout: fs::read(stdout)?, stderr: fs::read(stderr)? })
 }
 
 fn last_lines(output: &Output) -> Vec<String> {

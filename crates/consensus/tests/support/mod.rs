@@ -34,6 +34,7 @@ pub(crate) struct Setup {
     pub(crate) space: SpaceMarks,
     pub(crate) segment_bytes: u64,
     pub(crate) chain_mark_every: u64,
+    pub(crate) max_in_flight_bytes: usize,
 }
 
 impl Default for Setup {
@@ -44,6 +45,7 @@ impl Default for Setup {
             space: SpaceMarks::default(),
             segment_bytes: 1 << 20,
             chain_mark_every: CHAIN_MARK_EVERY,
+            max_in_flight_bytes: 16 << 20,
         }
     }
 }
@@ -124,7 +126,7 @@ impl Cluster {
             version: "test".to_owned(),
             heartbeat: Duration::from_millis(60),
             election_timeout: (Duration::from_millis(250), Duration::from_millis(500)),
-            max_in_flight_bytes: 16 << 20,
+            max_in_flight_bytes: self.setup.max_in_flight_bytes,
             kept_log_entries: self.setup.kept_log_entries,
             data_dir: None,
         };
@@ -235,12 +237,17 @@ impl Cluster {
 
 /// Has a SKU created under a new request id.
 pub(crate) fn create_sku_request(env: &Env, name: &str) -> bytes::Bytes {
+    let command = CreateSku { sku: SkuId::new(name).unwrap(), display_name: name.to_owned() };
+    request_of(env, &Command::CreateSku(command))
+}
+
+/// A command under a new request id.
+pub(crate) fn request_of(env: &Env, command: &Command) -> bytes::Bytes {
     let origin = Origin {
         request: RequestId::new(env.random.request_id(&env.clock).as_u128()).unwrap(),
         principal: Principal::new("tester").unwrap(),
     };
-    let command = CreateSku { sku: SkuId::new(name).unwrap(), display_name: name.to_owned() };
-    codec::encode_request(Some(&origin), &Command::CreateSku(command))
+    codec::encode_request(Some(&origin), command)
 }
 
 pub(crate) fn has_sku(node: &Node, name: &str) -> bool {
