@@ -177,6 +177,10 @@ impl World {
         if self.suspect.is_some() || self.renewal.is_some() || !self.founded {
             return;
         }
+        // It would have to be replaced, and can't be.
+        if self.is_the_last_known_to_all(machine.id()) {
+            return;
+        }
         self.suspect = Some(machine.id());
         let what = machine.damage(&mut self.random);
         act!(self.trace, "the disk of node {} was damaged: {what}", machine.id());
@@ -199,7 +203,7 @@ impl World {
     }
 
     /// Those whose machines are there.
-    fn ids(&self) -> BTreeSet<u64> {
+    pub(crate) fn ids(&self) -> BTreeSet<u64> {
         self.machines.iter().map(Machine::id).collect()
     }
 }

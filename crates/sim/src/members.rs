@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::machine::{Machine, peer_address};
 use crate::run::World;
-use crate::trace::act;
+use crate::trace::{act, note};
 
 /// Of nodes at once: a cluster grows no further.
 const MOST_NODES: usize = 6;
@@ -46,6 +46,11 @@ impl World {
         if self.renewal.is_some() || !self.founded || grows_too_far || goes_first {
             return;
         }
+        if let Renewal::Lost(old) | Renewal::Replaced(old) = why
+            && self.is_the_last_known_to_all(old)
+        {
+            return;
+        }
         let new = self.next_id;
         self.next_id += 1;
         act!(self.trace, "a renewal begins: {why:?}, by node {new}");
@@ -58,6 +63,12 @@ impl World {
         machine.start(self.seed);
         self.machines.push(machine);
         self.renewal = Some(UnderWay { why, new, is_learner: false, attempt: None, attempts: 0 });
+    }
+
+    /// Shoppers were told of the first nodes, and hear of others from those they reach: one of the first stays.
+    pub(crate) fn is_the_last_known_to_all(&self, id: u64) -> bool {
+        let mut first = self.ids().into_iter().filter(|known| *known <= self.settings.nodes);
+        first.next() == Some(id) && first.next().is_none()
     }
 
     /// A machine goes for good.
@@ -103,7 +114,7 @@ impl World {
                     return;
                 }
                 Ok(()) => under_way.is_learner = true,
-                Err(error) => act!(self.trace, "the renewal by node {new}: {error}"),
+                Err(error) => note!(self.trace, "the renewal by node {new}: {error}"),
             }
         }
         self.attempt();

@@ -138,7 +138,12 @@ impl World {
             self.violations.extend(machine.wrong_ends());
         }
         recorder.finish()?;
-        Ok(self.diary.judge(&self.watcher, &states))
+        let judgement = self.diary.judge(&self.watcher, &states);
+        // Nodes know the network, which knows what they serve: left as they are they would hold each other for ever.
+        for machine in &self.machines {
+            machine.kill();
+        }
+        Ok(judgement)
     }
 
     /// Faults, one after the other, until `end`.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log_common::{
-    DIR, Held, append, append_range, content, entry, env, examined, first_segment, id, open, options,
+    DIR, Held, Vote, append, append_range, content, entry, env, examined, first_segment, id, open, options,
     segments, try_open, watermark,
 };
 use openraft::storage::RaftLogStorage;
@@ -277,4 +277,28 @@ async fn half_made(before: u64, segment_bytes: u64) -> MemoryFiles {
         }
     }
     unreachable!("some sectors reach the disk, and the length with them")
+}
+
+#[tokio::test]
+async fn a_vote_takes_the_room_that_is_left_where_no_piece_of_a_segment_fits() {
+    let files = MemoryFiles::default();
+    let log = inline(&files, 4_096);
+    for index in 1..=3 {
+        append(&log, vec![entry(1, index, 1_100)]).await.unwrap();
+    }
+    let used: usize = files.image().files().map(|(_, bytes)| bytes.len()).sum();
+    files.set_capacity(Some(used as u64 + 600));
+    for term in 2..12 {
+        log.clone().save_vote(&Vote::new(term, 1)).await.unwrap();
+    }
+    assert_eq!(
+        segments(&files).len(),
+        2,
+        "the last of them stand in a segment that was begun on the full disk"
+    );
+    let held = Held::of(&log).await;
+    drop(log);
+    files.power_cut();
+    files.set_capacity(None);
+    assert_eq!(Held::of(&open(&files, 4_096)).await, held);
 }

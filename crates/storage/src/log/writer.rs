@@ -159,10 +159,9 @@ impl Writer {
         let end = active.end + self.buffer.len() as u64;
         if active.written < end {
             let started = Instant::now();
-            let to = next_piece(active.written, self.around.segment_bytes).max(end);
-            write_zeros(active.file.as_ref(), active.written, to)?;
+            active.written =
+                make_ahead(active.file.as_ref(), active.written, end, self.around.segment_bytes)?;
             self.shared.counters.synced(started.elapsed());
-            active.written = to;
         }
         active.file.write_at(active.end, &self.buffer)?;
         active.end = end;
@@ -237,7 +236,8 @@ impl Writer {
             Err(error) if is_full(error.kind()) => {
                 self.spare_not_before = Some(Instant::now() + limits::LOG_SPARE_PAUSE);
                 tracing::warn!(%error, "the disk is full: the log's next segment is not prepared ahead");
-                self.discard_spare()
+                // What it has already is room for votes while there is no other.
+                Ok(false)
             }
             other => other.map_err(|source| Error::io(&segment::spare_path(&self.around.dir), source)),
         }
@@ -254,21 +254,9 @@ impl Writer {
         }
         let to = next_piece(spare.written, self.around.segment_bytes);
         write_zeros(spare.file.as_ref(), spare.written, to)?;
+        spare.file.sync()?;
         spare.written = to;
         Ok(true)
-    }
-
-    /// Gives the room of a spare back: others need it, and a part of it may not be on the disk for want of room. Never true.
-    fn discard_spare(&mut self) -> Result<bool, Error> {
-        let path = segment::spare_path(&self.around.dir);
-        let removed = self.spare.as_ref().map(|_| self.around.files.remove(&path)).transpose();
-        match removed {
-            // Some file systems need room even for this.
-            Err(error) if is_full(error.kind()) => {}
-            Err(source) => return Err(Error::io(&path, source)),
-            Ok(_) => self.spare = None,
-        }
-        Ok(false)
     }
 
     /// Begins a new segment where the one with this number is written to.
@@ -353,9 +341,8 @@ fn begin_segment(
     };
     let end = bytes.len() as u64;
     if written < end {
-        let to = next_piece(written, around.segment_bytes).max(end);
-        write_zeros(file.as_ref(), written, to).map_err(|source| io(&path, source))?;
-        written = to;
+        written = make_ahead(file.as_ref(), written, end, around.segment_bytes)
+            .map_err(|source| io(&path, source))?;
     }
     file.write_at(0, &bytes).map_err(|source| io(&path, source))?;
     // Without this the name could be on the disk before the checkpoint, and the segment would look damaged.
@@ -373,7 +360,23 @@ fn next_piece(from: u64, segment_bytes: u64) -> u64 {
     (from + limits::LOG_CHUNK_BYTES as u64).min(segment_bytes)
 }
 
-/// Makes a stretch of a file zeros that are on the disk.
+/// Makes zeros of a file that are on the disk: a piece, and up to `end` at least. Says how far.
+fn make_ahead(file: &dyn File, from: u64, end: u64, segment_bytes: u64) -> io::Result<u64> {
+    let mut to = next_piece(from, segment_bytes).max(end);
+    match write_zeros(file, from, to) {
+        // What room is left may do for what has to be written now.
+        Err(error) if is_full(error.kind()) && to > end => {
+            to = end;
+            write_zeros(file, from, to)?;
+        }
+        written => written?,
+    }
+    // Without this what is written here next would share the fate of blocks that don't count as written yet.
+    file.sync()?;
+    Ok(to)
+}
+
+/// Writes zeros over a stretch of a file.
 fn write_zeros(file: &dyn File, from: u64, to: u64) -> io::Result<()> {
     let piece = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(limits::LOG_CHUNK_BYTES);
     let zeros = vec![0; piece(to - from)];
@@ -383,8 +386,7 @@ fn write_zeros(file: &dyn File, from: u64, to: u64) -> io::Result<()> {
         file.write_at(at, next)?;
         at += next.len() as u64;
     }
-    // Without this what is written here next would share the fate of blocks that don't count as written yet.
-    file.sync()
+    Ok(())
 }
 
 /// What an earlier run made goes: how much of it is on the disk is not known.
