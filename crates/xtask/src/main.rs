@@ -33,7 +33,7 @@ enum Command {
     },
     /// Puts bugs into a copy of the product, one by one: every one must be found by the tests. Takes most of an hour.
     Mutants {
-        /// Only those whose name contains this.
+        /// Only those whose name, or the command that must find them, contains this.
         #[arg(long, default_value = "")]
         only: String,
         /// How the table is printed.

@@ -92,10 +92,10 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs all mutants whose name contains `only`.
+/// Runs all mutants whose name, or command, contains `only`.
 pub(crate) fn run(root: &Path, only: &str) -> anyhow::Result<Report> {
-    let mutants: Vec<Mutant> =
-        read_all(root)?.into_iter().filter(|mutant| mutant.name.contains(only)).collect();
+    let wanted = |mutant: &Mutant| mutant.name.contains(only) || mutant.caught_by.contains(only);
+    let mutants: Vec<Mutant> = read_all(root)?.into_iter().filter(wanted).collect();
     let tree = root.join("target/mutants/tree");
     let mut report = Report {
         mutants: mutants.len(),
