@@ -1,8 +1,8 @@
 //! The two state machines that run the log side by side.
 //!
-//! The model is the judge: its replies are what answers are held against, and its rows are what is hashed. It keeps no
-//! index by which a single order could be read quickly, so reads are answered from the state machine that the product
-//! has, which must give the same replies all the way and have the same rows at the end.
+//! The model is the judge: its replies are what answers are held against, and its rows are what is hashed. Reads are
+//! answered from the state machine that the product has, whose lists can begin anywhere; it must give the same replies
+//! all the way and have the same rows at the end.
 
 use stockade_model::Model;
 use stockade_state_machine::{Entry, Origin, Reply, Revision, State};

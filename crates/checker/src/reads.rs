@@ -52,8 +52,9 @@ pub(crate) fn check(reading: &Reading<'_>, operation: &Operation, ended: &Ended)
         (Asked::ListOrders(request), Ending::Ok(Answer::ListOrders(answer))) => {
             lists::orders(reading.rows, request, answer)
         }
-        (asked, Ending::Refused { reason, .. }) if reason == "NOT_FOUND" && !reading.is_missing(asked) => {
-            Some(Difference { saw: "nothing (NOT_FOUND)".to_owned(), expected: reading.shown(asked) })
+        (asked, Ending::Refused { reason, .. }) if reason == "NOT_FOUND" => {
+            let expected = reading.found(asked)?;
+            Some(Difference { saw: "nothing (NOT_FOUND)".to_owned(), expected })
         }
         // Nobody answered, or the request was at fault.
         (_, Ending::Refused { .. } | Ending::Unknown { .. } | Ending::Failed { .. }) => None,
@@ -107,35 +108,17 @@ impl Reading<'_> {
 
     /// True where there is nothing under the id that was asked for.
     pub(crate) fn is_missing(&self, asked: &Asked) -> bool {
-        match asked {
-            Asked::GetSku(request) => self.sku(&request.sku_id).0.is_none(),
-            Asked::GetStock(request) => self.stock(request).0.is_none(),
-            Asked::GetOrder(request) => self.order(&request.order_id).0.is_none(),
-            Asked::CreateSku(_)
-            | Asked::UpdateSku(_)
-            | Asked::DeleteSku(_)
-            | Asked::ReceiveStock(_)
-            | Asked::AdjustStock(_)
-            | Asked::PlaceOrder(_)
-            | Asked::ConfirmOrder(_)
-            | Asked::ShipOrder(_)
-            | Asked::CancelOrder(_)
-            | Asked::ReturnOrder(_)
-            | Asked::AbandonRequest(_)
-            | Asked::GetOutcome(_)
-            | Asked::ListSkus(_)
-            | Asked::ListStock(_)
-            | Asked::ListOrders(_) => false,
-        }
+        self.found(asked).is_none()
     }
 
-    fn shown(&self, asked: &Asked) -> String {
+    /// The one thing that was asked for, in words; `None` where there is nothing under the id. Other calls always have an answer.
+    fn found(&self, asked: &Asked) -> Option<String> {
         match asked {
-            Asked::GetSku(request) => words::shown(&self.sku(&request.sku_id).0),
-            Asked::GetStock(request) => {
-                self.stock(request).0.map_or_else(String::new, |(stock, _)| words::stock(&stock))
+            Asked::GetSku(request) => self.sku(&request.sku_id).0.map(|(sku, _)| words::shown(&sku)),
+            Asked::GetStock(request) => self.stock(request).0.map(|(stock, _)| words::stock(&stock)),
+            Asked::GetOrder(request) => {
+                self.order(&request.order_id).0.map(|(order, _)| words::shown(&order))
             }
-            Asked::GetOrder(request) => words::shown(&self.order(&request.order_id).0),
             Asked::CreateSku(_)
             | Asked::UpdateSku(_)
             | Asked::DeleteSku(_)
@@ -150,7 +133,7 @@ impl Reading<'_> {
             | Asked::GetOutcome(_)
             | Asked::ListSkus(_)
             | Asked::ListStock(_)
-            | Asked::ListOrders(_) => "an answer: this call always has one".to_owned(),
+            | Asked::ListOrders(_) => Some("an answer: this call always has one".to_owned()),
         }
     }
 

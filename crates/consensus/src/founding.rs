@@ -186,8 +186,8 @@ impl Inner {
             answer.members.into_iter().map(|member| (member.node_id, member.address)).collect();
         let free = members.keys().next_back().map_or(1, |highest| highest.saturating_add(1));
         // The answer may have come late: meanwhile this node was added, has caught up, and was given a vote.
-        let has_own_vote = self.learned.load(Ordering::Acquire);
-        if answer.node_id == me || answer.voters.contains(&me) && !has_own_vote {
+        let was_given_its_vote = self.learned.load(Ordering::Acquire);
+        if answer.node_id == me || answer.voters.contains(&me) && !was_given_its_vote {
             return wrong(format!(
                 "node {me} has a vote in the cluster of {address} and this data directory is empty: a node that lost \
                  its data must not come back under its id; start it with --node-id {free}"

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use stockade_consensus::{Join, MembershipChange, MembershipError, Node};
+use stockade_consensus::{Join, MembershipChange, Node};
 use stockade_env::place;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -150,13 +150,9 @@ impl World {
             // A process that is killed meanwhile never answers.
             match timeout(PATIENCE * 2, asked).await {
                 Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(told(&error)),
+                Ok(Err(error)) => Err(error.to_string()),
                 Err(_) => Err("no answer".to_owned()),
             }
         }));
     }
-}
-
-fn told(error: &MembershipError) -> String {
-    error.to_string()
 }

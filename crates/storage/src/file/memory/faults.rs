@@ -39,8 +39,8 @@ pub enum FaultKind {
     /// ENOSPC. Of a write the first half is done; a sync fails as with EIO.
     NoSpace,
     /// The file system goes down: EIO. Where the operation is a file's sync it is called done all the same, and of what it
-    /// covered, all that lies in blocks never synced before is zeros: ext4 does that where it
-    /// could not note any more that they are written. To be used with `lasting`.
+    /// covered, all that lies in blocks never synced before is zeros: ext4 does that where it could not note any more
+    /// that they are written. To be used with `lasting`.
     Down,
     /// The process ends here: the operation is not done, nor is any after it.
     Crash,
