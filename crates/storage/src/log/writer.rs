@@ -254,6 +254,7 @@ impl Writer {
         }
         let to = next_piece(spare.written, self.around.segment_bytes);
         write_zeros(spare.file.as_ref(), spare.written, to)?;
+        // As in `make_ahead`. After an error the same zeros are written again; nobody has been promised anything of them.
         spare.file.sync()?;
         spare.written = to;
         Ok(true)
