@@ -19,7 +19,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use stockade_env::{Place, place};
 use stockade_proto::{Carrier, Connection, Dialer};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::Status;
 use tonic::body::Body;
@@ -42,6 +42,7 @@ struct Shared {
     state: Mutex<State>,
     /// Rises with every change of what is cut or listening.
     changes: watch::Sender<u64>,
+    arrivals: Notify,
     trace: Trace,
 }
 
@@ -84,7 +85,13 @@ impl Network {
             ports: BTreeMap::new(),
             cuts: BTreeSet::new(),
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), changes: watch::Sender::new(0), trace }))
+        let changes = watch::Sender::new(0);
+        Self(Arc::new(Shared { state: Mutex::new(state), changes, arrivals: Notify::new(), trace }))
+    }
+
+    /// Waits until something has arrived anywhere since this was last asked.
+    pub(crate) async fn arrival(&self) {
+        self.0.arrivals.notified().await;
     }
 
     /// What opens connections for a host.
@@ -200,7 +207,9 @@ impl Network {
                 self.0.trace.message(from, to, data);
             }
             let last = matches!(piece, Piece::End | Piece::Failed(_));
-            if arrived.send(piece).await.is_err() || last {
+            let gone = arrived.send(piece).await.is_err();
+            self.0.arrivals.notify_one();
+            if gone || last {
                 return;
             }
         }

@@ -9,7 +9,7 @@ use stockade_history::NodeState;
 use stockade_storage::StateHash;
 use tokio::runtime::{Builder, RngSeed};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::judge::{Diary, Judgement};
 use crate::machine::Machine;
@@ -20,7 +20,7 @@ use crate::shoppers;
 use crate::trace::{Trace, act, note};
 use crate::watcher::Watcher;
 
-/// Between two looks at the cluster.
+/// Between two looks at the cluster where nothing arrives.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a healed cluster may take until it serves and agrees.
 const HEALING: Duration = Duration::from_mins(1);
@@ -146,12 +146,21 @@ impl World {
         Ok(judgement)
     }
 
+    /// Lets time go by, and looks at the cluster whenever something has arrived anywhere.
+    async fn pass(&mut self, pause: Duration) {
+        let end = Instant::now() + pause;
+        while Instant::now() < end {
+            // Where nothing arrives it is time to look all the same.
+            let _ = timeout_at(end, self.network.arrival()).await;
+            self.watcher.look(&self.machines).await;
+        }
+    }
+
     /// Faults, one after the other, until `end`.
     async fn suffer(&mut self, end: Instant) {
         let mut next_act = self.next_act();
         while Instant::now() < end {
-            sleep(LOOK).await;
-            self.watcher.look(&self.machines).await;
+            self.pass(LOOK).await;
             self.look_after_members().await;
             if next_act.is_some_and(|at| at <= Instant::now()) {
                 self.act();
@@ -184,8 +193,7 @@ impl World {
     async fn settle(&mut self) -> Vec<NodeState> {
         let deadline = Instant::now() + HEALING;
         loop {
-            sleep(LOOK * 5).await;
-            self.watcher.look(&self.machines).await;
+            self.pass(LOOK * 5).await;
             self.look_after_members().await;
             for machine in &self.machines {
                 // It may have ended over a fault of its disk that came late.
