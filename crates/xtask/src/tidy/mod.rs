@@ -6,6 +6,7 @@ mod directions;
 mod layout;
 mod length;
 mod links;
+mod seeded_bugs;
 mod source;
 mod tree;
 mod versions;
@@ -101,6 +102,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<Report> {
         layout::check,
         length::check,
         links::check,
+        seeded_bugs::check,
         versions::check,
         words::check,
     ] {
