@@ -28,13 +28,6 @@ fn soon() -> Instant {
 async fn a_follower_reads_what_the_leader_acknowledged_before() {
     let cluster = Cluster::start(Setup::default()).await;
     let leader = cluster.leader().await;
-    for member in cluster.members.values() {
-        until("the node is ready", async || member.node.is_ready().then_some(())).await;
-        let mut watch = member.node.watch_leader();
-        let known = watch.wait_for(|now| now.client_address == Some(format!("client-{leader}")));
-        tokio::time::timeout(PATIENCE, known).await.unwrap().unwrap();
-    }
-    // A follower hears of a commit with the next message only: whoever reads what it has misses some of these.
     for round in 0..20 {
         let name = format!("sku-{round}");
         assert_created(&cluster.create_sku(&name).await);
@@ -43,6 +36,38 @@ async fn a_follower_reads_what_the_leader_acknowledged_before() {
             assert!(has_sku(&member.node, &name), "node {id} lacks {name} after a read barrier");
         }
     }
+    for member in cluster.members.values() {
+        until("the node is ready", async || member.node.is_ready().then_some(())).await;
+        let mut watch = member.node.watch_leader();
+        let known = watch.wait_for(|now| now.client_address == Some(format!("client-{leader}")));
+        tokio::time::timeout(PATIENCE, known).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_follower_that_lags_answers_no_read_until_it_has_caught_up() {
+    let cluster = Cluster::start(Setup::default()).await;
+    let leader = cluster.leader().await;
+    let behind = cluster.members.values().find(|member| member.node.id() != leader).unwrap().node.clone();
+    until("the follower is ready", async || behind.is_ready().then_some(())).await;
+    // Who reads its state holds its apply up.
+    let (held, is_held) = tokio::sync::oneshot::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let state = behind.state().clone();
+    let reader = tokio::task::spawn_blocking(move || {
+        state.read(|_| {
+            held.send(()).unwrap();
+            released.recv().unwrap();
+        });
+    });
+    is_held.await.unwrap();
+    assert_created(&cluster.create_sku("sku").await);
+    let early = behind.read_barrier(Instant::now() + Duration::from_millis(300)).await;
+    assert!(early.is_err(), "it would have read what was true before the acknowledgement");
+    release.send(()).unwrap();
+    reader.await.unwrap();
+    behind.read_barrier(soon()).await.unwrap();
+    assert!(has_sku(&behind, "sku"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
