@@ -45,6 +45,7 @@ cat <<TEXT
 Logs are in $directory. In another terminal:
 
     $STOCKADE cluster status
+    $STOCKADE location create main
     $STOCKADE sku create mug --name 'Blue mug'
     $STOCKADE stock receive mug 100
     $STOCKADE order place --id o1 --line mug:2

@@ -165,6 +165,7 @@ async fn commands_of_several_processes_go_into_one_history() -> anyhow::Result<(
     let address = cluster.addresses().remove(0);
     for arguments in [
         &["sku", "create", "mug"][..],
+        &["location", "create", "main"],
         &["stock", "receive", "mug", "5"],
         &["stock", "get", "mug"],
         &["order", "place", "--id", "o1", "--line", "mug:9"],
@@ -177,7 +178,7 @@ async fn commands_of_several_processes_go_into_one_history() -> anyhow::Result<(
     let checked = stockade(&["check", file, "--cluster", &address, "--complete"])?;
     let object = last_line(&checked)?;
     ensure!(checked.status.code() == Some(0), "{object:#}");
-    ensure!(object["operations"] == 7, "{object:#}");
+    ensure!(object["operations"] == 8, "{object:#}");
     // A second time it needs no cluster.
     ensure!(stockade(&["check", file])?.status.code() == Some(0));
     Ok(())

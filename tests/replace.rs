@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 use stockade_client::Client;
-use stockade_proto::v1::{
-    CreateSkuRequest, GetOrderRequest, NewOrderLine, PlaceOrderRequest, ReceiveStockRequest, Sku,
-};
+use stockade_proto::v1::{GetOrderRequest, NewOrderLine, PlaceOrderRequest};
+use stockade_tests::orders::stock;
 use stockade_tests::{Cluster, PATIENCE, binary};
 
 const LOST: u64 = 2;
@@ -26,15 +25,7 @@ struct Load {
 
 impl Load {
     async fn begin(client: &Client) -> anyhow::Result<Self> {
-        let named = Sku { sku_id: "hot".to_owned(), ..Sku::default() };
-        client.create_sku(CreateSkuRequest { sku: Some(named), ..CreateSkuRequest::default() }).await?;
-        let receipt = ReceiveStockRequest {
-            sku_id: "hot".to_owned(),
-            location_id: "main".to_owned(),
-            quantity: 1_000_000_000,
-            ..ReceiveStockRequest::default()
-        };
-        client.receive_stock(receipt).await?;
+        stock(client, "hot", 1_000_000_000).await?;
         let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let buyer = |name| buy(client.clone(), name, Arc::clone(&stop), Arc::clone(&acknowledged));
         let buyers = (0..BUYERS).map(|name| tokio::spawn(buyer(name))).collect();

@@ -21,6 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         // Commands and log entries travel without being copied.
         .bytes(".stockade.internal.v1")
+        // One order of attributes in every node, log line and export.
+        .btree_map(".stockade.v1.Sku.attributes")
         .extern_path(".google.rpc", "::tonic_types::pb")
         .compile_fds(descriptors)?;
     Ok(())

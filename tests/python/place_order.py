@@ -80,7 +80,17 @@ def main():
     mark = secrets.token_hex(4)
     sku, shop, name = f"python-{mark}", "shop", f"python-order-{mark}"
 
-    services["catalog"].CatalogServiceStub(channel).CreateSku(
+    catalogue = services["catalog"].CatalogServiceStub(channel)
+    try:
+        catalogue.CreateLocation(
+            catalog.CreateLocationRequest(request_id=request_id(), location=catalog.Location(location_id=shop)),
+            timeout=CALL_SECONDS,
+        )
+    except grpc.RpcError as error:
+        # An earlier run made it.
+        if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+            raise
+    catalogue.CreateSku(
         catalog.CreateSkuRequest(request_id=request_id(), sku=catalog.Sku(sku_id=sku, display_name="From Python")),
         timeout=CALL_SECONDS,
     )

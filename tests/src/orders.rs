@@ -7,12 +7,20 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, ensure};
 use stockade_client::Client;
 use stockade_proto::v1::{
-    CreateSkuRequest, GetOrderRequest, NewOrderLine, PlaceOrderRequest, ReceiveStockRequest, Sku,
+    CreateLocationRequest, CreateSkuRequest, GetOrderRequest, Location, NewOrderLine, PlaceOrderRequest,
+    ReceiveStockRequest, Sku,
 };
 use tokio::task::JoinHandle;
 
-/// Creates a SKU and books units of it in.
+/// Creates a SKU, and the location of all stock where there is none yet, and books units in.
 pub async fn stock(client: &Client, sku: &str, quantity: i64) -> anyhow::Result<()> {
+    let main = Location { location_id: "main".to_owned(), ..Location::default() };
+    let main = CreateLocationRequest { location: Some(main), ..CreateLocationRequest::default() };
+    match client.create_location(main).await {
+        Ok(_) => {}
+        Err(error) if error.reason() == "ALREADY_EXISTS" => {}
+        Err(error) => return Err(error.into()),
+    }
     let named = Sku { sku_id: sku.to_owned(), ..Sku::default() };
     client.create_sku(CreateSkuRequest { sku: Some(named), ..CreateSkuRequest::default() }).await?;
     let (sku_id, location_id) = (sku.to_owned(), "main".to_owned());

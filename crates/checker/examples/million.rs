@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kept = std::env::args_os().nth(3).map(PathBuf::from);
     let aside = || std::env::temp_dir().join(format!("stockade-million-{}.jsonl", std::process::id()));
     let path = kept.clone().unwrap_or_else(aside);
-    let shape = Shape { operations, skus, overlap: 64, units: 1_000_000, fault: Fault::None };
+    let shape = Shape { operations, skus, overlap: 64, units: 1_000_000, rich: false, fault: Fault::None };
     Cluster::record(1, shape, BufWriter::with_capacity(1 << 20, File::create(&path)?))?;
     let bytes = std::fs::metadata(&path)?.len();
 

@@ -10,7 +10,7 @@ use crate::history::{Ended, History, Operation};
 use crate::log::Log;
 use crate::replay::Replay;
 use crate::report::{Check, Report};
-use crate::{command, expected, words};
+use crate::{command, expected, refusal, words};
 
 /// What is held against each other.
 pub(crate) struct Acknowledged<'a> {
@@ -213,7 +213,7 @@ impl<'a> Acknowledged<'a> {
 /// A refusal that only the log can give says that the log gave it.
 fn check_reason(operation: &Operation, ended: &Ended, report: &mut Report) {
     if let Outcome::Refused { reason, logged: false, .. } = &ended.outcome
-        && expected::is_of_the_log(reason)
+        && refusal::is_of_the_log(reason)
     {
         let text = format!(
             "{} was refused with {reason}, which the log alone can decide, without saying where it did",

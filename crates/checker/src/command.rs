@@ -5,33 +5,17 @@ use stockade_proto::v1;
 use stockade_proto::v1::logged_command::Command as Logged;
 use stockade_proto::v1::mutation::Request as Mutation;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, CreateSku, DeleteSku, Disposition, ExpireDue, LineQuantity,
-    PlaceLine, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, ShipOrder, UpdateSku,
+    AdjustStock, CancelOrder, ConfirmOrder, Disposition, ExpireDue, LineQuantity, MoveStock, PlaceLine,
+    PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, SetStock, ShipOrder,
 };
-use stockade_state_machine::ids::{CustomerId, DocumentId, IdError, LocationId, OrderId, Principal, SkuId};
-use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::ids::{CustomerId, LocationId, OrderId, Principal, SkuId};
 use stockade_state_machine::limits::DEFAULT_HOLD_US;
 use stockade_state_machine::order::Currency;
-use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{Command, Entry, LogTime, Origin, Request};
 use stockade_storage::codec::{self, Durable as _};
 
-use crate::words;
-
-/// Why a message is no command.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NoCommand(pub String);
-
-impl From<IdError> for NoCommand {
-    fn from(error: IdError) -> Self {
-        Self(format!("an id {error}"))
-    }
-}
-
-fn wrong(what: &str) -> NoCommand {
-    NoCommand(what.to_owned())
-}
+use crate::fields::{NoCommand, bucket, document, micros, number, reason, wrong};
+use crate::{catalog, words};
 
 /// The commands of a log entry; `None` where it has none, as the blank one that opens a term.
 pub fn entry(entry: &v1::LogEntry) -> Result<Option<Entry>, NoCommand> {
@@ -69,24 +53,15 @@ fn request(logged: &v1::LoggedCommand) -> Result<Request, NoCommand> {
     Request::decode(&codec::encode_request(origin.as_ref(), &command)).map_err(|error| NoCommand(error.0))
 }
 
-fn micros(time: &prost_types::Timestamp) -> Option<u64> {
-    let seconds = u64::try_from(time.seconds).ok()?;
-    let nanos = u64::try_from(time.nanos).ok()?;
-    seconds.checked_mul(1_000_000)?.checked_add(nanos / 1_000)
-}
-
 /// The command that a mutation asks for.
 pub(crate) fn of_mutation(mutation: &Mutation) -> Result<Command, NoCommand> {
     Ok(match mutation {
-        Mutation::CreateSku(request) => {
-            let sku = request.sku.as_ref().ok_or_else(|| wrong("no SKU"))?;
-            Command::CreateSku(CreateSku {
-                sku: SkuId::new(&sku.sku_id)?,
-                display_name: sku.display_name.clone(),
-            })
-        }
-        Mutation::UpdateSku(request) => update_sku(request)?,
-        Mutation::DeleteSku(request) => Command::DeleteSku(DeleteSku { sku: SkuId::new(&request.sku_id)? }),
+        Mutation::CreateSku(request) => catalog::create_sku(request)?,
+        Mutation::UpdateSku(request) => catalog::update_sku(request)?,
+        Mutation::DeleteSku(request) => catalog::delete_sku(request)?,
+        Mutation::CreateLocation(request) => catalog::create_location(request)?,
+        Mutation::UpdateLocation(request) => catalog::update_location(request)?,
+        Mutation::DeleteLocation(request) => catalog::delete_location(request)?,
         Mutation::ReceiveStock(request) => Command::ReceiveStock(ReceiveStock {
             sku: SkuId::new(&request.sku_id)?,
             location: LocationId::new(&request.location_id)?,
@@ -99,6 +74,26 @@ pub(crate) fn of_mutation(mutation: &Mutation) -> Result<Command, NoCommand> {
             location: LocationId::new(&request.location_id)?,
             bucket: bucket(request.bucket()),
             delta: request.delta,
+            reason: reason(request.reason())?,
+            document: document(&request.document_id)?,
+            reference: request.reference.clone(),
+        }),
+        Mutation::SetStock(request) => Command::SetStock(SetStock {
+            sku: SkuId::new(&request.sku_id)?,
+            location: LocationId::new(&request.location_id)?,
+            bucket: bucket(request.bucket()),
+            quantity: request.quantity,
+            expected: request.expected_quantity,
+            reason: reason(request.reason())?,
+            document: document(&request.document_id)?,
+            reference: request.reference.clone(),
+        }),
+        Mutation::MoveStock(request) => Command::MoveStock(MoveStock {
+            sku: SkuId::new(&request.sku_id)?,
+            location: LocationId::new(&request.location_id)?,
+            from: bucket(request.from_bucket()),
+            to: bucket(request.to_bucket()),
+            quantity: request.quantity,
             reason: reason(request.reason())?,
             document: document(&request.document_id)?,
             reference: request.reference.clone(),
@@ -127,17 +122,6 @@ pub(crate) fn of_mutation(mutation: &Mutation) -> Result<Command, NoCommand> {
             document: document(&request.document_id)?,
         }),
     })
-}
-
-/// "Only `display_name` can be changed. Empty means all that can be changed."
-fn update_sku(request: &v1::UpdateSkuRequest) -> Result<Command, NoCommand> {
-    let sku = request.sku.as_ref().ok_or_else(|| wrong("no SKU"))?;
-    let mask = request.update_mask.as_ref().map(|mask| mask.paths.as_slice()).unwrap_or_default();
-    let renames = mask.is_empty() || mask.iter().any(|path| path == "display_name");
-    Ok(Command::UpdateSku(UpdateSku {
-        sku: SkuId::new(&sku.sku_id)?,
-        display_name: renames.then(|| sku.display_name.clone()),
-    }))
 }
 
 fn place(request: &v1::PlaceOrderRequest) -> Result<Command, NoCommand> {
@@ -175,47 +159,4 @@ fn return_line(line: &v1::ReturnLine) -> Result<ReturnLine, NoCommand> {
         v1::Disposition::Scrap => Disposition::Scrap,
     };
     Ok(ReturnLine { line: number(line.line)?, quantity: line.quantity, disposition })
-}
-
-fn number(line: i32) -> Result<u32, NoCommand> {
-    u32::try_from(line).map_err(|_| wrong("a line number below 0"))
-}
-
-fn document(id: &str) -> Result<Option<DocumentId>, NoCommand> {
-    Ok(Some(id).filter(|id| !id.is_empty()).map(DocumentId::new).transpose()?)
-}
-
-/// "Unspecified means AVAILABLE."
-fn bucket(bucket: v1::Bucket) -> Bucket {
-    match bucket {
-        v1::Bucket::Unspecified | v1::Bucket::Available => Bucket::Available,
-        v1::Bucket::Reserved => Bucket::Reserved,
-        v1::Bucket::Committed => Bucket::Committed,
-        v1::Bucket::SafetyStock => Bucket::SafetyStock,
-        v1::Bucket::Damaged => Bucket::Damaged,
-        v1::Bucket::QualityControl => Bucket::QualityControl,
-    }
-}
-
-fn reason(reason: v1::Reason) -> Result<Reason, NoCommand> {
-    Ok(match reason {
-        v1::Reason::Unspecified => return Err(wrong("no reason")),
-        v1::Reason::Received => Reason::Received,
-        v1::Reason::Returned => Reason::Returned,
-        v1::Reason::Reservation => Reason::Reservation,
-        v1::Reason::Commit => Reason::Commit,
-        v1::Reason::Release => Reason::Release,
-        v1::Reason::Expiry => Reason::Expiry,
-        v1::Reason::Shipment => Reason::Shipment,
-        v1::Reason::Restock => Reason::Restock,
-        v1::Reason::Correction => Reason::Correction,
-        v1::Reason::CycleCount => Reason::CycleCount,
-        v1::Reason::Damaged => Reason::Damaged,
-        v1::Reason::Shrinkage => Reason::Shrinkage,
-        v1::Reason::TheftLoss => Reason::TheftLoss,
-        v1::Reason::Promotion => Reason::Promotion,
-        v1::Reason::QualityHold => Reason::QualityHold,
-        v1::Reason::SafetyStock => Reason::SafetyStock,
-        v1::Reason::Other => Reason::Other,
-    })
 }

@@ -1,10 +1,12 @@
 //! Rows of the state as the interface shows them. Written from the comments in `proto/`, apart from the gateway's way.
 
 use stockade_proto::v1;
+use stockade_state_machine::ids::LocationId;
+use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine, OrderState};
-use stockade_state_machine::sku::Sku;
+use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
-use stockade_state_machine::{LogTime, Stock, StockKey};
+use stockade_state_machine::{LogTime, Stock, StockKey, Version};
 
 /// Log time.
 pub fn timestamp(time: LogTime) -> prost_types::Timestamp {
@@ -13,14 +15,45 @@ pub fn timestamp(time: LogTime) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds, nanos }
 }
 
+/// "Of this version; opaque. Empty where none was ever booked": revision and position in hexadecimal digits.
+pub fn etag(version: Version) -> String {
+    let Version { revision, position } = version;
+    if revision.get() == 0 && position == 0 {
+        return String::new();
+    }
+    format!("{:x}-{position:x}", revision.get())
+}
+
 /// A SKU.
 pub fn sku(sku: &Sku) -> v1::Sku {
+    let SkuDetails { display_name, untracked, min_per_order, max_per_order, attributes } = &sku.details;
     v1::Sku {
         sku_id: sku.id.to_string(),
-        display_name: sku.display_name.clone(),
+        display_name: display_name.clone(),
         create_time: Some(timestamp(sku.created)),
         update_time: Some(timestamp(sku.updated)),
-        revision: sku.revision.get(),
+        revision: sku.version.revision.get(),
+        untracked: *untracked,
+        min_per_order: *min_per_order,
+        max_per_order: *max_per_order,
+        attributes: attributes.clone(),
+        etag: etag(sku.version),
+    }
+}
+
+/// A location.
+pub fn location(location: &Location) -> v1::Location {
+    let LocationDetails { display_name, zone, priority, disabled } = &location.details;
+    v1::Location {
+        location_id: location.id.to_string(),
+        display_name: display_name.clone(),
+        zone: zone.clone(),
+        priority: i32::try_from(*priority).expect("a priority is at most a million"),
+        disabled: *disabled,
+        create_time: Some(timestamp(location.created)),
+        update_time: Some(timestamp(location.updated)),
+        revision: location.version.revision.get(),
+        etag: etag(location.version),
     }
 }
 
@@ -36,7 +69,8 @@ pub fn stock(key: &StockKey, stock: &Stock) -> v1::Stock {
         safety_stock: stock.get(Bucket::SafetyStock),
         damaged: stock.get(Bucket::Damaged),
         quality_control: stock.get(Bucket::QualityControl),
-        revision: stock.revision.get(),
+        revision: stock.version.revision.get(),
+        etag: etag(stock.version),
     }
 }
 
@@ -65,15 +99,21 @@ pub fn order(order: &Order) -> v1::Order {
         create_time: Some(timestamp(order.created)),
         update_time: Some(timestamp(order.updated)),
         expire_time: Some(timestamp(order.expires)),
-        revision: order.revision.get(),
+        revision: order.version.revision.get(),
         payment_reference: order.payment_reference.clone(),
+        etag: etag(order.version),
     }
+}
+
+/// "Empty where the SKU was not tracked."
+pub fn location_id(location: Option<&LocationId>) -> String {
+    location.map(ToString::to_string).unwrap_or_default()
 }
 
 fn order_line(line: &OrderLine) -> v1::OrderLine {
     v1::OrderLine {
         sku_id: line.sku.to_string(),
-        location_id: line.location.to_string(),
+        location_id: location_id(line.location.as_ref()),
         unit_price_minor: line.unit_price_minor,
         ordered: line.ordered,
         held: line.held,

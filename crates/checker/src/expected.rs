@@ -1,8 +1,6 @@
 //! What a decision of the log must be answered with.
 
-use std::collections::BTreeMap;
-
-use stockade_history::{Answer, Asked, Fate, Outcome as Ending};
+use stockade_history::{Answer, Asked, Outcome as Ending};
 use stockade_proto::v1;
 use stockade_proto::v1::mutation_result::Response;
 use stockade_state_machine::order::OrderState;
@@ -10,6 +8,7 @@ use stockade_state_machine::{Outcome, Rejection, Reply};
 use tonic_types::{RpcStatusExt as _, pb};
 
 use crate::convert;
+use crate::refusal::{reason_and_metadata, refusal};
 
 /// How a call must end whose command the log decided so; `None` where no call has such an end.
 pub fn ending(asked: &Asked, reply: &Reply) -> Option<Ending<Answer>> {
@@ -18,8 +17,13 @@ pub fn ending(asked: &Asked, reply: &Reply) -> Option<Ending<Answer>> {
         Asked::CreateSku(_)
         | Asked::UpdateSku(_)
         | Asked::DeleteSku(_)
+        | Asked::CreateLocation(_)
+        | Asked::UpdateLocation(_)
+        | Asked::DeleteLocation(_)
         | Asked::ReceiveStock(_)
         | Asked::AdjustStock(_)
+        | Asked::SetStock(_)
+        | Asked::MoveStock(_)
         | Asked::PlaceOrder(_)
         | Asked::ConfirmOrder(_)
         | Asked::ShipOrder(_)
@@ -31,8 +35,13 @@ pub fn ending(asked: &Asked, reply: &Reply) -> Option<Ending<Answer>> {
         },
         Asked::GetOutcome(_)
         | Asked::GetSku(_)
+        | Asked::BatchGetSkus(_)
         | Asked::ListSkus(_)
+        | Asked::GetLocation(_)
+        | Asked::ListLocations(_)
         | Asked::GetStock(_)
+        | Asked::BatchGetStock(_)
+        | Asked::GetAvailability(_)
         | Asked::ListStock(_)
         | Asked::GetOrder(_)
         | Asked::ListOrders(_) => None,
@@ -51,8 +60,13 @@ fn abandoned(request_id: &str, reply: &Reply) -> Option<Ending<Answer>> {
         Outcome::SkuCreated(_)
         | Outcome::SkuUpdated(_)
         | Outcome::SkuDeleted
+        | Outcome::LocationCreated(_)
+        | Outcome::LocationUpdated(_)
+        | Outcome::LocationDeleted
         | Outcome::StockReceived(..)
         | Outcome::StockAdjusted(..)
+        | Outcome::StockSet(..)
+        | Outcome::StockMoved(..)
         | Outcome::OrderPlaced { .. }
         | Outcome::OrderConfirmed { .. }
         | Outcome::OrderShipped { .. }
@@ -106,8 +120,13 @@ fn take_header(response: &mut Response) {
         Response::CreateSku(response) => response.header = None,
         Response::UpdateSku(response) => response.header = None,
         Response::DeleteSku(response) => response.header = None,
+        Response::CreateLocation(response) => response.header = None,
+        Response::UpdateLocation(response) => response.header = None,
+        Response::DeleteLocation(response) => response.header = None,
         Response::ReceiveStock(response) => response.header = None,
         Response::AdjustStock(response) => response.header = None,
+        Response::SetStock(response) => response.header = None,
+        Response::MoveStock(response) => response.header = None,
         Response::PlaceOrder(response) => response.header = None,
         Response::ConfirmOrder(response) => response.header = None,
         Response::ShipOrder(response) => response.header = None,
@@ -127,6 +146,15 @@ fn response(outcome: &Outcome) -> Result<Response, Option<&Rejection>> {
             Response::UpdateSku(v1::UpdateSkuResponse { header, sku: Some(convert::sku(sku)) })
         }
         Outcome::SkuDeleted => Response::DeleteSku(v1::DeleteSkuResponse { header }),
+        Outcome::LocationCreated(location) => {
+            let location = Some(convert::location(location));
+            Response::CreateLocation(v1::CreateLocationResponse { header, location })
+        }
+        Outcome::LocationUpdated(location) => {
+            let location = Some(convert::location(location));
+            Response::UpdateLocation(v1::UpdateLocationResponse { header, location })
+        }
+        Outcome::LocationDeleted => Response::DeleteLocation(v1::DeleteLocationResponse { header }),
         Outcome::StockReceived(key, stock) => {
             let stock = Some(convert::stock(key, stock));
             Response::ReceiveStock(v1::ReceiveStockResponse { header, stock })
@@ -135,12 +163,34 @@ fn response(outcome: &Outcome) -> Result<Response, Option<&Rejection>> {
             let stock = Some(convert::stock(key, stock));
             Response::AdjustStock(v1::AdjustStockResponse { header, stock })
         }
+        Outcome::StockSet(key, stock) => {
+            let stock = Some(convert::stock(key, stock));
+            Response::SetStock(v1::SetStockResponse { header, stock })
+        }
+        Outcome::StockMoved(key, stock) => {
+            let stock = Some(convert::stock(key, stock));
+            Response::MoveStock(v1::MoveStockResponse { header, stock })
+        }
+        Outcome::OrderPlaced { .. }
+        | Outcome::OrderConfirmed { .. }
+        | Outcome::OrderShipped { .. }
+        | Outcome::OrderCancelled { .. }
+        | Outcome::OrderReturned { .. } => return of_order(outcome).ok_or(None),
+        Outcome::Rejected(rejection) => return Err(Some(rejection)),
+        Outcome::DueExpired { .. } | Outcome::RequestAbandoned => return Err(None),
+    })
+}
+
+/// The response, without header, of what happens to orders; `None` for other outcomes.
+fn of_order(outcome: &Outcome) -> Option<Response> {
+    let header = None;
+    Some(match outcome {
         Outcome::OrderPlaced { order, expires, locations } => Response::PlaceOrder(v1::PlaceOrderResponse {
             header,
             order_id: order.to_string(),
             state: convert::order_state(OrderState::PendingPayment).into(),
             expire_time: Some(convert::timestamp(*expires)),
-            location_ids: locations.iter().map(ToString::to_string).collect(),
+            location_ids: locations.iter().map(|location| convert::location_id(location.as_ref())).collect(),
         }),
         Outcome::OrderConfirmed { order } => Response::ConfirmOrder(v1::ConfirmOrderResponse {
             header,
@@ -167,94 +217,20 @@ fn response(outcome: &Outcome) -> Result<Response, Option<&Rejection>> {
             state: convert::order_state(*state).into(),
             returned: *returned,
         }),
-        Outcome::Rejected(rejection) => return Err(Some(rejection)),
-        Outcome::DueExpired { .. } | Outcome::RequestAbandoned => return Err(None),
+        Outcome::SkuCreated(_)
+        | Outcome::SkuUpdated(_)
+        | Outcome::SkuDeleted
+        | Outcome::LocationCreated(_)
+        | Outcome::LocationUpdated(_)
+        | Outcome::LocationDeleted
+        | Outcome::StockReceived(..)
+        | Outcome::StockAdjusted(..)
+        | Outcome::StockSet(..)
+        | Outcome::StockMoved(..)
+        | Outcome::DueExpired { .. }
+        | Outcome::RequestAbandoned
+        | Outcome::Rejected(_) => return None,
     })
-}
-
-/// A refusal's reason, and the metadata that docs/reference/errors.md promises.
-fn reason_and_metadata(rejection: &Rejection) -> (&'static str, BTreeMap<String, String>) {
-    let mut metadata = BTreeMap::new();
-    let mut tell = |key: &str, value: &dyn ToString| {
-        metadata.insert(key.to_owned(), value.to_string());
-    };
-    let reason = match rejection {
-        Rejection::Malformed(_) => "INVALID_ARGUMENT",
-        Rejection::RequestIdReused => "REQUEST_ID_REUSED",
-        Rejection::RequestIdExpired { horizon_ms } => {
-            tell("horizon_ms", horizon_ms);
-            "REQUEST_ID_EXPIRED"
-        }
-        Rejection::RequestIdInFuture { now_ms } => {
-            tell("log_time_ms", now_ms);
-            "REQUEST_ID_IN_FUTURE"
-        }
-        Rejection::RequestAbandoned => "REQUEST_ABANDONED",
-        Rejection::NotFound(_) => "NOT_FOUND",
-        Rejection::AlreadyExists(_) => "ALREADY_EXISTS",
-        Rejection::ReservationExpired { order, expired } => {
-            tell("order_id", order);
-            tell("state", &OrderState::Expired.name());
-            tell("expire_time_us", &expired.micros());
-            "RESERVATION_EXPIRED"
-        }
-        Rejection::IllegalTransition { order, state, operation } => {
-            tell("order_id", order);
-            tell("state", &state.name());
-            tell("operation", &operation.name());
-            "ILLEGAL_TRANSITION"
-        }
-        Rejection::SkuInUse { sku, location } => {
-            tell("sku_id", sku);
-            tell("location_id", location);
-            "SKU_IN_USE"
-        }
-        Rejection::QuantityExceeded { order, lines } => {
-            tell("order_id", order);
-            tell("lines", &lines.len());
-            "QUANTITY_EXCEEDED"
-        }
-        Rejection::QuantityOverflow => "QUANTITY_OVERFLOW",
-        Rejection::InsufficientStock { shortages } => {
-            tell("shortages", &shortages.len());
-            if let [only] = shortages.as_slice() {
-                tell("sku_id", &only.sku);
-                tell("asked", &only.asked);
-                tell("available", &only.available);
-            }
-            "INSUFFICIENT_STOCK"
-        }
-        Rejection::RetryAfterExpiry => "OVERLOADED",
-    };
-    (reason, metadata)
-}
-
-/// A refusal of the log.
-fn refusal(rejection: &Rejection) -> Ending<Answer> {
-    let (reason, metadata) = reason_and_metadata(rejection);
-    let fate = match rejection {
-        Rejection::RequestIdExpired { .. } => Fate::Unknown,
-        Rejection::Malformed(_)
-        | Rejection::RequestIdReused
-        | Rejection::RequestIdInFuture { .. }
-        | Rejection::RequestAbandoned
-        | Rejection::NotFound(_)
-        | Rejection::AlreadyExists(_)
-        | Rejection::ReservationExpired { .. }
-        | Rejection::IllegalTransition { .. }
-        | Rejection::SkuInUse { .. }
-        | Rejection::QuantityExceeded { .. }
-        | Rejection::QuantityOverflow
-        | Rejection::InsufficientStock { .. }
-        | Rejection::RetryAfterExpiry => Fate::NotApplied,
-    };
-    Ending::Refused {
-        reason: reason.to_owned(),
-        message: String::new(),
-        metadata,
-        logged: true,
-        fate: Some(fate),
-    }
 }
 
 /// True where a call ended as it had to. Of a refusal the reason and the metadata that both know are compared: the
@@ -277,23 +253,4 @@ pub(crate) fn agrees(seen: &Ending<Answer>, expected: &Ending<Answer>) -> bool {
             Ending::Ok(_) | Ending::Refused { .. } | Ending::Unknown { .. } | Ending::Failed { .. },
         ) => false,
     }
-}
-
-/// True of reasons that only the log can give to a write.
-pub(crate) fn is_of_the_log(reason: &str) -> bool {
-    matches!(
-        reason,
-        "REQUEST_ID_REUSED"
-            | "REQUEST_ID_EXPIRED"
-            | "REQUEST_ID_IN_FUTURE"
-            | "REQUEST_ABANDONED"
-            | "NOT_FOUND"
-            | "ALREADY_EXISTS"
-            | "RESERVATION_EXPIRED"
-            | "ILLEGAL_TRANSITION"
-            | "SKU_IN_USE"
-            | "QUANTITY_EXCEEDED"
-            | "QUANTITY_OVERFLOW"
-            | "INSUFFICIENT_STOCK"
-    )
 }

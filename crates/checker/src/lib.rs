@@ -19,22 +19,27 @@
 //! `replay.rs` (D, E).
 
 mod acknowledged;
+mod availability;
+mod catalog;
 mod check;
 mod command;
 pub mod convert;
 mod expected;
+mod fields;
 mod history;
 mod lists;
 mod log;
 mod machines;
 mod reads;
 mod real_time;
+mod refusal;
 mod replay;
 mod report;
 mod words;
 
 pub use check::{CheckError, Options, check};
-pub use command::{NoCommand, entry as commands_of};
+pub use command::entry as commands_of;
 pub use expected::ending as expected_ending;
+pub use fields::NoCommand;
 pub use history::{Ended, History, LoadError, Operation};
 pub use report::{Check, CheckCount, Report, Violation};

@@ -1,9 +1,10 @@
-//! Pages of lists. How many rows a page has is the node's affair; which ones they are is not: all that the filter takes,
-//! from behind the page before up to where this one says that it ends.
+//! Pages of lists. How many rows a page has is the node's affair, up to what was asked for; which ones they are is not: all
+//! that the filter takes, from behind the page before up to where this one says that it ends.
 
 use stockade_proto::v1;
 use stockade_state_machine::ids::{LocationId, OrderId, SkuId};
-use stockade_state_machine::{State, StockKey};
+use stockade_state_machine::stock::Bucket;
+use stockade_state_machine::{State, Stock, StockKey};
 
 use crate::convert;
 use crate::reads::Difference;
@@ -13,6 +14,10 @@ use crate::words;
 const KEY_SEPARATOR: char = '\n';
 /// Bytes of the checksum behind the key in a page token.
 const CHECKSUM_BYTES: usize = 4;
+/// Rows of a page where none are asked for: "0 means 50".
+const DEFAULT_PAGE_SIZE: usize = 50;
+/// Rows of a page at most: "more than 1,000 is taken as 1,000".
+const MAX_PAGE_SIZE: usize = 1_000;
 
 /// The last key of the page that a token leads on from; `None` for the empty token.
 fn last_key(token: &str) -> Option<String> {
@@ -24,13 +29,61 @@ fn last_key(token: &str) -> Option<String> {
     String::from_utf8(key.to_vec()).ok()
 }
 
-fn stock_key(token: &str) -> Option<StockKey> {
-    let key = last_key(token)?;
-    let (sku, location) = key.split_once(KEY_SEPARATOR)?;
+fn stock_key(text: &str) -> Option<StockKey> {
+    let (sku, location) = text.split_once(KEY_SEPARATOR)?;
     Some(StockKey { sku: SkuId::new(sku).ok()?, location: LocationId::new(location).ok()? })
 }
 
-fn difference<T: PartialEq + std::fmt::Debug>(
+/// From where to where a page goes, and how long it may be.
+struct Page<K> {
+    /// The last row of the page before.
+    after: Option<K>,
+    /// The last row that was looked at for this one; `None` where it is the last page.
+    last: Option<K>,
+    /// True where a token leads on from here.
+    leads_on: bool,
+    /// Rows.
+    most: usize,
+}
+
+impl<K: Ord> Page<K> {
+    fn of(size: i32, token: &str, next: &str, key: impl Fn(&str) -> Option<K>) -> Self {
+        let key = |token: &str| last_key(token).and_then(|text| key(&text));
+        let most = match usize::try_from(size) {
+            Ok(0) => DEFAULT_PAGE_SIZE,
+            Ok(size) => size.min(MAX_PAGE_SIZE),
+            // Nothing can be asked for with it.
+            Err(_) => 0,
+        };
+        Self { after: key(token), last: key(next), leads_on: !next.is_empty(), most }
+    }
+
+    /// True of rows up to the end of the page.
+    fn holds(&self, key: &K) -> bool {
+        self.last.as_ref().is_none_or(|last| key <= last)
+    }
+
+    /// Where the rows differ from what the page should hold, or the page from what it may be.
+    fn difference<T: PartialEq + std::fmt::Debug>(
+        &self,
+        saw: &[T],
+        expected: &[T],
+        name: impl Fn(&T) -> String,
+    ) -> Option<Difference> {
+        if saw.len() > self.most {
+            let (saw, expected) = (format!("a page of {} rows", saw.len()), format!("{} at most", self.most));
+            return Some(Difference { saw, expected });
+        }
+        if self.leads_on && self.last <= self.after {
+            let saw = "a token for the next page that leads nowhere new".to_owned();
+            return Some(Difference { saw, expected: "one that leads on behind this page".to_owned() });
+        }
+        difference(saw, expected, name)
+    }
+}
+
+/// The first row in which an answer of several rows differs.
+pub(crate) fn difference<T: PartialEq + std::fmt::Debug>(
     saw: &[T],
     expected: &[T],
     name: impl Fn(&T) -> String,
@@ -41,9 +94,8 @@ fn difference<T: PartialEq + std::fmt::Debug>(
     let first = saw.iter().zip(expected).position(|(saw, expected)| saw != expected);
     let first = first.unwrap_or_else(|| saw.len().min(expected.len()));
     let row = |rows: &[T]| rows.get(first).map_or_else(|| "no more rows".to_owned(), &name);
-    let page =
-        |rows: &[T]| format!("a page of {} rows, of which row {} is {}", rows.len(), first + 1, row(rows));
-    Some(Difference { saw: page(saw), expected: page(expected) })
+    let told = |rows: &[T]| format!("{} rows, of which row {} is {}", rows.len(), first + 1, row(rows));
+    Some(Difference { saw: told(saw), expected: told(expected) })
 }
 
 pub(crate) fn skus(
@@ -51,30 +103,67 @@ pub(crate) fn skus(
     request: &v1::ListSkusRequest,
     answer: &v1::ListSkusResponse,
 ) -> Option<Difference> {
-    let id = |token: &str| last_key(token).and_then(|key| SkuId::new(&key).ok());
-    let (after, last) = (id(&request.page_token), id(&answer.next_page_token));
-    let within = |id: &SkuId| last.as_ref().is_none_or(|last| id <= last);
-    let expected: Vec<_> =
-        rows.skus_after(after.as_ref()).take_while(|sku| within(&sku.id)).map(convert::sku).collect();
-    difference(&answer.skus, &expected, words::shown)
+    let id = |text: &str| SkuId::new(text).ok();
+    let page = Page::of(request.page_size, &request.page_token, &answer.next_page_token, id);
+    let rows = rows.skus_after(page.after.as_ref()).take_while(|sku| page.holds(&sku.id));
+    let expected: Vec<_> = rows.map(convert::sku).collect();
+    page.difference(&answer.skus, &expected, words::shown)
 }
 
+pub(crate) fn locations(
+    rows: &State,
+    request: &v1::ListLocationsRequest,
+    answer: &v1::ListLocationsResponse,
+) -> Option<Difference> {
+    let id = |text: &str| LocationId::new(text).ok();
+    let page = Page::of(request.page_size, &request.page_token, &answer.next_page_token, id);
+    let rows = rows.locations_after(page.after.as_ref()).take_while(|location| page.holds(&location.id));
+    let expected: Vec<_> = rows.map(convert::location).collect();
+    page.difference(&answer.locations, &expected, words::shown)
+}
+
+/// "Only where less than this is available. A page looks at up to 1,000 rows": where it ends its token says, whatever was
+/// the last row that it took.
 pub(crate) fn stock(
     rows: &State,
     request: &v1::ListStockRequest,
     answer: &v1::ListStockResponse,
 ) -> Option<Difference> {
-    let (after, last) = (stock_key(&request.page_token), stock_key(&answer.next_page_token));
-    let within = |key: &StockKey| last.as_ref().is_none_or(|last| key <= last);
-    let shown = |(key, stock): (&StockKey, &_)| convert::stock(key, stock);
-    let expected: Vec<_> = match SkuId::new(&request.sku_id) {
-        Ok(sku) => {
-            let after = after.as_ref().map(|key| &key.location);
-            rows.stock_of(&sku, after).take_while(|(key, _)| within(key)).map(shown).collect()
+    let page = Page::of(request.page_size, &request.page_token, &answer.next_page_token, stock_key);
+    let takes =
+        |stock: &Stock| request.available_below.is_none_or(|below| stock.get(Bucket::Available) < below);
+    let (sku, location) = (SkuId::new(&request.sku_id).ok(), LocationId::new(&request.location_id).ok());
+    let rows = stock_rows(rows, sku.as_ref(), location.as_ref(), page.after.as_ref());
+    let rows = rows.take_while(|(key, _)| page.holds(key));
+    let rows = rows.filter(|(_, stock)| takes(stock));
+    let expected: Vec<_> = rows.map(|(key, stock)| convert::stock(&key, &stock)).collect();
+    page.difference(&answer.stock, &expected, words::stock)
+}
+
+/// The rows of the SKU and the location that are asked for, behind a key, in the order of SKU, then location.
+fn stock_rows<'a>(
+    rows: &'a State,
+    sku: Option<&'a SkuId>,
+    location: Option<&'a LocationId>,
+    after: Option<&'a StockKey>,
+) -> Box<dyn Iterator<Item = (StockKey, Stock)> + 'a> {
+    let owned = |(key, stock): (&StockKey, &Stock)| (key.clone(), *stock);
+    match (sku, location) {
+        (None, None) => Box::new(rows.stock_after(after).map(owned)),
+        (Some(sku), location) => {
+            let of_sku = rows.stock_of(sku, after.map(|key| &key.location));
+            let is_there = move |key: &StockKey| location.is_none_or(|id| key.location == *id);
+            Box::new(of_sku.filter(move |(key, _)| is_there(key)).map(owned))
         }
-        Err(_) => rows.stock_after(after.as_ref()).take_while(|(key, _)| within(key)).map(shown).collect(),
-    };
-    difference(&answer.stock, &expected, words::stock)
+        (None, Some(location)) => {
+            let skus = rows.skus_at(location, after.map(|key| &key.sku));
+            Box::new(skus.map(move |sku| {
+                let key = StockKey { sku: sku.clone(), location: location.clone() };
+                let stock = rows.stock(&key);
+                (key, stock)
+            }))
+        }
+    }
 }
 
 pub(crate) fn orders(
@@ -82,20 +171,19 @@ pub(crate) fn orders(
     request: &v1::ListOrdersRequest,
     answer: &v1::ListOrdersResponse,
 ) -> Option<Difference> {
-    let id = |token: &str| last_key(token).and_then(|key| OrderId::new(&key).ok());
-    let (after, last) = (id(&request.page_token), id(&answer.next_page_token));
-    let within = |id: &OrderId| last.as_ref().is_none_or(|last| id <= last);
+    let id = |text: &str| OrderId::new(text).ok();
+    let page = Page::of(request.page_size, &request.page_token, &answer.next_page_token, id);
     let takes = |order: &v1::Order| {
         let state = request.state() == v1::OrderState::Unspecified || request.state == order.state;
         state && (request.customer_id.is_empty() || request.customer_id == order.customer_id)
     };
     let expected: Vec<_> = rows
-        .orders_after(after.as_ref())
-        .take_while(|order| within(&order.id))
+        .orders_after(page.after.as_ref())
+        .take_while(|order| page.holds(&order.id))
         .map(|order| convert::order(order))
         .filter(takes)
         .collect();
-    difference(&answer.orders, &expected, words::shown)
+    page.difference(&answer.orders, &expected, words::shown)
 }
 
 #[cfg(test)]

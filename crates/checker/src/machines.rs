@@ -47,6 +47,7 @@ impl Machines {
         let rows = rows.chain(self.model.skus().map(CanonicalRow::Sku));
         let rows = rows.chain(self.model.ledger().map(CanonicalRow::Ledger));
         let rows = rows.chain(self.model.orders().map(CanonicalRow::Order));
+        let rows = rows.chain(self.model.locations().map(CanonicalRow::Location));
         let rows =
             rows.chain(requests.into_iter().map(|(origin, record)| CanonicalRow::Request(origin, record)));
         let rows = rows.chain(self.model.stock().map(|(key, stock)| CanonicalRow::Stock(key, stock)));
@@ -58,6 +59,9 @@ impl Machines {
         let differ = |what: &str| Err(Difference(format!("they hold different {what}")));
         if !self.model.skus().eq(self.state.skus_after(None)) {
             return differ("SKUs");
+        }
+        if !self.model.locations().eq(self.state.locations_after(None)) {
+            return differ("locations");
         }
         if !self.model.stock().eq(self.state.stock_after(None)) {
             return differ("stock");

@@ -1,5 +1,7 @@
 //! What a read should have seen in the state that it was served from.
 
+use std::fmt::Debug;
+
 use stockade_history::{Answer, Asked, Outcome as Ending};
 use stockade_proto::v1;
 use stockade_proto::v1::OutcomeState;
@@ -9,7 +11,7 @@ use stockade_state_machine::{Origin, State, StockKey};
 
 use crate::history::{Ended, Operation};
 use crate::log::Log;
-use crate::{convert, expected, lists, words};
+use crate::{availability, convert, expected, lists, words};
 
 /// The state that a read was served from.
 pub(crate) struct Reading<'a> {
@@ -24,7 +26,8 @@ pub(crate) struct Difference {
     pub(crate) expected: String,
 }
 
-/// What a read of one thing finds: the thing and the revision of its last change.
+/// What a read of one thing finds, or of several at once: the thing and the revision of its last change, of several the
+/// newest. `None` where it is missing, or one of them.
 struct Found<T>(Option<(T, u64)>);
 
 /// Where the answer to a read differs from the state, if it does.
@@ -34,17 +37,32 @@ pub(crate) fn check(reading: &Reading<'_>, operation: &Operation, ended: &Ended)
         (Asked::GetSku(request), Ending::Ok(Answer::GetSku(answer))) => {
             reading.sku(&request.sku_id).holds(answer.sku.as_ref(), revision, words::shown)
         }
-        (Asked::GetStock(request), Ending::Ok(Answer::GetStock(answer))) => {
-            reading.stock(request).holds(answer.stock.as_ref(), revision, words::stock)
-        }
+        (Asked::GetStock(request), Ending::Ok(Answer::GetStock(answer))) => reading
+            .stock(&request.sku_id, &request.location_id)
+            .holds(answer.stock.as_ref(), revision, words::stock),
         (Asked::GetOrder(request), Ending::Ok(Answer::GetOrder(answer))) => {
             reading.order(&request.order_id).holds(answer.order.as_ref(), revision, words::shown)
+        }
+        (Asked::BatchGetSkus(request), Ending::Ok(Answer::BatchGetSkus(answer))) => {
+            reading.skus(request).hold(&answer.skus, revision, words::shown)
+        }
+        (Asked::GetLocation(request), Ending::Ok(Answer::GetLocation(answer))) => {
+            reading.location(&request.location_id).holds(answer.location.as_ref(), revision, words::shown)
+        }
+        (Asked::BatchGetStock(request), Ending::Ok(Answer::BatchGetStock(answer))) => {
+            reading.stock_rows(request).hold(&answer.stock, revision, words::stock)
+        }
+        (Asked::GetAvailability(request), Ending::Ok(Answer::GetAvailability(answer))) => {
+            reading.availability(request).hold(&answer.availability, revision, words::shown)
         }
         (Asked::GetOutcome(request), Ending::Ok(Answer::GetOutcome(answer))) => {
             reading.outcome(&request.request_id, answer)
         }
         (Asked::ListSkus(request), Ending::Ok(Answer::ListSkus(answer))) => {
             lists::skus(reading.rows, request, answer)
+        }
+        (Asked::ListLocations(request), Ending::Ok(Answer::ListLocations(answer))) => {
+            lists::locations(reading.rows, request, answer)
         }
         (Asked::ListStock(request), Ending::Ok(Answer::ListStock(answer))) => {
             lists::stock(reading.rows, request, answer)
@@ -65,45 +83,98 @@ pub(crate) fn check(reading: &Reading<'_>, operation: &Operation, ended: &Ended)
     }
 }
 
+impl<T> Found<T> {
+    fn or_missing(self, saw: impl FnOnce() -> String) -> Result<(T, u64), Difference> {
+        self.0.ok_or_else(|| {
+            let expected = "nothing (NOT_FOUND): it is not there at that revision".to_owned();
+            Difference { saw: saw(), expected }
+        })
+    }
+}
+
 impl<T: PartialEq> Found<T> {
     fn holds(self, saw: Option<&T>, revision: u64, show: impl Fn(&T) -> String) -> Option<Difference> {
         let shown = |thing: Option<&T>| thing.map_or_else(|| "nothing".to_owned(), &show);
-        let Some((thing, changed)) = self.0 else {
-            let expected = "nothing (NOT_FOUND): it is not there at that revision".to_owned();
-            return Some(Difference { saw: shown(saw), expected });
+        let (thing, changed) = match self.or_missing(|| shown(saw)) {
+            Ok(found) => found,
+            Err(difference) => return Some(difference),
         };
         if saw != Some(&thing) {
             return Some(Difference { saw: shown(saw), expected: show(&thing) });
         }
-        (revision != changed).then(|| Difference {
-            saw: format!("revision {revision} in the header"),
-            expected: format!("revision {changed}, where it last changed"),
-        })
+        header(revision, changed)
     }
+}
+
+impl<T: PartialEq + Debug> Found<Vec<T>> {
+    fn hold(self, saw: &[T], revision: u64, show: impl Fn(&T) -> String) -> Option<Difference> {
+        match self.or_missing(|| format!("{} rows", saw.len())) {
+            Ok((rows, changed)) => lists::difference(saw, &rows, show).or_else(|| header(revision, changed)),
+            Err(difference) => Some(difference),
+        }
+    }
+}
+
+/// "A read: the log index at which what was read last changed."
+fn header(revision: u64, changed: u64) -> Option<Difference> {
+    (revision != changed).then(|| Difference {
+        saw: format!("revision {revision} in the header"),
+        expected: format!("revision {changed}, where it last changed"),
+    })
+}
+
+/// Several things of one state: their rows in order, and the newest of their revisions.
+fn all<T>(rows: impl Iterator<Item = Found<T>>) -> Found<Vec<T>> {
+    let rows: Option<Vec<(T, u64)>> = rows.map(|Found(row)| row).collect();
+    Found(rows.map(|rows| {
+        let newest = rows.iter().map(|(_, changed)| *changed).max().unwrap_or_default();
+        (rows.into_iter().map(|(row, _)| row).collect(), newest)
+    }))
 }
 
 impl Reading<'_> {
     fn sku(&self, id: &str) -> Found<v1::Sku> {
         let sku = SkuId::new(id).ok().and_then(|id| self.rows.sku(&id));
-        Found(sku.map(|sku| (convert::sku(sku), sku.revision.get())))
+        Found(sku.map(|sku| (convert::sku(sku), sku.version.revision.get())))
     }
 
-    /// "all zero where none was ever booked"; `NOT_FOUND` where there is no such SKU.
-    fn stock(&self, request: &v1::GetStockRequest) -> Found<v1::Stock> {
+    /// "One for each id, in the order of the request."
+    fn skus(&self, request: &v1::BatchGetSkusRequest) -> Found<Vec<v1::Sku>> {
+        all(request.sku_ids.iter().map(|id| self.sku(id)))
+    }
+
+    fn location(&self, id: &str) -> Found<v1::Location> {
+        let location = LocationId::new(id).ok().and_then(|id| self.rows.location(&id));
+        Found(location.map(|location| (convert::location(location), location.version.revision.get())))
+    }
+
+    /// "All zero where none was ever booked. Errors: `NOT_FOUND` (SKU, location)."
+    fn stock(&self, sku_id: &str, location_id: &str) -> Found<v1::Stock> {
         let found = || {
-            let sku = SkuId::new(&request.sku_id).ok()?;
-            let location = LocationId::new(&request.location_id).ok()?;
+            let sku = SkuId::new(sku_id).ok()?;
+            let location = LocationId::new(location_id).ok()?;
             self.rows.sku(&sku)?;
+            self.rows.location(&location)?;
             let key = StockKey { sku, location };
             let stock = self.rows.stock(&key);
-            Some((convert::stock(&key, &stock), stock.revision.get()))
+            Some((convert::stock(&key, &stock), stock.version.revision.get()))
         };
         Found(found())
     }
 
+    /// "One for each name, in the order of the request."
+    fn stock_rows(&self, request: &v1::BatchGetStockRequest) -> Found<Vec<v1::Stock>> {
+        all(request.names.iter().map(|name| self.stock(&name.sku_id, &name.location_id)))
+    }
+
+    fn availability(&self, request: &v1::GetAvailabilityRequest) -> Found<Vec<v1::Availability>> {
+        // The header of a list names the state that answered.
+        Found(availability::expected(self.rows, request).map(|all| (all, self.served)))
+    }
+
     fn order(&self, id: &str) -> Found<v1::Order> {
         let order = OrderId::new(id).ok().and_then(|id| self.rows.order(&id));
-        Found(order.map(|order| (convert::order(order), order.revision.get())))
+        Found(order.map(|order| (convert::order(order), order.version.revision.get())))
     }
 
     /// True where there is nothing under the id that was asked for.
@@ -111,19 +182,40 @@ impl Reading<'_> {
         self.found(asked).is_none()
     }
 
-    /// The one thing that was asked for, in words; `None` where there is nothing under the id. Other calls always have an answer.
+    /// What was asked for under an id, in words; `None` where there is nothing, of several where one is missing. Other calls
+    /// always have an answer.
     fn found(&self, asked: &Asked) -> Option<String> {
         match asked {
             Asked::GetSku(request) => self.sku(&request.sku_id).0.map(|(sku, _)| words::shown(&sku)),
-            Asked::GetStock(request) => self.stock(request).0.map(|(stock, _)| words::stock(&stock)),
+            Asked::BatchGetSkus(request) => {
+                self.skus(request).0.map(|(skus, _)| format!("all {} of them", skus.len()))
+            }
+            Asked::GetLocation(request) => {
+                self.location(&request.location_id).0.map(|(location, _)| words::shown(&location))
+            }
+            Asked::GetStock(request) => {
+                let found = self.stock(&request.sku_id, &request.location_id);
+                found.0.map(|(stock, _)| words::stock(&stock))
+            }
+            Asked::BatchGetStock(request) => {
+                self.stock_rows(request).0.map(|(rows, _)| format!("all {} of them", rows.len()))
+            }
+            Asked::GetAvailability(request) => {
+                self.availability(request).0.map(|(all, _)| words::shown(&all))
+            }
             Asked::GetOrder(request) => {
                 self.order(&request.order_id).0.map(|(order, _)| words::shown(&order))
             }
             Asked::CreateSku(_)
             | Asked::UpdateSku(_)
             | Asked::DeleteSku(_)
+            | Asked::CreateLocation(_)
+            | Asked::UpdateLocation(_)
+            | Asked::DeleteLocation(_)
             | Asked::ReceiveStock(_)
             | Asked::AdjustStock(_)
+            | Asked::SetStock(_)
+            | Asked::MoveStock(_)
             | Asked::PlaceOrder(_)
             | Asked::ConfirmOrder(_)
             | Asked::ShipOrder(_)
@@ -132,6 +224,7 @@ impl Reading<'_> {
             | Asked::AbandonRequest(_)
             | Asked::GetOutcome(_)
             | Asked::ListSkus(_)
+            | Asked::ListLocations(_)
             | Asked::ListStock(_)
             | Asked::ListOrders(_) => Some("an answer: this call always has one".to_owned()),
         }

@@ -165,8 +165,18 @@ fn check_read(operation: &Operation, ended: &Ended, served: u64, floor: Floor, r
     }
 }
 
-/// True of reads that find nothing under an id, whose refusal tells the node's position rather than the state's.
+/// True of reads that find nothing under an id, or under one of several, whose refusal tells the node's position rather
+/// than the state's.
 pub(crate) fn found_nothing(operation: &Operation, ended: &Ended) -> bool {
-    let by_id = matches!(operation.asked, Asked::GetSku(_) | Asked::GetStock(_) | Asked::GetOrder(_));
+    let by_id = matches!(
+        operation.asked,
+        Asked::GetSku(_)
+            | Asked::BatchGetSkus(_)
+            | Asked::GetLocation(_)
+            | Asked::GetStock(_)
+            | Asked::BatchGetStock(_)
+            | Asked::GetAvailability(_)
+            | Asked::GetOrder(_)
+    );
     by_id && matches!(&ended.outcome, Outcome::Refused { reason, .. } if reason == "NOT_FOUND")
 }

@@ -44,7 +44,7 @@ fn bounded(mut text: String) -> String {
 pub(crate) fn stock(stock: &v1::Stock) -> String {
     format!(
         "{} at {}: available {}, reserved {}, committed {}, safety stock {}, damaged {}, quality control {}, on hand {}, \
-         changed at revision {}",
+         changed at revision {}, etag {:?}",
         stock.sku_id,
         stock.location_id,
         stock.available,
@@ -54,7 +54,8 @@ pub(crate) fn stock(stock: &v1::Stock) -> String {
         stock.damaged,
         stock.quality_control,
         stock.on_hand,
-        stock.revision
+        stock.revision,
+        stock.etag
     )
 }
 

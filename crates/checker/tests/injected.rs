@@ -8,7 +8,7 @@ use stockade_proto::v1;
 use support::{Cluster, Fault, Memory, Shape};
 
 fn text(seed: u64, fault: Fault) -> Vec<u8> {
-    let shape = Shape { operations: 400, skus: 3, overlap: 4, units: 12, fault };
+    let shape = Shape { operations: 400, skus: 3, overlap: 4, units: 12, rich: true, fault };
     let memory = Memory::default();
     Cluster::record(seed, shape, memory.clone()).expect("memory takes all");
     memory.take()
@@ -203,6 +203,9 @@ fn a_fate_that_was_never_settled_is_found_where_the_history_is_complete() {
         Asked::ShipOrder(request) => Some(&mut request.request_id),
         Asked::CancelOrder(request) => Some(&mut request.request_id),
         Asked::ReturnOrder(request) => Some(&mut request.request_id),
+        Asked::SetStock(request) => Some(&mut request.request_id),
+        Asked::MoveStock(request) => Some(&mut request.request_id),
+        Asked::CreateLocation(request) => Some(&mut request.request_id),
         _ => None,
     }) else {
         panic!("a mutation")

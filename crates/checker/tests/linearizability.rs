@@ -10,13 +10,14 @@ use stockade_history::{Answer, Asked, Outcome};
 use stockade_model::Model;
 use stockade_proto::v1;
 use stockade_state_machine::Revision;
+use stockade_state_machine::stock::Bucket;
 use support::{Cluster, Fault, Memory, Rng, Shape};
 
 /// Later than all request ids of a small history, and soon enough after them.
 const LOG_TIME_S: i64 = 1_700_000_060;
 
 fn history(seed: u64, fault: Fault) -> History {
-    let shape = Shape { operations: 8, skus: 1, overlap: 12, units: 6, fault };
+    let shape = Shape { operations: 8, skus: 1, overlap: 12, units: 6, rich: false, fault };
     let memory = Memory::default();
     Cluster::record(seed, shape, memory.clone()).expect("memory takes all");
     History::read(memory.take().as_slice()).expect("a sound history")
@@ -41,32 +42,47 @@ fn stripped(ending: &Outcome<Answer>) -> Outcome<Answer> {
 }
 
 fn strip(answer: &mut Answer) {
-    let stock = |stock: &mut Option<v1::Stock>| stock.iter_mut().for_each(|stock| stock.revision = 0);
+    let stock = |stock: &mut Option<v1::Stock>| stock.iter_mut().for_each(strip_stock);
     let sku = |sku: &mut Option<v1::Sku>| {
         if let Some(sku) = sku {
             (sku.revision, sku.create_time, sku.update_time) = (0, None, None);
+            sku.etag.clear();
         }
     };
     match answer {
         Answer::CreateSku(answer) => sku(&mut answer.sku),
         Answer::UpdateSku(answer) => sku(&mut answer.sku),
         Answer::GetSku(answer) => sku(&mut answer.sku),
+        Answer::CreateLocation(answer) => {
+            if let Some(location) = &mut answer.location {
+                (location.revision, location.create_time, location.update_time) = (0, None, None);
+                location.etag.clear();
+            }
+        }
         Answer::ReceiveStock(answer) => stock(&mut answer.stock),
         Answer::AdjustStock(answer) => stock(&mut answer.stock),
+        Answer::SetStock(answer) => stock(&mut answer.stock),
+        Answer::MoveStock(answer) => stock(&mut answer.stock),
         Answer::GetStock(answer) => stock(&mut answer.stock),
         Answer::PlaceOrder(answer) => answer.expire_time = None,
         Answer::GetOrder(answer) => {
             if let Some(order) = &mut answer.order {
                 (order.create_time, order.update_time, order.expire_time) = (None, None, None);
                 order.revision = 0;
+                order.etag.clear();
             }
         }
         Answer::ListStock(answer) => {
             answer.next_page_token.clear();
-            answer.stock.iter_mut().for_each(|stock| stock.revision = 0);
+            answer.stock.iter_mut().for_each(strip_stock);
         }
         other => assert!(!matches!(other, Answer::ListOrders(_)), "no such call is made up"),
     }
+}
+
+fn strip_stock(stock: &mut v1::Stock) {
+    stock.revision = 0;
+    stock.etag.clear();
 }
 
 /// Runs a call on a model; `None` where it ends otherwise than it was seen to end.
@@ -118,7 +134,12 @@ fn read(model: &Model, asked: &Asked) -> Outcome<Answer> {
             let answer = |sku| Outcome::Ok(v1::GetSkuResponse { header, sku: Some(sku) }.into());
             sku.map_or_else(missing, |sku| answer(convert::sku(sku)))
         }
-        Asked::GetStock(request) if !there(&request.sku_id) => missing(),
+        Asked::GetStock(request)
+            if !there(&request.sku_id)
+                || !model.locations().any(|at| at.id.as_str() == request.location_id) =>
+        {
+            missing()
+        }
         Asked::GetStock(request) => {
             let row = model.stock().find(|(key, _)| key.sku.as_str() == request.sku_id);
             let none = || v1::Stock {
@@ -134,6 +155,20 @@ fn read(model: &Model, asked: &Asked) -> Outcome<Answer> {
             let answer = |order| Outcome::Ok(v1::GetOrderResponse { header, order: Some(order) }.into());
             order.map_or_else(missing, |order| answer(convert::order(order)))
         }
+        Asked::GetAvailability(request) if !there(&request.sku_ids[0]) => missing(),
+        Asked::GetAvailability(request) => {
+            let rows = model.stock().filter(|(key, _)| key.sku.as_str() == request.sku_ids[0]);
+            let rows = rows.map(|(key, stock)| (key.location.to_string(), stock.get(Bucket::Available)));
+            let of_location = |(location_id, available)| v1::LocationAvailability { location_id, available };
+            let locations: Vec<_> = rows.filter(|(_, available)| *available > 0).map(of_location).collect();
+            let availability = vec![v1::Availability {
+                sku_id: request.sku_ids[0].clone(),
+                untracked: false,
+                available: locations.iter().map(|location| location.available).sum(),
+                locations,
+            }];
+            Outcome::Ok(v1::GetAvailabilityResponse { header, availability }.into())
+        }
         Asked::ListStock(_) => {
             let stock = model.stock().take(2).map(|(key, stock)| convert::stock(key, stock)).collect();
             let next_page_token = String::new();
@@ -148,8 +183,9 @@ fn remembered(model: &Model) -> String {
     let stock: Vec<_> = model.stock().map(|(key, stock)| (key, stock.buckets())).collect();
     let orders: Vec<_> = model.orders().map(|order| (&order.id, &order.lines)).collect();
     let requests: Vec<_> = model.requests().map(|(origin, record)| (origin, &record.outcome)).collect();
-    let skus: Vec<_> = model.skus().map(|sku| (&sku.id, &sku.display_name)).collect();
-    format!("{skus:?} {stock:?} {orders:?} {requests:?}")
+    let skus: Vec<_> = model.skus().map(|sku| (&sku.id, &sku.details)).collect();
+    let locations: Vec<_> = model.locations().map(|location| &location.id).collect();
+    format!("{skus:?} {locations:?} {stock:?} {orders:?} {requests:?}")
 }
 
 struct Search<'a> {

@@ -51,6 +51,14 @@ pub(crate) struct RequestArgs {
     pub(crate) request_id: String,
 }
 
+/// Which version is to be changed.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct EtagArgs {
+    /// Only while it is as it was when this etag was shown; else the call is refused.
+    #[arg(long, value_name = "ETAG", default_value = "", hide_default_value = true)]
+    pub(crate) etag: String,
+}
+
 /// Which page of a list.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PageArgs {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use stockade_client::Error as ClientError;
+use stockade_client::{Error as ClientError, Refusal};
 use stockade_server::{Exit, RunError, StartError};
 
 /// An end with a code of its own.
@@ -78,10 +78,29 @@ pub(crate) fn describe(error: &anyhow::Error) -> String {
     for field in fields.iter().flat_map(|fields| &fields.field_violations) {
         writeln!(text, "  {}: {}", field.field, field.description).expect("a String takes everything");
     }
+    for (subject, description) in broken_rules(refusal) {
+        writeln!(text, "  {subject}: {description}").expect("a String takes everything");
+    }
     if let Some(advice) = after_entry(error).or_else(|| advice(error).map(ToOwned::to_owned)) {
         writeln!(text, "  next: {advice}").expect("a String takes everything");
     }
     text
+}
+
+/// What broke a rule and how: every line that is short, every SKU of which an order takes too much.
+fn broken_rules(refusal: Option<&Refusal>) -> Vec<(&str, &str)> {
+    let Some(refusal) = refusal else { return Vec::new() };
+    let details = &refusal.details;
+    // One alone is told by the message.
+    let preconditions = details.precondition_failure().filter(|failure| failure.violations.len() > 1);
+    let preconditions = preconditions.into_iter().flat_map(|failure| &failure.violations);
+    let quotas = details.quota_failure().into_iter().flat_map(|failure| &failure.violations);
+    preconditions
+        .map(|broken| (broken.subject.as_str(), broken.description.as_str()))
+        .chain(quotas.map(|broken| (broken.subject.as_str(), broken.description.as_str())))
+        // The last one of a long list only says how many more there are.
+        .map(|(subject, description)| (if subject.is_empty() { "..." } else { subject }, description))
+        .collect()
 }
 
 /// What to do about it, where that is known.
@@ -101,14 +120,41 @@ fn advice(error: &anyhow::Error) -> Option<&'static str> {
         ClientError::Unavailable { .. } => Some(
             "is a node running there? name one with --cluster HOST:PORT, or start one with `stockade start`",
         ),
-        ClientError::Rejected(refusal) => match refusal.reason.as_str() {
-            "INSUFFICIENT_STOCK" => {
-                Some("see `stockade stock list`; book goods in with `stockade stock receive`")
-            }
-            "REQUEST_ID_REUSED" => Some("leave --request-id out, or repeat the command exactly as it was"),
-            _ => None,
-        },
+        ClientError::Rejected(refusal) => after_refusal(refusal),
         ClientError::Invalid(_) | ClientError::Transport(_) => None,
+    }
+}
+
+fn after_refusal(refusal: &Refusal) -> Option<&'static str> {
+    match refusal.reason.as_str() {
+        "INSUFFICIENT_STOCK" => {
+            Some("see `stockade stock list`; book goods in with `stockade stock receive`")
+        }
+        "REQUEST_ID_REUSED" => Some("leave --request-id out, or repeat the command exactly as it was"),
+        "ETAG_MISMATCH" => Some(
+            "somebody changed it since: look at it again, and repeat the command with the etag it has now",
+        ),
+        "QUANTITY_STALE" => Some(
+            "the quantity changed since it was counted: see `stockade stock get`, and decide again what it should be",
+        ),
+        "SKU_IN_USE" => Some("see `stockade stock list --sku SKU`; a SKU can be deleted once all of it is 0"),
+        "LOCATION_IN_USE" => Some(
+            "see `stockade stock list --location LOCATION`; a location can be deleted once all of it is 0. To only stop orders: \
+             `stockade location update LOCATION --disabled`",
+        ),
+        "LOCATION_DISABLED" => Some(
+            "order from another location, or let it take orders again: `stockade location update LOCATION --disabled=false`",
+        ),
+        "PURCHASE_LIMIT" => Some("order as much as is allowed; `stockade sku get` shows the limits"),
+        "NOT_FOUND" => {
+            let missing = refusal.details.resource_info()?;
+            match missing.resource_type.as_str() {
+                "location" => Some("see `stockade location list`; make one with `stockade location create`"),
+                "sku" => Some("see `stockade sku list`; make one with `stockade sku create`"),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 
@@ -210,5 +256,46 @@ mod tests {
         });
         assert_eq!(exit_of(&error), Exit::Unavailable);
         assert!(advice(&error).unwrap().contains("--request-id"));
+    }
+
+    fn refused(reason: &str, details: tonic_types::ErrorDetails) -> anyhow::Error {
+        let (reason, message) = (reason.to_owned(), "no".to_owned());
+        let code = tonic::Code::FailedPrecondition;
+        let refusal = Refusal { code, reason, message, details, header: None };
+        anyhow::Error::new(ClientError::Rejected(Box::new(refusal)))
+    }
+
+    #[test]
+    fn a_missing_location_says_how_one_is_made() {
+        let mut details = tonic_types::ErrorDetails::new();
+        details.set_resource_info("location", "main", "", "does not exist");
+        assert!(describe(&refused("NOT_FOUND", details)).contains("stockade location create"));
+        let mut details = tonic_types::ErrorDetails::new();
+        details.set_resource_info("order", "o1", "", "does not exist");
+        assert!(!describe(&refused("NOT_FOUND", details)).contains("next:"));
+    }
+
+    #[test]
+    fn every_sku_beyond_its_limit_is_named() {
+        let mut details = tonic_types::ErrorDetails::new();
+        details.add_quota_failure_violation("skus/mug", "asked 9, at least 0, at most 5");
+        details.add_quota_failure_violation("", "and 3 more");
+        let text = describe(&refused("PURCHASE_LIMIT", details));
+        assert!(text.contains("skus/mug: asked 9") && text.contains("...: and 3 more"), "{text}");
+    }
+
+    #[test]
+    fn what_callers_can_do_about_a_refusal_is_said() {
+        for reason in [
+            "ETAG_MISMATCH",
+            "QUANTITY_STALE",
+            "SKU_IN_USE",
+            "LOCATION_IN_USE",
+            "LOCATION_DISABLED",
+            "PURCHASE_LIMIT",
+        ] {
+            let text = describe(&refused(reason, tonic_types::ErrorDetails::new()));
+            assert!(text.contains("next: "), "{reason}: {text}");
+        }
     }
 }

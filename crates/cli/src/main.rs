@@ -3,6 +3,7 @@
 //! Results go to standard output (with `--output json` one object, on the last line), progress and errors to standard
 //! error. Exit codes are `stockade_server::Exit`; `docs/reference/cli.md` lists them.
 
+mod batch;
 mod check;
 #[cfg(test)]
 mod cli_page;
@@ -15,17 +16,21 @@ mod import;
 mod import_command;
 mod inspect;
 mod local_cluster;
+mod location;
 mod offline;
 mod order;
 mod output;
 mod print;
+mod progress;
 mod recording;
 mod recover;
+mod sheet;
 mod sku;
 mod start;
 mod stock;
 mod verify;
 mod verify_snapshot;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -76,6 +81,9 @@ enum Command {
     /// SKUs: what the shop sells.
     #[command(after_help = "Example: stockade sku create mug --name 'Blue mug'")]
     Sku(sku::SkuArgs),
+    /// Locations: where the shop keeps it.
+    #[command(after_help = "Example: stockade location create main --name 'Main warehouse'")]
+    Location(location::LocationArgs),
     /// Stock: how much there is of what, where.
     #[command(after_help = "Example: stockade stock receive mug 100")]
     Stock(stock::StockArgs),
@@ -139,6 +147,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args, output).await,
         Command::Import(args) => import_command::run(&args, output).await,
         Command::Sku(args) => sku::run(args, output).await,
+        Command::Location(args) => location::run(args, output).await,
         Command::Stock(args) => stock::run(args, output).await,
         Command::Order(args) => order::run(args, output).await,
         Command::Check(args) => check::run(args, output).await,

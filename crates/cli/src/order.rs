@@ -11,8 +11,7 @@ use stockade_proto::v1::{
 
 use crate::connect::{ClusterArgs, PageArgs, RequestArgs};
 use crate::output::{Output, record};
-use crate::print;
-use crate::sku::more;
+use crate::print::{self, more};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct OrderArgs {
@@ -260,7 +259,11 @@ fn print_changed(changed: &Changed, output: Output) {
         for (name, value) in &changed.more {
             let value = match value {
                 Value::String(text) => text.clone(),
-                Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+                // What is not tracked comes from nowhere.
+                Value::Array(items) => {
+                    let words = items.iter().filter_map(Value::as_str);
+                    words.map(|word| if word.is_empty() { "-" } else { word }).collect::<Vec<_>>().join(", ")
+                }
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
             };
             pairs.push((name, value));

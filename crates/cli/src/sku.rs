@@ -1,14 +1,20 @@
 //! `stockade sku`.
 
+use std::collections::BTreeMap;
+
 use prost_types::FieldMask;
 use serde_json::json;
+use stockade_client::Client;
 use stockade_proto::v1::{
-    CreateSkuRequest, DeleteSkuRequest, GetSkuRequest, ListSkusRequest, Sku, UpdateSkuRequest,
+    CreateSkuRequest, DeleteSkuRequest, GetSkuRequest, ListSkusRequest, ResponseHeader, Sku, UpdateSkuRequest,
 };
+use stockade_server::Exit;
 
-use crate::connect::{ClusterArgs, PageArgs, RequestArgs};
+use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs};
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::print;
+use crate::print::{self, more};
+use crate::sheet::{self, attributes};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SkuArgs {
@@ -21,8 +27,10 @@ pub(crate) struct SkuArgs {
 #[derive(Debug, clap::Subcommand)]
 enum SkuCommand {
     /// Create a SKU.
-    #[command(after_help = "Example: stockade sku create mug --name 'Blue mug'")]
-    Create(Named),
+    #[command(
+        after_help = "Example: stockade sku create mug --name 'Blue mug' --max-per-order 10 --attribute colour=blue"
+    )]
+    Create(Create),
     /// Show a SKU.
     #[command(after_help = "Example: stockade sku get mug")]
     Get {
@@ -32,74 +40,219 @@ enum SkuCommand {
     /// List SKUs in the order of their ids.
     #[command(after_help = "Example: stockade sku list --page-size 100")]
     List(PageArgs),
-    /// Change a SKU's name.
-    #[command(after_help = "Example: stockade sku update mug --name 'Dark blue mug'")]
-    Update(Named),
+    /// Change what is named of a SKU; everything else stays as it is.
+    #[command(after_help = "Example: stockade sku update mug --name 'Dark blue mug' --untracked=false")]
+    Update(Update),
     /// Delete a SKU that has no stock anywhere.
     #[command(after_help = "Example: stockade sku delete mug")]
-    Delete {
-        /// Its id.
-        sku: String,
-        #[command(flatten)]
-        request: RequestArgs,
-    },
+    Delete(Delete),
+    /// Write all SKUs as CSV.
+    #[command(after_help = "Example: stockade sku export --file skus.csv")]
+    Export(sheet::ExportArgs),
+    /// Create the SKUs of a CSV file that are missing and update those that differ.
+    #[command(after_help = "Example: stockade sku import skus.csv --dry-run")]
+    Import(sheet::ImportArgs),
+}
+
+/// What callers decide of a SKU.
+#[derive(Debug, Default, clap::Args)]
+struct Fields {
+    /// Its name, for people; at most 256 bytes.
+    #[arg(long, visible_alias = "display-name", value_name = "TEXT")]
+    name: Option<String>,
+    /// Orders take units of it without a look at the stock, and no bucket counts them: a service, a download.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    untracked: Option<bool>,
+    /// Units that an order takes at least if it takes any; 0 for no limit.
+    #[arg(long, value_name = "N")]
+    min_per_order: Option<i64>,
+    /// Units that an order takes at most; 0 for no limit.
+    #[arg(long, value_name = "N")]
+    max_per_order: Option<i64>,
+    /// Something of your own to know of it; repeat for more. Given with `update`, these are all that it has afterwards.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = attributes::one)]
+    attribute: Vec<(String, String)>,
 }
 
 #[derive(Debug, clap::Args)]
-struct Named {
+struct Create {
     /// Its id: 1 to 128 visible ASCII characters.
     sku: String,
-    /// Its name, for people; at most 256 bytes.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    name: String,
+    #[command(flatten)]
+    fields: Fields,
     #[command(flatten)]
     request: RequestArgs,
 }
 
+#[derive(Debug, clap::Args)]
+struct Update {
+    /// Its id.
+    sku: String,
+    #[command(flatten)]
+    fields: Fields,
+    /// Take all attributes away.
+    #[arg(long, conflicts_with = "attribute")]
+    clear_attributes: bool,
+    #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct Delete {
+    /// Its id.
+    sku: String,
+    #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+impl Fields {
+    /// The SKU with these fields, and the names of those that were given.
+    fn of(self, sku_id: String, clear_attributes: bool) -> anyhow::Result<(Sku, Vec<String>)> {
+        let given = [
+            ("display_name", self.name.is_some()),
+            ("untracked", self.untracked.is_some()),
+            ("min_per_order", self.min_per_order.is_some()),
+            ("max_per_order", self.max_per_order.is_some()),
+            ("attributes", clear_attributes || !self.attribute.is_empty()),
+        ];
+        let paths = given.iter().filter(|(_, given)| *given).map(|(path, _)| (*path).to_owned()).collect();
+        let mut attributes = BTreeMap::new();
+        for (name, value) in self.attribute {
+            if let Some(before) = attributes.insert(name.clone(), value) {
+                let text = format!("--attribute {name} is given twice, first as `{before}`");
+                return Err(Failure::new(Exit::Usage, text).into());
+            }
+        }
+        let sku = Sku {
+            sku_id,
+            display_name: self.name.unwrap_or_default(),
+            untracked: self.untracked.unwrap_or_default(),
+            min_per_order: self.min_per_order.unwrap_or_default(),
+            max_per_order: self.max_per_order.unwrap_or_default(),
+            attributes,
+            ..Sku::default()
+        };
+        Ok((sku, paths))
+    }
+}
+
+impl Create {
+    fn request(self) -> anyhow::Result<CreateSkuRequest> {
+        let (sku, _) = self.fields.of(self.sku, false)?;
+        Ok(CreateSkuRequest { request_id: self.request.request_id, sku: Some(sku) })
+    }
+}
+
+impl Update {
+    fn request(self) -> anyhow::Result<UpdateSkuRequest> {
+        let (sku, paths) = self.fields.of(self.sku, self.clear_attributes)?;
+        // An empty mask would mean every field.
+        if paths.is_empty() {
+            let text = "nothing to change: give --name, --untracked, --min-per-order, --max-per-order, --attribute or \
+                        --clear-attributes";
+            return Err(Failure::new(Exit::Usage, text).into());
+        }
+        Ok(UpdateSkuRequest {
+            request_id: self.request.request_id,
+            sku: Some(Sku { etag: self.etag.etag, ..sku }),
+            update_mask: Some(FieldMask { paths }),
+        })
+    }
+}
+
 pub(crate) async fn run(args: SkuArgs, output: Output) -> anyhow::Result<()> {
-    let client = args.cluster.connect().await?;
-    let (header, sku) = match args.command {
-        SkuCommand::Create(Named { sku, name, request }) => {
-            let sku = Some(Sku { sku_id: sku, display_name: name, ..Sku::default() });
-            let answer = client.create_sku(CreateSkuRequest { request_id: request.request_id, sku }).await?;
-            (answer.header, answer.sku)
+    let SkuArgs { cluster, command } = args;
+    match command {
+        SkuCommand::Create(create) => {
+            let request = create.request()?;
+            let answer = cluster.connect().await?.create_sku(request).await?;
+            show(answer.header.as_ref(), answer.sku, output);
         }
         SkuCommand::Get { sku } => {
-            let answer = client.get_sku(GetSkuRequest { sku_id: sku }).await?;
-            (answer.header, answer.sku)
+            let answer = cluster.connect().await?.get_sku(GetSkuRequest { sku_id: sku }).await?;
+            show(answer.header.as_ref(), answer.sku, output);
         }
-        SkuCommand::Update(Named { sku, name, request }) => {
-            let sku = Some(Sku { sku_id: sku, display_name: name, ..Sku::default() });
-            let update_mask = Some(FieldMask { paths: vec!["display_name".to_owned()] });
-            let request = UpdateSkuRequest { request_id: request.request_id, sku, update_mask };
-            let answer = client.update_sku(request).await?;
-            (answer.header, answer.sku)
+        SkuCommand::Update(update) => {
+            let request = update.request()?;
+            let answer = cluster.connect().await?.update_sku(request).await?;
+            show(answer.header.as_ref(), answer.sku, output);
         }
-        SkuCommand::List(PageArgs { page_size, page_token }) => {
-            let page = client.list_skus(ListSkusRequest { page_size, page_token }).await?;
-            let object = json!({
-                "header": print::header(page.header.as_ref()),
-                "skus": page.skus.iter().map(print::sku_object).collect::<Vec<_>>(),
-                "next_page_token": page.next_page_token,
-            });
-            output.print(&object, || print::sku_table(&page.skus) + &more(&page.next_page_token));
-            return Ok(());
-        }
-        SkuCommand::Delete { sku, request } => {
-            let request = DeleteSkuRequest { request_id: request.request_id, sku_id: sku.clone() };
-            let answer = client.delete_sku(request).await?;
+        SkuCommand::List(page) => list(&cluster.connect().await?, page, output).await?,
+        SkuCommand::Delete(Delete { sku, etag, request }) => {
+            let (request_id, sku_id, etag) = (request.request_id, sku.clone(), etag.etag);
+            let request = DeleteSkuRequest { request_id, sku_id, etag };
+            let answer = cluster.connect().await?.delete_sku(request).await?;
             let object = json!({ "header": print::header(answer.header.as_ref()), "deleted": sku });
             output.print(&object, || format!("deleted {sku}"));
-            return Ok(());
         }
-    };
-    let sku = sku.unwrap_or_default();
-    let object = json!({ "header": print::header(header.as_ref()), "sku": print::sku_object(&sku) });
-    output.print(&object, || print::sku_table(std::slice::from_ref(&sku)));
+        SkuCommand::Export(args) => sheet::export_skus(&cluster, &args, output).await?,
+        SkuCommand::Import(args) => sheet::import_skus(&cluster, &args, output).await?,
+    }
     Ok(())
 }
 
-/// How to see the next page; empty on the last.
-pub(crate) fn more(token: &str) -> String {
-    if token.is_empty() { String::new() } else { format!("\nmore: --page-token {token}") }
+fn show(header: Option<&ResponseHeader>, sku: Option<Sku>, output: Output) {
+    let sku = sku.unwrap_or_default();
+    let object = json!({ "header": print::header(header), "sku": print::sku_object(&sku) });
+    output.print(&object, || print::sku_table(std::slice::from_ref(&sku)));
+}
+
+async fn list(client: &Client, page: PageArgs, output: Output) -> anyhow::Result<()> {
+    let PageArgs { page_size, page_token } = page;
+    let page = client.list_skus(ListSkusRequest { page_size, page_token }).await?;
+    let object = json!({
+        "header": print::header(page.header.as_ref()),
+        "skus": page.skus.iter().map(print::sku_object).collect::<Vec<_>>(),
+        "next_page_token": page.next_page_token,
+    });
+    output.print(&object, || print::sku_table(&page.skus) + &more(&page.next_page_token));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::{Cli, Command};
+
+    fn update(flags: &[&str]) -> anyhow::Result<UpdateSkuRequest> {
+        let words = ["stockade", "sku", "update", "mug"].iter().chain(flags);
+        let Command::Sku(args) = Cli::try_parse_from(words)?.command else { panic!("no sku command") };
+        let SkuCommand::Update(update) = args.command else { panic!("no update") };
+        update.request()
+    }
+
+    fn mask(flags: &[&str]) -> Vec<String> {
+        update(flags).unwrap().update_mask.unwrap().paths
+    }
+
+    #[test]
+    fn an_update_names_exactly_the_fields_that_were_given() {
+        assert_eq!(mask(&["--untracked=false"]), ["untracked"]);
+        assert_eq!(mask(&["--name", ""]), ["display_name"]);
+        assert_eq!(
+            mask(&["--display-name", "Mug", "--max-per-order", "0"]),
+            ["display_name", "max_per_order"]
+        );
+        assert_eq!(mask(&["--clear-attributes"]), ["attributes"]);
+        let request = update(&["--untracked", "--attribute", "a=1", "--attribute", "b=x=y"]).unwrap();
+        let sku = request.sku.unwrap();
+        assert!(sku.untracked);
+        assert_eq!(sku.attributes, BTreeMap::from([("a".into(), "1".into()), ("b".into(), "x=y".into())]));
+        assert!(!update(&["--untracked=false"]).unwrap().sku.unwrap().untracked);
+    }
+
+    #[test]
+    fn an_update_of_nothing_is_refused_before_it_is_sent() {
+        for flags in [&[][..], &["--etag", "e"]] {
+            assert_eq!(crate::failure::exit_of(&update(flags).unwrap_err()), Exit::Usage);
+        }
+        assert!(update(&["--clear-attributes", "--attribute", "a=1"]).is_err());
+        assert!(update(&["--attribute", "a=1", "--attribute", "a=2"]).is_err());
+    }
 }

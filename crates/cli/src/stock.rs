@@ -1,14 +1,16 @@
 //! `stockade stock`.
 
 use serde_json::json;
+use stockade_client::Client;
 use stockade_proto::v1::{
-    AdjustStockRequest, Bucket, GetStockRequest, ListStockRequest, Reason, ReceiveStockRequest,
+    AdjustStockRequest, Bucket, GetAvailabilityRequest, GetStockRequest, ListStockRequest, MoveStockRequest,
+    Reason, ReceiveStockRequest, ResponseHeader, SetStockRequest, Stock,
 };
 
 use crate::connect::{ClusterArgs, PageArgs, RequestArgs};
 use crate::output::Output;
-use crate::print;
-use crate::sku::more;
+use crate::print::{self, more};
+use crate::{sheet, words};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StockArgs {
@@ -22,44 +24,31 @@ pub(crate) struct StockArgs {
 enum StockCommand {
     /// Book goods in.
     #[command(after_help = "Example: stockade stock receive mug 100 --document DN-4711")]
-    Receive {
-        #[command(flatten)]
-        place: Place,
-        /// Units.
-        quantity: i64,
-        #[command(flatten)]
-        booking: Booking,
-    },
+    Receive(Receive),
     /// Correct a bucket by a delta, with a reason.
     #[command(after_help = "Example: stockade stock adjust mug -3 --reason damaged")]
-    Adjust {
-        #[command(flatten)]
-        place: Place,
-        /// Units, not 0; below 0 takes away.
-        #[arg(allow_negative_numbers = true)]
-        delta: i64,
-        /// Why: restock, correction, cycle-count, damaged, shrinkage, theft-loss, promotion, quality-hold,
-        /// safety-stock or other.
-        #[arg(long, value_name = "REASON", value_parser = reason)]
-        reason: Reason,
-        /// Which bucket: available, safety-stock, damaged or quality-control.
-        #[arg(long, value_name = "BUCKET", default_value = "available", value_parser = bucket)]
-        bucket: Bucket,
-        #[command(flatten)]
-        booking: Booking,
-    },
+    Adjust(Adjust),
+    /// Set a bucket to a quantity, with a reason.
+    #[command(after_help = "Example: stockade stock set mug 97 --expect 100 --reason cycle-count")]
+    Set(Set),
+    /// Move units from one bucket to another, with a reason.
+    #[command(after_help = "Example: stockade stock move mug 5 --to safety-stock --reason safety-stock")]
+    Move(Move),
     /// Show the stock of a SKU at a location.
     #[command(after_help = "Example: stockade stock get mug")]
     Get(Place),
     /// List stock in the order of SKU and location.
-    #[command(after_help = "Example: stockade stock list --sku mug")]
-    List {
-        /// Only this SKU.
-        #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
-        sku: String,
-        #[command(flatten)]
-        page: PageArgs,
-    },
+    #[command(after_help = "Example: stockade stock list --location main --below 10")]
+    List(List),
+    /// What an order could take of SKUs now, over all locations that take orders.
+    #[command(after_help = "Example: stockade stock availability mug teapot --zone eu")]
+    Availability(Availability),
+    /// Write all stock as CSV.
+    #[command(after_help = "Example: stockade stock export --file stock.csv")]
+    Export(sheet::ExportArgs),
+    /// Set buckets to the quantities of a CSV file, as after a count.
+    #[command(after_help = "Example: stockade stock import counted.csv --dry-run")]
+    Import(sheet::ImportArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,34 +72,160 @@ struct Booking {
     request: RequestArgs,
 }
 
-/// `CYCLE_COUNT` of `cycle-count`.
-fn spelled(text: &str) -> String {
-    text.to_ascii_uppercase().replace('-', "_")
+#[derive(Debug, clap::Args)]
+struct Why {
+    /// Why: restock, correction, cycle-count, damaged, shrinkage, theft-loss, promotion, quality-hold, safety-stock or
+    /// other.
+    #[arg(long, value_name = "REASON", value_parser = words::reason)]
+    reason: Reason,
 }
 
-fn reason(text: &str) -> Result<Reason, String> {
-    let reason = Reason::from_str_name(&format!("REASON_{}", spelled(text)));
-    // Those up to SHIPMENT are the system's own.
-    let own = |reason: &Reason| i32::from(*reason) > i32::from(Reason::Shipment);
-    reason.filter(own).ok_or_else(|| {
-        "write restock, correction, cycle-count, damaged, shrinkage, theft-loss, promotion, quality-hold, \
-         safety-stock or other"
-            .to_owned()
-    })
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// Which bucket: available, safety-stock, damaged or quality-control.
+    #[arg(long, value_name = "BUCKET", default_value = "available", value_parser = words::bucket)]
+    bucket: Bucket,
 }
 
-fn bucket(text: &str) -> Result<Bucket, String> {
-    let open = [Bucket::Available, Bucket::SafetyStock, Bucket::Damaged, Bucket::QualityControl];
-    let bucket = Bucket::from_str_name(&format!("BUCKET_{}", spelled(text)));
-    bucket
-        .filter(|bucket| open.contains(bucket))
-        .ok_or_else(|| "write available, safety-stock, damaged or quality-control".to_owned())
+#[derive(Debug, clap::Args)]
+struct Receive {
+    #[command(flatten)]
+    place: Place,
+    /// Units.
+    quantity: i64,
+    #[command(flatten)]
+    booking: Booking,
+}
+
+#[derive(Debug, clap::Args)]
+struct Adjust {
+    #[command(flatten)]
+    place: Place,
+    /// Units, not 0; below 0 takes away.
+    #[arg(allow_negative_numbers = true)]
+    delta: i64,
+    #[command(flatten)]
+    why: Why,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    booking: Booking,
+}
+
+#[derive(Debug, clap::Args)]
+struct Set {
+    #[command(flatten)]
+    place: Place,
+    /// Units that are to be there.
+    quantity: i64,
+    /// Units that must be there before; else the call is refused.
+    #[arg(long, value_name = "QUANTITY")]
+    expect: Option<i64>,
+    #[command(flatten)]
+    why: Why,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    booking: Booking,
+}
+
+#[derive(Debug, clap::Args)]
+struct Move {
+    #[command(flatten)]
+    place: Place,
+    /// Units.
+    quantity: i64,
+    /// The bucket they leave: available, safety-stock, damaged or quality-control.
+    #[arg(long, value_name = "BUCKET", default_value = "available", value_parser = words::bucket)]
+    from: Bucket,
+    /// The bucket they come to.
+    #[arg(long, value_name = "BUCKET", value_parser = words::bucket)]
+    to: Bucket,
+    #[command(flatten)]
+    why: Why,
+    #[command(flatten)]
+    booking: Booking,
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// Only this SKU.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    sku: String,
+    /// Only this location.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    location: String,
+    /// Only where less than this is available. A page may then hold fewer rows than asked for, or none, and not be the last.
+    #[arg(long, value_name = "N")]
+    below: Option<i64>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct Availability {
+    /// The SKUs' ids, at most 100.
+    #[arg(required = true, value_name = "SKU")]
+    skus: Vec<String>,
+    /// Only this location; repeat for more.
+    #[arg(long, value_name = "ID")]
+    location: Vec<String>,
+    /// Only locations of this zone.
+    #[arg(long, value_name = "ZONE", default_value = "", hide_default_value = true)]
+    zone: String,
+}
+
+impl Adjust {
+    fn request(self) -> AdjustStockRequest {
+        AdjustStockRequest {
+            request_id: self.booking.request.request_id,
+            sku_id: self.place.sku,
+            location_id: self.place.location,
+            bucket: self.which.bucket.into(),
+            delta: self.delta,
+            reason: self.why.reason.into(),
+            document_id: self.booking.document,
+            reference: self.booking.reference,
+        }
+    }
+}
+
+impl Set {
+    fn request(self) -> SetStockRequest {
+        SetStockRequest {
+            request_id: self.booking.request.request_id,
+            sku_id: self.place.sku,
+            location_id: self.place.location,
+            bucket: self.which.bucket.into(),
+            quantity: self.quantity,
+            expected_quantity: self.expect,
+            reason: self.why.reason.into(),
+            document_id: self.booking.document,
+            reference: self.booking.reference,
+        }
+    }
+}
+
+impl Move {
+    fn request(self) -> MoveStockRequest {
+        MoveStockRequest {
+            request_id: self.booking.request.request_id,
+            sku_id: self.place.sku,
+            location_id: self.place.location,
+            from_bucket: self.from.into(),
+            to_bucket: self.to.into(),
+            quantity: self.quantity,
+            reason: self.why.reason.into(),
+            document_id: self.booking.document,
+            reference: self.booking.reference,
+        }
+    }
 }
 
 pub(crate) async fn run(args: StockArgs, output: Output) -> anyhow::Result<()> {
-    let client = args.cluster.connect().await?;
-    let (header, stock) = match args.command {
-        StockCommand::Receive { place, quantity, booking } => {
+    let StockArgs { cluster, command } = args;
+    match command {
+        StockCommand::Receive(Receive { place, quantity, booking }) => {
             let request = ReceiveStockRequest {
                 request_id: booking.request.request_id,
                 sku_id: place.sku,
@@ -119,58 +234,68 @@ pub(crate) async fn run(args: StockArgs, output: Output) -> anyhow::Result<()> {
                 document_id: booking.document,
                 reference: booking.reference,
             };
-            let answer = client.receive_stock(request).await?;
-            (answer.header, answer.stock)
+            let answer = cluster.connect().await?.receive_stock(request).await?;
+            show(answer.header.as_ref(), answer.stock, output);
         }
-        StockCommand::Adjust { place, delta, reason, bucket, booking } => {
-            let request = AdjustStockRequest {
-                request_id: booking.request.request_id,
-                sku_id: place.sku,
-                location_id: place.location,
-                bucket: bucket.into(),
-                delta,
-                reason: reason.into(),
-                document_id: booking.document,
-                reference: booking.reference,
-            };
-            let answer = client.adjust_stock(request).await?;
-            (answer.header, answer.stock)
+        StockCommand::Adjust(adjust) => {
+            let answer = cluster.connect().await?.adjust_stock(adjust.request()).await?;
+            show(answer.header.as_ref(), answer.stock, output);
         }
-        StockCommand::Get(place) => {
-            let request = GetStockRequest { sku_id: place.sku, location_id: place.location };
-            let answer = client.get_stock(request).await?;
-            (answer.header, answer.stock)
+        StockCommand::Set(set) => {
+            let answer = cluster.connect().await?.set_stock(set.request()).await?;
+            show(answer.header.as_ref(), answer.stock, output);
         }
-        StockCommand::List { sku, page: PageArgs { page_size, page_token } } => {
-            let page = client.list_stock(ListStockRequest { sku_id: sku, page_size, page_token }).await?;
-            let object = json!({
-                "header": print::header(page.header.as_ref()),
-                "stock": page.stock.iter().map(print::stock_object).collect::<Vec<_>>(),
-                "next_page_token": page.next_page_token,
-            });
-            output.print(&object, || print::stock_table(&page.stock) + &more(&page.next_page_token));
-            return Ok(());
+        StockCommand::Move(moved) => {
+            let answer = cluster.connect().await?.move_stock(moved.request()).await?;
+            show(answer.header.as_ref(), answer.stock, output);
         }
-    };
-    let stock = stock.unwrap_or_default();
-    let object = json!({ "header": print::header(header.as_ref()), "stock": print::stock_object(&stock) });
-    output.print(&object, || print::stock_table(std::slice::from_ref(&stock)));
+        StockCommand::Get(Place { sku, location }) => {
+            let request = GetStockRequest { sku_id: sku, location_id: location };
+            let answer = cluster.connect().await?.get_stock(request).await?;
+            show(answer.header.as_ref(), answer.stock, output);
+        }
+        StockCommand::List(wanted) => list(&cluster.connect().await?, wanted, output).await?,
+        StockCommand::Availability(wanted) => {
+            availability(&cluster.connect().await?, wanted, output).await?;
+        }
+        StockCommand::Export(args) => sheet::export_stock(&cluster, &args, output).await?,
+        StockCommand::Import(args) => sheet::import_stock(&cluster, &args, output).await?,
+    }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn show(header: Option<&ResponseHeader>, stock: Option<Stock>, output: Output) {
+    let stock = stock.unwrap_or_default();
+    let object = json!({ "header": print::header(header), "stock": print::stock_object(&stock) });
+    output.print(&object, || print::stock_table(std::slice::from_ref(&stock)));
+}
 
-    #[test]
-    fn reasons_of_the_system_are_not_for_callers() {
-        assert_eq!(reason("cycle-count"), Ok(Reason::CycleCount));
-        assert!(reason("shipment").is_err() && reason("unspecified").is_err() && reason("x").is_err());
-    }
+async fn list(client: &Client, wanted: List, output: Output) -> anyhow::Result<()> {
+    let request = ListStockRequest {
+        sku_id: wanted.sku,
+        location_id: wanted.location,
+        available_below: wanted.below,
+        page_size: wanted.page.page_size,
+        page_token: wanted.page.page_token,
+    };
+    let page = client.list_stock(request).await?;
+    let object = json!({
+        "header": print::header(page.header.as_ref()),
+        "stock": page.stock.iter().map(print::stock_object).collect::<Vec<_>>(),
+        "next_page_token": page.next_page_token,
+    });
+    output.print(&object, || print::stock_table(&page.stock) + &more(&page.next_page_token));
+    Ok(())
+}
 
-    #[test]
-    fn buckets_of_orders_are_not_for_callers() {
-        assert_eq!(bucket("safety-stock"), Ok(Bucket::SafetyStock));
-        assert!(bucket("reserved").is_err() && bucket("committed").is_err());
-    }
+async fn availability(client: &Client, wanted: Availability, output: Output) -> anyhow::Result<()> {
+    let Availability { skus, location, zone } = wanted;
+    let request = GetAvailabilityRequest { sku_ids: skus, location_ids: location, zone };
+    let answer = client.get_availability(request).await?;
+    let object = json!({
+        "header": print::header(answer.header.as_ref()),
+        "availability": answer.availability.iter().map(print::availability_object).collect::<Vec<_>>(),
+    });
+    output.print(&object, || print::availability_table(&answer.availability));
+    Ok(())
 }

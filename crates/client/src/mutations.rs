@@ -4,9 +4,11 @@ use stockade_proto::v1::mutation::Request;
 use stockade_proto::v1::mutation_result::Response;
 use stockade_proto::v1::{
     AdjustStockRequest, AdjustStockResponse, CancelOrderRequest, CancelOrderResponse, ConfirmOrderRequest,
-    ConfirmOrderResponse, CreateSkuRequest, CreateSkuResponse, DeleteSkuRequest, DeleteSkuResponse,
-    PlaceOrderRequest, PlaceOrderResponse, ReceiveStockRequest, ReceiveStockResponse, ReturnOrderRequest,
-    ReturnOrderResponse, ShipOrderRequest, ShipOrderResponse, UpdateSkuRequest, UpdateSkuResponse,
+    ConfirmOrderResponse, CreateLocationRequest, CreateLocationResponse, CreateSkuRequest, CreateSkuResponse,
+    DeleteLocationRequest, DeleteLocationResponse, DeleteSkuRequest, DeleteSkuResponse, MoveStockRequest,
+    MoveStockResponse, PlaceOrderRequest, PlaceOrderResponse, ReceiveStockRequest, ReceiveStockResponse,
+    ReturnOrderRequest, ReturnOrderResponse, SetStockRequest, SetStockResponse, ShipOrderRequest,
+    ShipOrderResponse, UpdateLocationRequest, UpdateLocationResponse, UpdateSkuRequest, UpdateSkuResponse,
 };
 
 use crate::error::Error;
@@ -45,10 +47,20 @@ mutations! {
     update_sku: UpdateSku(UpdateSkuRequest) -> UpdateSkuResponse;
     /// Deletes a SKU without stock.
     delete_sku: DeleteSku(DeleteSkuRequest) -> DeleteSkuResponse;
+    /// Creates a location.
+    create_location: CreateLocation(CreateLocationRequest) -> CreateLocationResponse;
+    /// Changes a location.
+    update_location: UpdateLocation(UpdateLocationRequest) -> UpdateLocationResponse;
+    /// Deletes a location without stock.
+    delete_location: DeleteLocation(DeleteLocationRequest) -> DeleteLocationResponse;
     /// Books goods in.
     receive_stock: ReceiveStock(ReceiveStockRequest) -> ReceiveStockResponse;
     /// Corrects a bucket by a delta.
     adjust_stock: AdjustStock(AdjustStockRequest) -> AdjustStockResponse;
+    /// Sets a bucket to a quantity.
+    set_stock: SetStock(SetStockRequest) -> SetStockResponse;
+    /// Moves units from one bucket to another.
+    move_stock: MoveStock(MoveStockRequest) -> MoveStockResponse;
     /// Takes an order and holds its units.
     place_order: PlaceOrder(PlaceOrderRequest) -> PlaceOrderResponse;
     /// Payment was taken.

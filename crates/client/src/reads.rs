@@ -9,11 +9,14 @@ use stockade_proto::v1::order_service_client::OrderServiceClient;
 use stockade_proto::v1::stock_service_client::StockServiceClient;
 use stockade_proto::v1::transaction_service_client::TransactionServiceClient;
 use stockade_proto::v1::{
-    AbandonRequestRequest, AbandonRequestResponse, AddLearnerRequest, AddLearnerResponse, ExportLogRequest,
-    ExportLogResponse, GetOrderRequest, GetOrderResponse, GetOutcomeRequest, GetOutcomeResponse,
-    GetSkuRequest, GetSkuResponse, GetStatusResponse, GetStockRequest, GetStockResponse, ListOrdersRequest,
-    ListOrdersResponse, ListSkusRequest, ListSkusResponse, ListStockRequest, ListStockResponse,
-    PromoteRequest, PromoteResponse, StateHashRequest, StateHashResponse,
+    AbandonRequestRequest, AbandonRequestResponse, AddLearnerRequest, AddLearnerResponse,
+    BatchGetSkusRequest, BatchGetSkusResponse, BatchGetStockRequest, BatchGetStockResponse, ExportLogRequest,
+    ExportLogResponse, GetAvailabilityRequest, GetAvailabilityResponse, GetLocationRequest,
+    GetLocationResponse, GetOrderRequest, GetOrderResponse, GetOutcomeRequest, GetOutcomeResponse,
+    GetSkuRequest, GetSkuResponse, GetStatusResponse, GetStockRequest, GetStockResponse,
+    ListLocationsRequest, ListLocationsResponse, ListOrdersRequest, ListOrdersResponse, ListSkusRequest,
+    ListSkusResponse, ListStockRequest, ListStockResponse, PromoteRequest, PromoteResponse, StateHashRequest,
+    StateHashResponse,
 };
 use tokio::time::{Instant, timeout};
 use tonic::{Status, Streaming};
@@ -44,10 +47,20 @@ macro_rules! reads {
 reads! {
     /// Returns a SKU.
     get_sku: CatalogServiceClient(GetSkuRequest) -> GetSkuResponse;
+    /// Several SKUs at one revision.
+    batch_get_skus: CatalogServiceClient(BatchGetSkusRequest) -> BatchGetSkusResponse;
+    /// Returns a location.
+    get_location: CatalogServiceClient(GetLocationRequest) -> GetLocationResponse;
+    /// A page of locations.
+    list_locations: CatalogServiceClient(ListLocationsRequest) -> ListLocationsResponse;
     /// A page of SKUs.
     list_skus: CatalogServiceClient(ListSkusRequest) -> ListSkusResponse;
     /// The stock of a SKU at a location.
     get_stock: StockServiceClient(GetStockRequest) -> GetStockResponse;
+    /// The stock of several SKUs at locations, at one revision.
+    batch_get_stock: StockServiceClient(BatchGetStockRequest) -> BatchGetStockResponse;
+    /// What orders could take of SKUs.
+    get_availability: StockServiceClient(GetAvailabilityRequest) -> GetAvailabilityResponse;
     /// A page of stock.
     list_stock: StockServiceClient(ListStockRequest) -> ListStockResponse;
     /// Returns an order.

@@ -3,11 +3,13 @@
 
 use stockade_proto::v1;
 use stockade_state_machine::command::Disposition;
+use stockade_state_machine::ids::LocationId;
 use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine, OrderState};
-use stockade_state_machine::sku::Sku;
+use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
-use stockade_state_machine::{LogTime, Stock, StockKey};
+use stockade_state_machine::{LogTime, Revision, Stock, StockKey, Version};
 
 /// Log time as callers see it. Beyond the year 292,000 it stays there.
 pub(crate) fn timestamp(time: LogTime) -> prost_types::Timestamp {
@@ -79,11 +81,65 @@ pub(crate) fn disposition(disposition: Disposition) -> v1::Disposition {
 pub(crate) fn sku(sku: &Sku) -> v1::Sku {
     v1::Sku {
         sku_id: sku.id.as_str().to_owned(),
-        display_name: sku.display_name.clone(),
         create_time: Some(timestamp(sku.created)),
         update_time: Some(timestamp(sku.updated)),
-        revision: sku.revision.get(),
+        revision: sku.version.revision.get(),
+        etag: etag(sku.version),
+        ..sku_details(&sku.details)
     }
+}
+
+/// What a caller may say of a SKU.
+pub(crate) fn sku_details(details: &SkuDetails) -> v1::Sku {
+    let SkuDetails { display_name, untracked, min_per_order, max_per_order, attributes } = details;
+    v1::Sku {
+        display_name: display_name.clone(),
+        untracked: *untracked,
+        min_per_order: *min_per_order,
+        max_per_order: *max_per_order,
+        attributes: attributes.clone(),
+        ..v1::Sku::default()
+    }
+}
+
+pub(crate) fn location(location: &Location) -> v1::Location {
+    v1::Location {
+        location_id: location.id.as_str().to_owned(),
+        create_time: Some(timestamp(location.created)),
+        update_time: Some(timestamp(location.updated)),
+        revision: location.version.revision.get(),
+        etag: etag(location.version),
+        ..location_details(&location.details)
+    }
+}
+
+/// What a caller may say of a location.
+pub(crate) fn location_details(details: &LocationDetails) -> v1::Location {
+    let LocationDetails { display_name, zone, priority, disabled } = details;
+    v1::Location {
+        display_name: display_name.clone(),
+        zone: zone.clone(),
+        priority: i32::try_from(*priority).unwrap_or(i32::MAX),
+        disabled: *disabled,
+        ..v1::Location::default()
+    }
+}
+
+/// A version as callers see it; empty where nothing ever changed.
+pub(crate) fn etag(version: Version) -> String {
+    if version == Version::default() {
+        return String::new();
+    }
+    format!("{:x}-{:x}", version.revision.get(), version.position)
+}
+
+/// The version that an etag stands for; `None` for a text that is none.
+pub(crate) fn version(etag: &str) -> Option<Version> {
+    let (revision, position) = etag.split_once('-')?;
+    let revision = Revision::new(u64::from_str_radix(revision, 16).ok()?);
+    let version = Version { revision, position: u32::from_str_radix(position, 16).ok()? };
+    // One spelling each: no sign, no zeros before it.
+    (self::etag(version) == etag).then_some(version)
 }
 
 pub(crate) fn stock(key: &StockKey, stock: &Stock) -> v1::Stock {
@@ -97,7 +153,8 @@ pub(crate) fn stock(key: &StockKey, stock: &Stock) -> v1::Stock {
         safety_stock: stock.get(Bucket::SafetyStock),
         damaged: stock.get(Bucket::Damaged),
         quality_control: stock.get(Bucket::QualityControl),
-        revision: stock.revision.get(),
+        revision: stock.version.revision.get(),
+        etag: etag(stock.version),
     }
 }
 
@@ -111,15 +168,21 @@ pub(crate) fn order(order: &Order) -> v1::Order {
         create_time: Some(timestamp(order.created)),
         update_time: Some(timestamp(order.updated)),
         expire_time: Some(timestamp(order.expires)),
-        revision: order.revision.get(),
+        revision: order.version.revision.get(),
         payment_reference: order.payment_reference.clone(),
+        etag: etag(order.version),
     }
+}
+
+/// A location, or nothing.
+pub(crate) fn location_id(location: Option<&LocationId>) -> String {
+    location.map(ToString::to_string).unwrap_or_default()
 }
 
 fn order_line(line: &OrderLine) -> v1::OrderLine {
     v1::OrderLine {
         sku_id: line.sku.as_str().to_owned(),
-        location_id: line.location.as_str().to_owned(),
+        location_id: location_id(line.location.as_ref()),
         unit_price_minor: line.unit_price_minor,
         ordered: line.ordered,
         held: line.held,

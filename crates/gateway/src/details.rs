@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 
 use stockade_state_machine::order::{Operation, OrderState};
-use stockade_state_machine::rejection::{ExceededLine, Rejection, Resource, Shortage};
-use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation};
+use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Rejection, Resource, Shortage};
+use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, QuotaViolation};
 
+use crate::convert;
 use crate::failure::{Failure, Short};
 use crate::limits;
 use crate::reason::Reason;
@@ -123,6 +124,7 @@ impl Explanation {
         match rejection {
             Rejection::Malformed(rule) => {
                 self.message = format!("the request is malformed: {rule}");
+                self.set("violations", &1);
                 self.details.add_bad_request_violation("", *rule);
             }
             Rejection::RequestIdReused => {
@@ -167,6 +169,32 @@ impl Explanation {
                 self.set("location_id", &location);
                 self.precondition("SKU_IN_USE", sku.as_str(), format!("has stock at location {location}"));
             }
+            Rejection::EtagMismatch { resource, current } => {
+                let (kind, name) = resource_name(resource);
+                self.message = format!("{kind} {} has changed since its etag was read", quote(&name));
+                self.set("etag", &convert::etag(*current));
+                self.details.set_resource_info(kind, name, "", "has another etag now");
+            }
+            Rejection::QuantityStale { sku, location, bucket, current } => {
+                let bucket = bucket.name();
+                self.message = format!("{bucket} of SKU {sku} at location {location} is {current}");
+                self.set("sku_id", &sku);
+                self.set("location_id", &location);
+                self.set("bucket", &bucket);
+                self.set("current_quantity", &current);
+            }
+            Rejection::LocationInUse { location, sku } => {
+                self.message = format!("location {location} has stock of SKU {sku}");
+                self.set("location_id", &location);
+                self.set("sku_id", &sku);
+                self.precondition("LOCATION_IN_USE", location.as_str(), format!("has stock of SKU {sku}"));
+            }
+            Rejection::LocationDisabled { location } => {
+                self.message = format!("location {location} takes no orders");
+                self.set("location_id", &location);
+                self.precondition("LOCATION_DISABLED", location.as_str(), "takes no orders".to_owned());
+            }
+            Rejection::PurchaseLimit { breaches } => self.limits(breaches),
             Rejection::QuantityExceeded { order, lines } => self.exceeded(order.as_str(), lines),
             Rejection::QuantityOverflow => {
                 self.say("a quantity or a sum would leave the range of 64 bits");
@@ -199,6 +227,31 @@ impl Explanation {
         self.set("order_id", &order);
         self.set("lines", &lines.len());
         self.preconditions("QUANTITY_EXCEEDED", violations);
+    }
+
+    fn limits(&mut self, breaches: &[LimitBreach]) {
+        let violations = breaches.iter().map(|breach| {
+            let LimitBreach { sku, asked, min, max } = breach;
+            let most = if *max > 0 { format!(", at most {max}") } else { String::new() };
+            QuotaViolation::new(format!("skus/{sku}"), format!("asked {asked}, at least {min}{most}"))
+        });
+        self.message = match breaches {
+            [only] => format!("an order can't take {} units of SKU {}", only.asked, only.sku),
+            several => format!("of {} SKUs the order takes more or less than it may", several.len()),
+        };
+        self.set("breaches", &breaches.len());
+        if let [only] = breaches {
+            self.set("sku_id", &only.sku);
+            self.set("asked", &only.asked);
+            self.set("min_per_order", &only.min);
+            self.set("max_per_order", &only.max);
+        }
+        let size = |violation: &QuotaViolation| violation.subject.len() + violation.description.len();
+        let (mut listed, more) = cut(violations, size);
+        if more > 0 {
+            listed.push(QuotaViolation::new("", format!("and {more} more")));
+        }
+        self.details.set_quota_failure(listed);
     }
 
     fn short(&mut self, shortages: &[Shortage]) {
@@ -265,6 +318,7 @@ fn cut<T>(items: impl ExactSizeIterator<Item = T>, size: impl Fn(&T) -> usize) -
 fn resource_name(resource: &Resource) -> (&'static str, String) {
     match resource {
         Resource::Sku(id) => ("sku", id.to_string()),
+        Resource::Location(id) => ("location", id.to_string()),
         Resource::Order(id) => ("order", id.to_string()),
         Resource::OrderLine(id, line) => ("order line", format!("{id}/lines/{line}")),
         Resource::Document(id) => ("document", id.to_string()),

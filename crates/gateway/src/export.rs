@@ -4,9 +4,11 @@ use stockade_consensus::{ExportedEntry, ExportedPayload};
 use stockade_proto::v1;
 use stockade_proto::v1::logged_command::Command as Logged;
 use stockade_proto::v1::mutation::Request as Mutated;
-use stockade_state_machine::command::{Origin, PlaceOrder, ReturnOrder, ShipOrder, UpdateSku};
+use stockade_state_machine::command::{
+    LocationChange, Origin, PlaceOrder, ReturnOrder, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
+};
 use stockade_state_machine::ids::DocumentId;
-use stockade_state_machine::{Command, Request};
+use stockade_state_machine::{Command, Request, Version};
 
 use crate::convert;
 
@@ -48,8 +50,13 @@ fn command(position: u32, request: &Request) -> v1::LoggedCommand {
         Command::CreateSku(_)
         | Command::UpdateSku(_)
         | Command::DeleteSku(_)
+        | Command::CreateLocation(_)
+        | Command::UpdateLocation(_)
+        | Command::DeleteLocation(_)
         | Command::ReceiveStock(_)
         | Command::AdjustStock(_)
+        | Command::SetStock(_)
+        | Command::MoveStock(_)
         | Command::PlaceOrder(_)
         | Command::ConfirmOrder(_)
         | Command::ShipOrder(_)
@@ -72,12 +79,27 @@ pub(crate) fn mutation(request_id: &str, command: &Command) -> Option<Mutated> {
     let mutated = match command {
         Command::CreateSku(command) => Mutated::CreateSku(v1::CreateSkuRequest {
             request_id,
-            sku: Some(sku(command.sku.as_str(), &command.display_name)),
+            sku: Some(v1::Sku { sku_id: command.sku.to_string(), ..convert::sku_details(&command.details) }),
         }),
         Command::UpdateSku(command) => Mutated::UpdateSku(update_sku(request_id, command)),
-        Command::DeleteSku(command) => {
-            Mutated::DeleteSku(v1::DeleteSkuRequest { request_id, sku_id: command.sku.to_string() })
-        }
+        Command::DeleteSku(command) => Mutated::DeleteSku(v1::DeleteSkuRequest {
+            request_id,
+            sku_id: command.sku.to_string(),
+            etag: etag(command.expected),
+        }),
+        Command::CreateLocation(command) => Mutated::CreateLocation(v1::CreateLocationRequest {
+            request_id,
+            location: Some(v1::Location {
+                location_id: command.location.to_string(),
+                ..convert::location_details(&command.details)
+            }),
+        }),
+        Command::UpdateLocation(command) => Mutated::UpdateLocation(update_location(request_id, command)),
+        Command::DeleteLocation(command) => Mutated::DeleteLocation(v1::DeleteLocationRequest {
+            request_id,
+            location_id: command.location.to_string(),
+            etag: etag(command.expected),
+        }),
         Command::ReceiveStock(command) => Mutated::ReceiveStock(v1::ReceiveStockRequest {
             request_id,
             sku_id: command.sku.to_string(),
@@ -92,6 +114,28 @@ pub(crate) fn mutation(request_id: &str, command: &Command) -> Option<Mutated> {
             location_id: command.location.to_string(),
             bucket: convert::bucket(command.bucket).into(),
             delta: command.delta,
+            reason: convert::reason(command.reason).into(),
+            document_id: document(command.document.as_ref()),
+            reference: command.reference.clone(),
+        }),
+        Command::SetStock(command) => Mutated::SetStock(v1::SetStockRequest {
+            request_id,
+            sku_id: command.sku.to_string(),
+            location_id: command.location.to_string(),
+            bucket: convert::bucket(command.bucket).into(),
+            quantity: command.quantity,
+            expected_quantity: command.expected,
+            reason: convert::reason(command.reason).into(),
+            document_id: document(command.document.as_ref()),
+            reference: command.reference.clone(),
+        }),
+        Command::MoveStock(command) => Mutated::MoveStock(v1::MoveStockRequest {
+            request_id,
+            sku_id: command.sku.to_string(),
+            location_id: command.location.to_string(),
+            from_bucket: convert::bucket(command.from).into(),
+            to_bucket: convert::bucket(command.to).into(),
+            quantity: command.quantity,
             reason: convert::reason(command.reason).into(),
             document_id: document(command.document.as_ref()),
             reference: command.reference.clone(),
@@ -112,25 +156,68 @@ pub(crate) fn mutation(request_id: &str, command: &Command) -> Option<Mutated> {
     Some(mutated)
 }
 
-fn sku(id: &str, display_name: &str) -> v1::Sku {
-    v1::Sku { sku_id: id.to_owned(), display_name: display_name.to_owned(), ..v1::Sku::default() }
+fn update_sku(request_id: String, command: &UpdateSku) -> v1::UpdateSkuRequest {
+    let SkuChange { display_name, untracked, min_per_order, max_per_order, attributes } = &command.change;
+    let fields = [
+        ("display_name", display_name.is_some()),
+        ("untracked", untracked.is_some()),
+        ("min_per_order", min_per_order.is_some()),
+        ("max_per_order", max_per_order.is_some()),
+        ("attributes", attributes.is_some()),
+    ];
+    let sku = v1::Sku {
+        sku_id: command.sku.to_string(),
+        display_name: display_name.clone().unwrap_or_default(),
+        untracked: untracked.unwrap_or_default(),
+        min_per_order: min_per_order.unwrap_or_default(),
+        max_per_order: max_per_order.unwrap_or_default(),
+        attributes: attributes.clone().unwrap_or_default(),
+        etag: etag(command.expected),
+        ..v1::Sku::default()
+    };
+    v1::UpdateSkuRequest { request_id, sku: Some(sku), update_mask: Some(mask("sku_id", &fields)) }
 }
 
-fn update_sku(request_id: String, command: &UpdateSku) -> v1::UpdateSkuRequest {
-    // An empty mask means everything, so one that changes nothing names the id.
-    let path = if command.display_name.is_some() { "display_name" } else { "sku_id" };
-    v1::UpdateSkuRequest {
-        request_id,
-        sku: Some(sku(command.sku.as_str(), command.display_name.as_deref().unwrap_or_default())),
-        update_mask: Some(prost_types::FieldMask { paths: vec![path.to_owned()] }),
+fn update_location(request_id: String, command: &UpdateLocation) -> v1::UpdateLocationRequest {
+    let LocationChange { display_name, zone, priority, disabled } = &command.change;
+    let fields = [
+        ("display_name", display_name.is_some()),
+        ("zone", zone.is_some()),
+        ("priority", priority.is_some()),
+        ("disabled", disabled.is_some()),
+    ];
+    let location = v1::Location {
+        location_id: command.location.to_string(),
+        display_name: display_name.clone().unwrap_or_default(),
+        zone: zone.clone().unwrap_or_default(),
+        priority: priority.and_then(|priority| i32::try_from(priority).ok()).unwrap_or_default(),
+        disabled: disabled.unwrap_or_default(),
+        etag: etag(command.expected),
+        ..v1::Location::default()
+    };
+    let update_mask = Some(mask("location_id", &fields));
+    v1::UpdateLocationRequest { request_id, location: Some(location), update_mask }
+}
+
+/// The fields that change. An empty mask means everything, so one that changes nothing names the id.
+fn mask(id: &str, fields: &[(&str, bool)]) -> prost_types::FieldMask {
+    let changed = fields.iter().filter(|(_, changes)| *changes).map(|(field, _)| (*field).to_owned());
+    let mut paths: Vec<String> = changed.collect();
+    if paths.is_empty() {
+        paths.push(id.to_owned());
     }
+    prost_types::FieldMask { paths }
+}
+
+fn etag(expected: Option<Version>) -> String {
+    expected.map(convert::etag).unwrap_or_default()
 }
 
 fn place(request_id: String, command: &PlaceOrder) -> v1::PlaceOrderRequest {
     let lines = command.lines.iter().map(|line| v1::NewOrderLine {
         sku_id: line.sku.to_string(),
         quantity: line.quantity,
-        location_id: line.location.as_ref().map(ToString::to_string).unwrap_or_default(),
+        location_id: convert::location_id(line.location.as_ref()),
         unit_price_minor: line.unit_price_minor,
     });
     v1::PlaceOrderRequest {
@@ -185,23 +272,104 @@ mod tests {
 
     const ID: &str = "01900000-0000-7000-8000-000000000001";
 
+    fn sku(etag: &str) -> v1::Sku {
+        v1::Sku {
+            sku_id: "A".to_owned(),
+            display_name: "Mug".to_owned(),
+            untracked: true,
+            min_per_order: 1,
+            max_per_order: 9,
+            attributes: [("colour".to_owned(), "red".to_owned())].into(),
+            etag: etag.to_owned(),
+            ..v1::Sku::default()
+        }
+    }
+
+    fn location(etag: &str) -> v1::Location {
+        v1::Location {
+            location_id: "L".to_owned(),
+            display_name: "Main".to_owned(),
+            zone: "uk".to_owned(),
+            priority: 7,
+            disabled: true,
+            etag: etag.to_owned(),
+            ..v1::Location::default()
+        }
+    }
+
     /// Each kind of mutation as its shortest and as its fullest.
     fn requests() -> Vec<Mutated> {
+        [catalog_and_stock_requests(), order_requests()].concat()
+    }
+
+    fn catalog_and_stock_requests() -> Vec<Mutated> {
         let request_id = || ID.to_owned();
         let text = |text: &str| text.to_owned();
         vec![
-            Mutated::CreateSku(v1::CreateSkuRequest { request_id: request_id(), sku: Some(sku("A", "Mug")) }),
+            Mutated::CreateSku(v1::CreateSkuRequest { request_id: request_id(), sku: Some(sku("")) }),
             Mutated::UpdateSku(v1::UpdateSkuRequest {
                 request_id: request_id(),
-                sku: Some(sku("A", "Mug")),
+                sku: Some(sku("a-0")),
                 update_mask: None,
             }),
             Mutated::UpdateSku(v1::UpdateSkuRequest {
                 request_id: request_id(),
-                sku: Some(sku("A", "")),
+                sku: Some(v1::Sku { sku_id: text("A"), ..v1::Sku::default() }),
                 update_mask: Some(prost_types::FieldMask { paths: vec![text("sku_id")] }),
             }),
-            Mutated::DeleteSku(v1::DeleteSkuRequest { request_id: request_id(), sku_id: text("A") }),
+            Mutated::UpdateSku(v1::UpdateSkuRequest {
+                request_id: request_id(),
+                sku: Some(sku("")),
+                update_mask: Some(prost_types::FieldMask {
+                    paths: vec![text("attributes"), text("untracked")],
+                }),
+            }),
+            Mutated::DeleteSku(v1::DeleteSkuRequest {
+                request_id: request_id(),
+                sku_id: text("A"),
+                etag: text("ff-1"),
+            }),
+            Mutated::CreateLocation(v1::CreateLocationRequest {
+                request_id: request_id(),
+                location: Some(location("")),
+            }),
+            Mutated::UpdateLocation(v1::UpdateLocationRequest {
+                request_id: request_id(),
+                location: Some(location("1-0")),
+                update_mask: None,
+            }),
+            Mutated::UpdateLocation(v1::UpdateLocationRequest {
+                request_id: request_id(),
+                location: Some(location("")),
+                update_mask: Some(prost_types::FieldMask { paths: vec![text("priority")] }),
+            }),
+            Mutated::DeleteLocation(v1::DeleteLocationRequest {
+                request_id: request_id(),
+                location_id: text("L"),
+                etag: String::new(),
+            }),
+            Mutated::SetStock(v1::SetStockRequest {
+                request_id: request_id(),
+                sku_id: text("A"),
+                location_id: text("L"),
+                bucket: v1::Bucket::Damaged.into(),
+                quantity: 0,
+                expected_quantity: Some(0),
+                reason: v1::Reason::CycleCount.into(),
+                document_id: text("D"),
+                reference: String::new(),
+            }),
+            Mutated::MoveStock(v1::MoveStockRequest {
+                request_id: request_id(),
+                sku_id: text("A"),
+                location_id: text("L"),
+                from_bucket: 0,
+                to_bucket: v1::Bucket::QualityControl.into(),
+                quantity: 3,
+                reason: v1::Reason::QualityHold.into(),
+                document_id: String::new(),
+                reference: text("urn:y"),
+            }),
             Mutated::ReceiveStock(v1::ReceiveStockRequest {
                 request_id: request_id(),
                 sku_id: text("A"),
@@ -220,6 +388,13 @@ mod tests {
                 document_id: String::new(),
                 reference: String::new(),
             }),
+        ]
+    }
+
+    fn order_requests() -> Vec<Mutated> {
+        let request_id = || ID.to_owned();
+        let text = |text: &str| text.to_owned();
+        vec![
             Mutated::PlaceOrder(v1::PlaceOrderRequest {
                 request_id: request_id(),
                 order_id: text("O"),

@@ -13,6 +13,8 @@
 //!
 //! Start at `validate/` for what comes in, `route.rs` for where it goes, `reply.rs` and `status.rs` for what comes back.
 
+#[macro_use]
+mod mutate;
 mod catalog;
 mod cluster;
 mod convert;

@@ -16,6 +16,12 @@ pub(crate) const ANSWER_MARGIN: Duration = Duration::from_millis(25);
 pub(crate) const DEFAULT_PAGE_SIZE: usize = 50;
 /// Items of a page at most, and rows read at one revision: nothing is applied meanwhile.
 pub(crate) const MAX_PAGE_SIZE: usize = 1_000;
+/// SKUs that one call of `GetAvailability` names: it looks at all of their locations, and nothing is applied meanwhile.
+pub(crate) const MAX_AVAILABILITY_BATCH: usize = 100;
+/// Things that one call of `BatchGetStock` names.
+pub(crate) const MAX_BATCH: usize = 1_000;
+/// SKUs that one call of `BatchGetSkus` names: each may have 4 `KiB` of attributes.
+pub(crate) const MAX_SKU_BATCH: usize = 250;
 /// Bytes of a page: orders are large, and callers refuse messages of more than 4 `MiB` by default.
 pub(crate) const MAX_PAGE_BYTES: usize = 2 << 20;
 

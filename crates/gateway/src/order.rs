@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use prost::Message;
 use stockade_proto::v1;
-use stockade_proto::v1::mutation::Request as Mutated;
-use stockade_proto::v1::mutation_result::Response as Mutation;
 use stockade_proto::v1::order_service_server::OrderService;
 use stockade_state_machine::ids::OrderId;
 use stockade_state_machine::order::Order;
@@ -50,7 +48,7 @@ impl Orders {
         let (order, answering) = self.0.read(metadata, |view| view.order(&id)).await?;
         let order = order.map_err(|error| Failure::storage(&error))?;
         let order = order.ok_or(Failure::Missing(Resource::Order(id)))?;
-        let header = Some(answering.read(order.revision));
+        let header = Some(answering.read(order.version.revision));
         Ok(v1::GetOrderResponse { header, order: Some(convert::order(&order)) })
     }
 
@@ -115,50 +113,35 @@ impl OrderService for Orders {
         &self,
         request: Request<v1::PlaceOrderRequest>,
     ) -> Result<Response<v1::PlaceOrderResponse>, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let unwrap =
-            |response| if let Mutation::PlaceOrder(response) = response { Some(response) } else { None };
-        self.0.mutate(&metadata, Mutated::PlaceOrder(message), unwrap).await
+        mutate!(self.0, request, PlaceOrder)
     }
 
     async fn confirm_order(
         &self,
         request: Request<v1::ConfirmOrderRequest>,
     ) -> Result<Response<v1::ConfirmOrderResponse>, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let unwrap =
-            |response| if let Mutation::ConfirmOrder(response) = response { Some(response) } else { None };
-        self.0.mutate(&metadata, Mutated::ConfirmOrder(message), unwrap).await
+        mutate!(self.0, request, ConfirmOrder)
     }
 
     async fn ship_order(
         &self,
         request: Request<v1::ShipOrderRequest>,
     ) -> Result<Response<v1::ShipOrderResponse>, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let unwrap =
-            |response| if let Mutation::ShipOrder(response) = response { Some(response) } else { None };
-        self.0.mutate(&metadata, Mutated::ShipOrder(message), unwrap).await
+        mutate!(self.0, request, ShipOrder)
     }
 
     async fn cancel_order(
         &self,
         request: Request<v1::CancelOrderRequest>,
     ) -> Result<Response<v1::CancelOrderResponse>, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let unwrap =
-            |response| if let Mutation::CancelOrder(response) = response { Some(response) } else { None };
-        self.0.mutate(&metadata, Mutated::CancelOrder(message), unwrap).await
+        mutate!(self.0, request, CancelOrder)
     }
 
     async fn return_order(
         &self,
         request: Request<v1::ReturnOrderRequest>,
     ) -> Result<Response<v1::ReturnOrderResponse>, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let unwrap =
-            |response| if let Mutation::ReturnOrder(response) = response { Some(response) } else { None };
-        self.0.mutate(&metadata, Mutated::ReturnOrder(message), unwrap).await
+        mutate!(self.0, request, ReturnOrder)
     }
 
     async fn get_order(

@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use prost::Message;
+
 use crate::failure::Failure;
 use crate::limits;
 use crate::validate::Violations;
@@ -67,6 +69,17 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+}
+
+/// As many items as a message may hold, at least one where there is one.
+pub(crate) fn within_bytes<T: Message>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut bytes = 0;
+    let fits = items.take_while(|item| {
+        let fits = bytes < limits::MAX_PAGE_BYTES;
+        bytes += item.encoded_len();
+        fits
+    });
+    fits.collect()
 }
 
 /// Items of a page: 50 where the caller says 0, and at most 1,000.

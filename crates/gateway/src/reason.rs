@@ -46,8 +46,18 @@ pub enum Reason {
     ReservationExpired,
     /// The order's state doesn't allow it.
     IllegalTransition,
+    /// The resource has changed since the caller saw it.
+    EtagMismatch,
+    /// The bucket holds another quantity than the caller expected.
+    QuantityStale,
     /// The SKU still has stock.
     SkuInUse,
+    /// The location still has stock.
+    LocationInUse,
+    /// The location takes no orders.
+    LocationDisabled,
+    /// More or less than an order may take.
+    PurchaseLimit,
     /// More units than the line has left.
     QuantityExceeded,
     /// A sum would leave 64 bits.
@@ -72,7 +82,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of precedence: of several that apply, a call fails with the first.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 34] = [
         Self::RequestTooLarge,
         Self::InvalidArgument,
         Self::PageTokenInvalid,
@@ -91,7 +101,12 @@ impl Reason {
         Self::AlreadyExists,
         Self::ReservationExpired,
         Self::IllegalTransition,
+        Self::EtagMismatch,
+        Self::QuantityStale,
         Self::SkuInUse,
+        Self::LocationInUse,
+        Self::LocationDisabled,
+        Self::PurchaseLimit,
         Self::QuantityExceeded,
         Self::QuantityOverflow,
         Self::InsufficientStock,
@@ -125,7 +140,12 @@ impl Reason {
             Self::AlreadyExists => "ALREADY_EXISTS",
             Self::ReservationExpired => "RESERVATION_EXPIRED",
             Self::IllegalTransition => "ILLEGAL_TRANSITION",
+            Self::EtagMismatch => "ETAG_MISMATCH",
+            Self::QuantityStale => "QUANTITY_STALE",
             Self::SkuInUse => "SKU_IN_USE",
+            Self::LocationInUse => "LOCATION_IN_USE",
+            Self::LocationDisabled => "LOCATION_DISABLED",
+            Self::PurchaseLimit => "PURCHASE_LIMIT",
             Self::QuantityExceeded => "QUANTITY_EXCEEDED",
             Self::QuantityOverflow => "QUANTITY_OVERFLOW",
             Self::InsufficientStock => "INSUFFICIENT_STOCK",
@@ -159,13 +179,16 @@ impl Reason {
             | Self::ReservationExpired
             | Self::IllegalTransition
             | Self::SkuInUse
+            | Self::LocationInUse
+            | Self::LocationDisabled
+            | Self::PurchaseLimit
             | Self::QuantityExceeded
             | Self::InsufficientStock
             | Self::MembershipIdUsed
             | Self::MembershipNodeUnfit
             | Self::MembershipLearnerBehind
             | Self::MembershipQuorumAtRisk => &[Code::FailedPrecondition],
-            Self::MembershipChanging => &[Code::Aborted],
+            Self::EtagMismatch | Self::QuantityStale | Self::MembershipChanging => &[Code::Aborted],
             Self::NotFound | Self::MembershipNodeUnknown => &[Code::NotFound],
             Self::AlreadyExists => &[Code::AlreadyExists],
             Self::Internal => &[Code::Internal],
@@ -214,7 +237,12 @@ impl Reason {
             Rejection::AlreadyExists(_) => Self::AlreadyExists,
             Rejection::ReservationExpired { .. } => Self::ReservationExpired,
             Rejection::IllegalTransition { .. } => Self::IllegalTransition,
+            Rejection::EtagMismatch { .. } => Self::EtagMismatch,
+            Rejection::QuantityStale { .. } => Self::QuantityStale,
             Rejection::SkuInUse { .. } => Self::SkuInUse,
+            Rejection::LocationInUse { .. } => Self::LocationInUse,
+            Rejection::LocationDisabled { .. } => Self::LocationDisabled,
+            Rejection::PurchaseLimit { .. } => Self::PurchaseLimit,
             Rejection::QuantityExceeded { .. } => Self::QuantityExceeded,
             Rejection::QuantityOverflow => Self::QuantityOverflow,
             Rejection::InsufficientStock { .. } => Self::InsufficientStock,

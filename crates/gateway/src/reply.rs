@@ -30,12 +30,29 @@ pub(crate) fn response(reply: Reply, answering: &Answering) -> Result<Response, 
             let stock = Some(convert::stock(&key, &stock));
             Response::AdjustStock(v1::AdjustStockResponse { header, stock })
         }
+        Outcome::LocationCreated(location) => {
+            let location = Some(convert::location(&location));
+            Response::CreateLocation(v1::CreateLocationResponse { header, location })
+        }
+        Outcome::LocationUpdated(location) => {
+            let location = Some(convert::location(&location));
+            Response::UpdateLocation(v1::UpdateLocationResponse { header, location })
+        }
+        Outcome::LocationDeleted => Response::DeleteLocation(v1::DeleteLocationResponse { header }),
+        Outcome::StockSet(key, stock) => {
+            let stock = Some(convert::stock(&key, &stock));
+            Response::SetStock(v1::SetStockResponse { header, stock })
+        }
+        Outcome::StockMoved(key, stock) => {
+            let stock = Some(convert::stock(&key, &stock));
+            Response::MoveStock(v1::MoveStockResponse { header, stock })
+        }
         Outcome::OrderPlaced { order, expires, locations } => Response::PlaceOrder(v1::PlaceOrderResponse {
             header,
             order_id: order.to_string(),
             state: convert::order_state(OrderState::PendingPayment).into(),
             expire_time: Some(convert::timestamp(expires)),
-            location_ids: locations.iter().map(ToString::to_string).collect(),
+            location_ids: locations.iter().map(|location| convert::location_id(location.as_ref())).collect(),
         }),
         Outcome::OrderConfirmed { order } => Response::ConfirmOrder(v1::ConfirmOrderResponse {
             header,

@@ -67,8 +67,13 @@ impl Transactions {
             Outcome::SkuCreated(_)
             | Outcome::SkuUpdated(_)
             | Outcome::SkuDeleted
+            | Outcome::LocationCreated(_)
+            | Outcome::LocationUpdated(_)
+            | Outcome::LocationDeleted
             | Outcome::StockReceived(..)
             | Outcome::StockAdjusted(..)
+            | Outcome::StockSet(..)
+            | Outcome::StockMoved(..)
             | Outcome::OrderPlaced { .. }
             | Outcome::OrderConfirmed { .. }
             | Outcome::OrderShipped { .. }

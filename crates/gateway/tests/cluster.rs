@@ -26,6 +26,11 @@ fn create(cluster: &Cluster, sku_id: &str) -> v1::CreateSkuRequest {
     v1::CreateSkuRequest { request_id: cluster.request_id(), sku: Some(sku) }
 }
 
+fn location(cluster: &Cluster, location_id: &str) -> v1::CreateLocationRequest {
+    let location = v1::Location { location_id: location_id.to_owned(), ..v1::Location::default() };
+    v1::CreateLocationRequest { request_id: cluster.request_id(), location: Some(location) }
+}
+
 fn receive(cluster: &Cluster, sku_id: &str, quantity: i64) -> v1::ReceiveStockRequest {
     v1::ReceiveStockRequest {
         request_id: cluster.request_id(),
@@ -48,7 +53,10 @@ fn place(cluster: &Cluster, order_id: &str, sku_id: &str, quantity: i64) -> v1::
 }
 
 async fn stocked(cluster: &Cluster, channel: &Channel, sku_id: &str, quantity: i64) {
-    CatalogServiceClient::new(channel.clone()).create_sku(create(cluster, sku_id)).await.unwrap();
+    let mut catalog = CatalogServiceClient::new(channel.clone());
+    catalog.create_sku(create(cluster, sku_id)).await.unwrap();
+    // It may be there already.
+    let _ = catalog.create_location(location(cluster, "main")).await;
     StockServiceClient::new(channel.clone()).receive_stock(receive(cluster, sku_id, quantity)).await.unwrap();
 }
 
@@ -128,8 +136,11 @@ async fn skus_and_stock_are_kept_and_listed_in_pages() {
     let (request_id, sku) = (cluster.request_id(), Some(renamed));
     let update = v1::UpdateSkuRequest { request_id, sku, update_mask: None };
     assert_eq!(catalog.update_sku(update).await.unwrap().into_inner().sku.unwrap().display_name, "Cup");
-    let delete =
-        |sku_id: &str| v1::DeleteSkuRequest { request_id: cluster.request_id(), sku_id: sku_id.to_owned() };
+    let delete = |sku_id: &str| v1::DeleteSkuRequest {
+        request_id: cluster.request_id(),
+        sku_id: sku_id.to_owned(),
+        etag: String::new(),
+    };
     catalog.delete_sku(delete("B")).await.unwrap();
     assert_eq!(reason(&catalog.delete_sku(delete("A")).await.unwrap_err()), "SKU_IN_USE");
     let missing = catalog.get_sku(v1::GetSkuRequest { sku_id: "B".to_owned() }).await.unwrap_err();

@@ -42,7 +42,11 @@ async fn shop() -> Cluster {
     let channel = cluster.leader_channel().await;
     let sku = v1::Sku { sku_id: "A".to_owned(), ..v1::Sku::default() };
     let create = v1::CreateSkuRequest { request_id: cluster.request_id(), sku: Some(sku) };
-    CatalogServiceClient::new(channel.clone()).create_sku(create).await.unwrap();
+    let mut catalog = CatalogServiceClient::new(channel.clone());
+    catalog.create_sku(create).await.unwrap();
+    let location = Some(v1::Location { location_id: "main".to_owned(), ..v1::Location::default() });
+    let create = v1::CreateLocationRequest { request_id: cluster.request_id(), location };
+    catalog.create_location(create).await.unwrap();
     let receive = v1::ReceiveStockRequest {
         request_id: cluster.request_id(),
         sku_id: "A".to_owned(),

@@ -162,10 +162,20 @@ calls! {
     UpdateSku, "update_sku", UpdateSkuRequest => UpdateSkuResponse, request_id;
     /// A SKU is deleted.
     DeleteSku, "delete_sku", DeleteSkuRequest => DeleteSkuResponse, request_id;
+    /// A location is created.
+    CreateLocation, "create_location", CreateLocationRequest => CreateLocationResponse, request_id;
+    /// A location is changed.
+    UpdateLocation, "update_location", UpdateLocationRequest => UpdateLocationResponse, request_id;
+    /// A location is deleted.
+    DeleteLocation, "delete_location", DeleteLocationRequest => DeleteLocationResponse, request_id;
     /// Goods come in.
     ReceiveStock, "receive_stock", ReceiveStockRequest => ReceiveStockResponse, request_id;
     /// A bucket is corrected.
     AdjustStock, "adjust_stock", AdjustStockRequest => AdjustStockResponse, request_id;
+    /// A bucket is set.
+    SetStock, "set_stock", SetStockRequest => SetStockResponse, request_id;
+    /// Units change their bucket.
+    MoveStock, "move_stock", MoveStockRequest => MoveStockResponse, request_id;
     /// An order is taken.
     PlaceOrder, "place_order", PlaceOrderRequest => PlaceOrderResponse, request_id;
     /// An order is paid.
@@ -182,10 +192,20 @@ calls! {
     GetOutcome, "get_outcome", GetOutcomeRequest => GetOutcomeResponse, request_id;
     /// A SKU is read.
     GetSku, "get_sku", GetSkuRequest => GetSkuResponse;
+    /// Several SKUs are read at once.
+    BatchGetSkus, "batch_get_skus", BatchGetSkusRequest => BatchGetSkusResponse;
+    /// A location is read.
+    GetLocation, "get_location", GetLocationRequest => GetLocationResponse;
+    /// A page of locations is read.
+    ListLocations, "list_locations", ListLocationsRequest => ListLocationsResponse;
     /// A page of SKUs is read.
     ListSkus, "list_skus", ListSkusRequest => ListSkusResponse;
     /// The stock at a location is read.
     GetStock, "get_stock", GetStockRequest => GetStockResponse;
+    /// The stock of several SKUs at locations is read at once.
+    BatchGetStock, "batch_get_stock", BatchGetStockRequest => BatchGetStockResponse;
+    /// What orders could take is read.
+    GetAvailability, "get_availability", GetAvailabilityRequest => GetAvailabilityResponse;
     /// A page of stock is read.
     ListStock, "list_stock", ListStockRequest => ListStockResponse;
     /// An order is read.
@@ -204,8 +224,13 @@ macro_rules! mutations {
                     Self::AbandonRequest(_)
                     | Self::GetOutcome(_)
                     | Self::GetSku(_)
+                    | Self::BatchGetSkus(_)
+                    | Self::GetLocation(_)
+                    | Self::ListLocations(_)
                     | Self::ListSkus(_)
                     | Self::GetStock(_)
+                    | Self::BatchGetStock(_)
+                    | Self::GetAvailability(_)
                     | Self::ListStock(_)
                     | Self::GetOrder(_)
                     | Self::ListOrders(_) => None,
@@ -240,8 +265,13 @@ mutations!(
     CreateSku,
     UpdateSku,
     DeleteSku,
+    CreateLocation,
+    UpdateLocation,
+    DeleteLocation,
     ReceiveStock,
     AdjustStock,
+    SetStock,
+    MoveStock,
     PlaceOrder,
     ConfirmOrder,
     ShipOrder,

@@ -25,8 +25,13 @@ words! {
     CreateSkuRequest, r => format!("create SKU {}", sku(r.sku.as_ref()));
     UpdateSkuRequest, r => format!("update SKU {}", sku(r.sku.as_ref()));
     DeleteSkuRequest, r => format!("delete SKU {}", r.sku_id);
+    CreateLocationRequest, r => format!("create location {}", location(r.location.as_ref()));
+    UpdateLocationRequest, r => format!("update location {}", location(r.location.as_ref()));
+    DeleteLocationRequest, r => format!("delete location {}", r.location_id);
     ReceiveStockRequest, r => format!("receive {} of {} at {}", r.quantity, r.sku_id, r.location_id);
     AdjustStockRequest, r => format!("adjust {} at {} by {}", r.sku_id, r.location_id, r.delta);
+    SetStockRequest, r => format!("set {} at {} to {}", r.sku_id, r.location_id, r.quantity);
+    MoveStockRequest, r => format!("move {} of {} at {}", r.quantity, r.sku_id, r.location_id);
     PlaceOrderRequest, r => format!("place order {} of {} lines", r.order_id, r.lines.len());
     ConfirmOrderRequest, r => format!("confirm order {}", r.order_id);
     ShipOrderRequest, r => format!("ship order {}", r.order_id);
@@ -35,8 +40,13 @@ words! {
     AbandonRequestRequest, r => format!("abandon request {}", r.request_id);
     GetOutcomeRequest, r => format!("outcome of request {}", r.request_id);
     GetSkuRequest, r => format!("read SKU {}", r.sku_id);
+    BatchGetSkusRequest, r => format!("read {} SKUs", r.sku_ids.len());
+    GetLocationRequest, r => format!("read location {}", r.location_id);
+    ListLocationsRequest, r => format!("list locations{}", page(&r.page_token));
     ListSkusRequest, r => format!("list SKUs{}", page(&r.page_token));
     GetStockRequest, r => format!("read stock of {} at {}", r.sku_id, r.location_id);
+    BatchGetStockRequest, r => format!("read {} stock rows", r.names.len());
+    GetAvailabilityRequest, r => format!("read what orders could take of {} SKUs", r.sku_ids.len());
     ListStockRequest, r => format!("list stock{}{}", of(&r.sku_id), page(&r.page_token));
     GetOrderRequest, r => format!("read order {}", r.order_id);
     ListOrdersRequest, r => format!("list orders{}{}", of(&r.customer_id), page(&r.page_token));
@@ -44,6 +54,10 @@ words! {
 
 fn sku(sku: Option<&v1::Sku>) -> &str {
     sku.map_or("", |sku| sku.sku_id.as_str())
+}
+
+fn location(location: Option<&v1::Location>) -> &str {
+    location.map_or("", |location| location.location_id.as_str())
 }
 
 fn of(name: &str) -> String {

@@ -62,8 +62,9 @@ fn plan(moment: Moment, outcome: Outcome, orders: Vec<Order>) -> Plan {
             if line.held == 0 {
                 continue;
             }
-            plan.movements.push(Movement {
-                key: StockKey { sku: line.sku.clone(), location: line.location.clone() },
+            // "then no bucket counts them": of a line without location nothing moves.
+            plan.movements.extend(line.location.clone().map(|location| Movement {
+                key: StockKey { sku: line.sku.clone(), location },
                 // "Release by time": what was held can be sold again.
                 from: Some(Bucket::Reserved),
                 to: Some(Bucket::Available),
@@ -75,13 +76,13 @@ fn plan(moment: Moment, outcome: Outcome, orders: Vec<Order>) -> Plan {
                 order: Some(order.id.clone()),
                 document: None,
                 reference: String::new(),
-            });
+            }));
             // "expired: Given back because the hold ended."
             line.expired += line.held;
             line.held = 0;
         }
         order.updated = moment.now;
-        order.revision = moment.revision;
+        order.version = moment.version();
         plan.rows.push(Row::Order(order));
     }
     plan

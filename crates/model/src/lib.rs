@@ -19,6 +19,7 @@
 
 mod catalog;
 mod expiry;
+mod locations;
 mod malformed;
 mod model;
 mod order_state;

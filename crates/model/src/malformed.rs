@@ -1,12 +1,20 @@
 //! Bounds of a command's fields. The gateway has checked them; the log may hold a command that passed no gateway.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use stockade_state_machine::command::{AdjustStock, Command, PlaceOrder, ReturnOrder, ShipOrder};
-use stockade_state_machine::limits::{
-    MAX_DISPLAY_NAME_LEN, MAX_HOLD_US, MAX_LINE_QUANTITY, MAX_LINES, MAX_REFERENCE_LEN, MAX_STOCK_CHANGE,
-    MAX_UNIT_PRICE_MINOR, MIN_HOLD_US,
+use stockade_state_machine::command::{
+    AdjustStock, Command, LocationChange, MoveStock, PlaceOrder, ReceiveStock, ReturnOrder, SetStock,
+    ShipOrder, SkuChange,
 };
+use stockade_state_machine::ids::is_id;
+use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::limits::{
+    MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, MAX_DISPLAY_NAME_LEN, MAX_HOLD_US, MAX_LINE_QUANTITY, MAX_LINES,
+    MAX_PRIORITY, MAX_REFERENCE_LEN, MAX_STOCK_CHANGE, MAX_UNIT_PRICE_MINOR, MIN_HOLD_US,
+};
+use stockade_state_machine::location::LocationDetails;
+use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::Bucket;
 
 /// Units of a line of an order, a shipment or a return: "1 to 1,000,000,000".
@@ -14,53 +22,161 @@ const LINE_QUANTITY: RangeInclusive<i64> = 1..=MAX_LINE_QUANTITY;
 
 /// The first rule that the command breaks; `None` where it is well formed.
 ///
-/// No text orders the rules of a command, for no caller can tell: the gateway names every field that is wrong. What is
-/// small stands before what must be looked for in many lines.
+/// No caller can tell the order of a command's rules: the gateway names every field that is wrong. What is small stands
+/// before what must be looked for in many lines.
 pub(crate) fn broken_rule(command: &Command) -> Option<&'static str> {
     match command {
-        // "display_name: at most 256 bytes of UTF-8".
-        Command::CreateSku(command) => display_name(&command.display_name),
-        Command::UpdateSku(command) => command.display_name.as_deref().and_then(display_name),
-        Command::ReceiveStock(command) => first([
-            // "Units, 1 to 1,000,000,000,000."
-            unless((1..=MAX_STOCK_CHANGE).contains(&command.quantity), "quantity out of range"),
-            // "A URI kept in the ledger; at most 512 bytes."
-            unless(command.reference.len() <= MAX_REFERENCE_LEN, "reference too long"),
-        ]),
+        Command::CreateSku(command) => sku(&command.details),
+        Command::UpdateSku(command) => sku_change(&command.change),
+        Command::CreateLocation(command) => location(&command.details),
+        Command::UpdateLocation(command) => location_change(&command.change),
+        Command::ReceiveStock(command) => receive_stock(command),
         Command::AdjustStock(command) => adjust_stock(command),
+        Command::SetStock(command) => set_stock(command),
+        Command::MoveStock(command) => move_stock(command),
         Command::PlaceOrder(command) => place_order(command),
         // The gateway holds it to 128 characters; in the log it has the bound of every reference.
-        Command::ConfirmOrder(command) => {
-            unless(command.payment_reference.len() <= MAX_REFERENCE_LEN, "reference too long")
-        }
+        Command::ConfirmOrder(command) => reference(&command.payment_reference),
         Command::ShipOrder(command) => ship_order(command),
         Command::ReturnOrder(command) => return_order(command),
         // These have no field with a bound of its own.
-        Command::DeleteSku(_) | Command::CancelOrder(_) | Command::ExpireDue(_) | Command::AbandonRequest => {
-            None
-        }
+        Command::DeleteSku(_)
+        | Command::DeleteLocation(_)
+        | Command::CancelOrder(_)
+        | Command::ExpireDue(_)
+        | Command::AbandonRequest => None,
     }
 }
 
+/// "`max_per_order`: ... 0 for no limit ... and not below `min_per_order`". Of a change only the row can tell.
+pub(crate) fn limits_per_order(details: &SkuDetails) -> Option<&'static str> {
+    let no_maximum = details.max_per_order == 0;
+    unless(
+        no_maximum || details.min_per_order <= details.max_per_order,
+        "minimum per order above its maximum",
+    )
+}
+
+pub(crate) fn sku(details: &SkuDetails) -> Option<&'static str> {
+    first([
+        display_name(&details.display_name),
+        limit_per_order(details.min_per_order),
+        limit_per_order(details.max_per_order),
+        limits_per_order(details),
+        attributes(&details.attributes),
+    ])
+}
+
+fn sku_change(change: &SkuChange) -> Option<&'static str> {
+    first([
+        change.display_name.as_deref().and_then(display_name),
+        change.min_per_order.and_then(limit_per_order),
+        change.max_per_order.and_then(limit_per_order),
+        change.attributes.as_ref().and_then(attributes),
+    ])
+}
+
+pub(crate) fn location(details: &LocationDetails) -> Option<&'static str> {
+    first([display_name(&details.display_name), zone(&details.zone), priority(details.priority)])
+}
+
+fn location_change(change: &LocationChange) -> Option<&'static str> {
+    first([
+        change.display_name.as_deref().and_then(display_name),
+        change.zone.as_deref().and_then(zone),
+        change.priority.and_then(priority),
+    ])
+}
+
+/// "`display_name`: at most 256 bytes of UTF-8".
 fn display_name(name: &str) -> Option<&'static str> {
     unless(name.len() <= MAX_DISPLAY_NAME_LEN, "display name too long")
 }
 
+/// "0 for no limit, at most 1,000,000,000".
+fn limit_per_order(limit: i64) -> Option<&'static str> {
+    unless((0..=MAX_LINE_QUANTITY).contains(&limit), "limit per order out of range")
+}
+
+/// "At most 32; each name 1 to 128 visible ASCII characters; names and values together at most 4,096 bytes."
+fn attributes(attributes: &BTreeMap<String, String>) -> Option<&'static str> {
+    let bytes: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+    unless(
+        attributes.len() <= MAX_ATTRIBUTES
+            && bytes <= MAX_ATTRIBUTES_BYTES
+            && attributes.keys().all(|name| is_id(name)),
+        "attributes out of bounds",
+    )
+}
+
+/// "at most 128 visible ASCII characters; may be empty".
+fn zone(zone: &str) -> Option<&'static str> {
+    unless(zone.is_empty() || is_id(zone), "zone or priority out of bounds")
+}
+
+/// "0 to 1,000,000."
+fn priority(priority: u32) -> Option<&'static str> {
+    unless(priority <= MAX_PRIORITY, "zone or priority out of bounds")
+}
+
+fn receive_stock(command: &ReceiveStock) -> Option<&'static str> {
+    first([
+        // "Units, 1 to 1,000,000,000,000."
+        unless((1..=MAX_STOCK_CHANGE).contains(&command.quantity), "quantity out of range"),
+        reference(&command.reference),
+    ])
+}
+
 fn adjust_stock(command: &AdjustStock) -> Option<&'static str> {
-    let of_orders = matches!(command.bucket, Bucket::Reserved | Bucket::Committed);
     first([
         // "Units, not 0, from -1,000,000,000,000 to 1,000,000,000,000."
         unless(
             command.delta != 0 && (-MAX_STOCK_CHANGE..=MAX_STOCK_CHANGE).contains(&command.delta),
             "delta out of range",
         ),
-        // "RESERVED and COMMITTED belong to orders and can't be adjusted."
-        unless(!of_orders, "bucket belongs to orders"),
-        // "Required; one that is not set by the system."
-        unless(!command.reason.is_system(), "reason is the system's"),
-        // "A URI kept in the ledger; at most 512 bytes."
-        unless(command.reference.len() <= MAX_REFERENCE_LEN, "reference too long"),
+        bucket(command.bucket),
+        reason(command.reason),
+        reference(&command.reference),
     ])
+}
+
+fn set_stock(command: &SetStock) -> Option<&'static str> {
+    first([
+        // "Units that are to be there, 0 to 1,000,000,000,000."
+        unless((0..=MAX_STOCK_CHANGE).contains(&command.quantity), "quantity out of range"),
+        bucket(command.bucket),
+        reason(command.reason),
+        reference(&command.reference),
+    ])
+}
+
+fn move_stock(command: &MoveStock) -> Option<&'static str> {
+    first([
+        // "Units, 1 to 1,000,000,000,000."
+        unless((1..=MAX_STOCK_CHANGE).contains(&command.quantity), "quantity out of range"),
+        // "another one than `from_bucket`".
+        unless(command.from != command.to, "buckets are the same"),
+        bucket(command.from),
+        bucket(command.to),
+        reason(command.reason),
+        reference(&command.reference),
+    ])
+}
+
+/// "RESERVED and COMMITTED belong to orders and can't be adjusted", nor set, nor moved.
+fn bucket(bucket: Bucket) -> Option<&'static str> {
+    let of_orders = matches!(bucket, Bucket::Reserved | Bucket::Committed);
+    unless(!of_orders, "bucket belongs to orders")
+}
+
+/// "Required; one that is not set by the system."
+fn reason(reason: Reason) -> Option<&'static str> {
+    unless(!reason.is_system(), "reason is the system's")
+}
+
+/// "A URI kept in the ledger; at most 512 bytes."
+fn reference(reference: &str) -> Option<&'static str> {
+    unless(reference.len() <= MAX_REFERENCE_LEN, "reference too long")
 }
 
 fn place_order(command: &PlaceOrder) -> Option<&'static str> {
@@ -86,7 +202,7 @@ fn ship_order(command: &ShipOrder) -> Option<&'static str> {
         // "Lines of an order, a shipment or a return": at most so many, and none is well formed here.
         unless(command.lines.len() <= MAX_LINES, "too many lines"),
         // The gateway holds it to 128 characters; in the log it has the bound of every reference.
-        unless(command.tracking_number.len() <= MAX_REFERENCE_LEN, "reference too long"),
+        reference(&command.tracking_number),
         // "Units, 1 to 1,000,000,000."
         unless(
             command.lines.iter().all(|line| LINE_QUANTITY.contains(&line.quantity)),

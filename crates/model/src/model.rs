@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use stockade_state_machine::LogTime;
 use stockade_state_machine::Revision;
+use stockade_state_machine::Version;
 use stockade_state_machine::change::Clock;
 use stockade_state_machine::command::{Command, Entry, Origin, Request};
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::limits::MAX_EXPIRE_BATCH;
+use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::outcome::{Outcome, Reply};
 use stockade_state_machine::rejection::{Rejection, Resource};
@@ -33,6 +35,7 @@ pub struct Model {
     pub(crate) limits: RequestLimits,
     pub(crate) clock: Clock,
     pub(crate) skus: BTreeMap<SkuId, Sku>,
+    pub(crate) locations: BTreeMap<LocationId, Location>,
     pub(crate) stock: BTreeMap<StockKey, Stock>,
     pub(crate) unpaid: BTreeMap<OrderId, Order>,
     pub(crate) settled_or_owed: BTreeMap<OrderId, Order>,
@@ -47,6 +50,13 @@ pub(crate) struct Moment {
     pub(crate) revision: Revision,
     pub(crate) position: u32,
     pub(crate) now: LogTime,
+}
+
+impl Moment {
+    /// "Where a row last changed": what a row has that is written now.
+    pub(crate) fn version(self) -> Version {
+        Version { revision: self.revision, position: self.position }
+    }
 }
 
 impl Model {
@@ -73,6 +83,11 @@ impl Model {
     /// SKUs, in the order of their ids.
     pub fn skus(&self) -> impl Iterator<Item = &Sku> {
         self.skus.values()
+    }
+
+    /// Locations, in the order of their ids.
+    pub fn locations(&self) -> impl Iterator<Item = &Location> {
+        self.locations.values()
     }
 
     /// Rows of stock, in the order of SKU id, then location id.
@@ -167,8 +182,13 @@ impl Model {
             Command::CreateSku(command) => self.create_sku(moment, command),
             Command::UpdateSku(command) => self.update_sku(moment, command),
             Command::DeleteSku(command) => self.delete_sku(command),
+            Command::CreateLocation(command) => self.create_location(moment, command),
+            Command::UpdateLocation(command) => self.update_location(moment, command),
+            Command::DeleteLocation(command) => self.delete_location(command),
             Command::ReceiveStock(command) => self.receive_stock(moment, origin, command),
             Command::AdjustStock(command) => self.adjust_stock(moment, origin, command),
+            Command::SetStock(command) => self.set_stock(moment, origin, command),
+            Command::MoveStock(command) => self.move_stock(moment, origin, command),
             Command::PlaceOrder(command) => self.place_order(moment, origin, command),
             Command::ConfirmOrder(command) => self.confirm_order(moment, origin, command),
             Command::ShipOrder(command) => self.ship_order(moment, origin, command),
@@ -198,6 +218,11 @@ impl Model {
         self.skus.get(sku).ok_or_else(|| Rejection::NotFound(Resource::Sku(sku.clone())))
     }
 
+    /// "`NOT_FOUND` (SKU, location)".
+    pub(crate) fn location_must_exist(&self, location: &LocationId) -> Result<&Location, Rejection> {
+        self.locations.get(location).ok_or_else(|| Rejection::NotFound(Resource::Location(location.clone())))
+    }
+
     /// "A second booking under the same number is refused for ever", over receipts, adjustments and returns, which
     /// "share one name space".
     pub(crate) fn document_must_be_new(&self, document: Option<&DocumentId>) -> Result<(), Rejection> {
@@ -207,6 +232,18 @@ impl Model {
             }
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+/// "With an `etag` the change is refused unless that is the current one."
+pub(crate) fn must_be_current(
+    expected: Option<Version>,
+    current: Version,
+    resource: impl FnOnce() -> Resource,
+) -> Result<(), Rejection> {
+    match expected {
+        Some(version) if version != current => Err(Rejection::EtagMismatch { resource: resource(), current }),
+        Some(_) | None => Ok(()),
     }
 }
 

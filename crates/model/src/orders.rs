@@ -36,11 +36,14 @@ impl Model {
         let mut movements = Vec::new();
         for line in order.lines.iter_mut().filter(|line| line.held > 0) {
             // "Payment was taken: what is held becomes committed."
-            movements.push(Movement {
-                from: Some(Bucket::Reserved),
-                to: Some(Bucket::Committed),
-                ..movement(&command.order, line, line.held, Reason::Commit, origin)
-            });
+            movements.extend(movement(
+                &command.order,
+                line,
+                line.held,
+                Reason::Commit,
+                origin,
+                (Some(Bucket::Reserved), Some(Bucket::Committed)),
+            ));
             line.allocated += line.held;
             line.held = 0;
         }
@@ -69,24 +72,20 @@ impl Model {
         must_be_left(&order, &named, |line| line.allocated - line.shipped)?;
         // "into the ledger in the order of the order's lines"; "Empty: everything that is committed and not yet shipped."
         let leaving = if command.lines.is_empty() { all_owed(&order) } else { in_order(&order, &named) };
+        // "Units that left with this call", counted by a bucket or not.
+        let shipped = leaving.iter().map(|leaving| leaving.quantity).sum();
         let mut movements = Vec::new();
         for LineQuantity { line, quantity } in leaving {
             let line = line_mut(&mut order, line).expect("looked for above");
             // "To take units off hand."
-            movements.push(Movement {
-                from: Some(Bucket::Committed),
-                // "The carrier's number ... Kept in the ledger."
-                reference: command.tracking_number.clone(),
-                ..movement(&command.order, line, quantity, Reason::Shipment, origin)
-            });
+            let off_hand = (Some(Bucket::Committed), None);
+            let leaves = movement(&command.order, line, quantity, Reason::Shipment, origin, off_hand);
+            // "The carrier's number ... Kept in the ledger."
+            movements.extend(leaves.map(|it| Movement { reference: command.tracking_number.clone(), ..it }));
             line.shipped += quantity;
         }
-        let outcome = Outcome::OrderShipped {
-            order: order.id.clone(),
-            state: Self::order_state(&order),
-            // "Units that left with this call."
-            shipped: movements.iter().map(|movement| movement.quantity).sum(),
-        };
+        let outcome =
+            Outcome::OrderShipped { order: order.id.clone(), state: Self::order_state(&order), shipped };
         Ok(Plan { outcome, movements, rows: vec![changed(moment, order)] })
     }
 
@@ -99,32 +98,31 @@ impl Model {
         // "Errors: NOT_FOUND, ILLEGAL_TRANSITION."
         let mut order = self.order_must_exist(&command.order)?;
         let mut movements = Vec::new();
+        // "Units given back", counted by a bucket or not.
+        let mut cancelled = 0;
         for line in &mut order.lines {
             // "Gives back what is not shipped", and never what has shipped (I15).
             let owed = line.allocated - line.shipped;
             for (bucket, quantity) in [(Bucket::Reserved, line.held), (Bucket::Committed, owed)] {
                 if quantity > 0 {
-                    movements.push(Movement {
-                        from: Some(bucket),
-                        to: Some(Bucket::Available),
-                        ..movement(&command.order, line, quantity, Reason::Release, origin)
-                    });
+                    let back = (Some(bucket), Some(Bucket::Available));
+                    movements.extend(movement(&command.order, line, quantity, Reason::Release, origin, back));
                 }
             }
+            cancelled += line.held + owed;
             line.cancelled += line.held + owed;
             line.held = 0;
             line.allocated -= owed;
         }
         // "settled: nothing is held or owed. Only a return can still change it."
-        if movements.is_empty() {
+        if cancelled == 0 {
             return Err(illegal(&order, Operation::Cancel));
         }
         let outcome = Outcome::OrderCancelled {
             order: order.id.clone(),
             // "CANCELLED, or what follows from the shipped units where some had shipped."
             state: Self::order_state(&order),
-            // "Units given back."
-            cancelled: movements.iter().map(|movement| movement.quantity).sum(),
+            cancelled,
         };
         Ok(Plan { outcome, movements, rows: vec![changed(moment, order)] })
     }
@@ -157,29 +155,33 @@ impl Model {
         let mut stock: BTreeMap<StockKey, Stock> = BTreeMap::new();
         for returned in &command.lines {
             let line = line_mut(&mut order, returned.line).expect("looked for above");
-            // "Lines come back one after the other: the first whose SKU was deleted since ..."
+            // "Lines come back one after the other: the first whose SKU was deleted since (NOT_FOUND) ..."
             self.sku_must_exist(&line.sku)?;
-            let movement = Movement {
-                // "Shipped units come back: to `available`, to `damaged`, or to nothing."
-                to: match returned.disposition {
-                    Disposition::Restock => Some(Bucket::Available),
-                    Disposition::Damaged => Some(Bucket::Damaged),
-                    Disposition::Scrap => None,
-                },
-                document: command.document.clone(),
-                ..movement(&command.order, line, returned.quantity, Reason::Returned, origin)
+            // "... whose location was (NOT_FOUND) ...", whatever is to become of the units.
+            if let Some(location) = &line.location {
+                self.location_must_exist(location)?;
+            }
+            // "Shipped units come back: to `available`, to `damaged`, or to nothing."
+            let to = match returned.disposition {
+                Disposition::Restock => Some(Bucket::Available),
+                Disposition::Damaged => Some(Bucket::Damaged),
+                Disposition::Scrap => None,
             };
+            let back =
+                movement(&command.order, line, returned.quantity, Reason::Returned, origin, (None, to));
             line.returned += returned.quantity;
-            // "... or whose sum would overflow says why."
+            let Some(back) = back else { continue };
+            let movement = Movement { document: command.document.clone(), ..back };
+            // "... or whose sum would overflow (QUANTITY_OVERFLOW) says why."
             let before = stock.get(&movement.key).copied().unwrap_or_else(|| self.stock_at(&movement.key));
-            stock.insert(movement.key.clone(), moved(before, &movement, moment.revision)?);
+            stock.insert(movement.key.clone(), moved(before, &movement, moment.version())?);
             movements.push(movement);
         }
         let outcome = Outcome::OrderReturned {
             order: order.id.clone(),
             state: Self::order_state(&order),
-            // "Units that came back with this call."
-            returned: movements.iter().map(|movement| movement.quantity).sum(),
+            // "Units that came back with this call", counted by a bucket or not.
+            returned: command.lines.iter().map(|line| line.quantity).sum(),
         };
         let mut rows = vec![changed(moment, order)];
         rows.extend(command.document.iter().cloned().map(Row::Document));
@@ -197,30 +199,32 @@ fn illegal(order: &Order, operation: Operation) -> Rejection {
     Rejection::IllegalTransition { order: order.id.clone(), state: Model::order_state(order), operation }
 }
 
-/// "Log time of the last change", "Revision of the last change."
+/// "Log time of the last change", "Of the last change": also where no unit of the order is tracked.
 fn changed(moment: Moment, order: Order) -> Row {
-    Row::Order(Order { updated: moment.now, revision: moment.revision, ..order })
+    Row::Order(Order { updated: moment.now, version: moment.version(), ..order })
 }
 
-/// A movement of units of a line from nowhere to nowhere: the caller says which bucket.
+/// A movement of units of a line; `None` "where the SKU was not tracked when it was ordered: then no bucket counts
+/// them", whatever the SKU is now.
 fn movement(
     order: &OrderId,
     line: &OrderLine,
     quantity: i64,
     reason: Reason,
     origin: Option<&Origin>,
-) -> Movement {
-    Movement {
-        key: StockKey { sku: line.sku.clone(), location: line.location.clone() },
-        from: None,
-        to: None,
+    (from, to): (Option<Bucket>, Option<Bucket>),
+) -> Option<Movement> {
+    Some(Movement {
+        key: StockKey { sku: line.sku.clone(), location: line.location.clone()? },
+        from,
+        to,
         quantity,
         reason,
         origin: origin.cloned(),
         order: Some(order.clone()),
         document: None,
         reference: String::new(),
-    }
+    })
 }
 
 /// "Number of the line in the order, from 1."

@@ -6,10 +6,12 @@ mod tests;
 use std::collections::BTreeMap;
 
 use stockade_state_machine::Revision;
+use stockade_state_machine::Version;
 use stockade_state_machine::command::Origin;
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
+use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::outcome::Outcome;
 use stockade_state_machine::rejection::Rejection;
@@ -31,6 +33,9 @@ pub(crate) enum Row {
     Sku(Sku),
     /// The SKU goes, and its rows of stock with it.
     SkuGone(SkuId),
+    Location(Location),
+    /// The location goes; its rows of stock, all zero, stay.
+    LocationGone(LocationId),
     Order(Order),
     Document(DocumentId),
 }
@@ -63,7 +68,7 @@ impl Model {
         let mut entries = Vec::new();
         for (movement, position) in plan.movements.into_iter().zip(self.next_position(moment.revision)..) {
             let before = stock.get(&movement.key).copied().unwrap_or_else(|| self.stock_at(&movement.key));
-            let after = moved(before, &movement, moment.revision)?;
+            let after = moved(before, &movement, moment.version())?;
             stock.insert(movement.key.clone(), after);
             entries.push(ledger_entry(moment, position, movement, after));
         }
@@ -95,6 +100,12 @@ impl Model {
                 self.skus.remove(&sku);
                 self.stock.retain(|key, _| key.sku != sku);
             }
+            Row::Location(location) => {
+                self.locations.insert(location.id.clone(), location);
+            }
+            Row::LocationGone(location) => {
+                self.locations.remove(&location);
+            }
             Row::Order(order) => self.write_order(order),
             Row::Document(id) => {
                 let document = Document { id: id.clone(), revision: moment.revision };
@@ -104,8 +115,8 @@ impl Model {
     }
 }
 
-/// The stock after a movement.
-pub(crate) fn moved(stock: Stock, movement: &Movement, revision: Revision) -> Result<Stock, Rejection> {
+/// The stock after a movement. "Of the last change": a movement from nowhere to nowhere is one too.
+pub(crate) fn moved(stock: Stock, movement: &Movement, version: Version) -> Result<Stock, Rejection> {
     let Movement { from, to, quantity, .. } = movement;
     assert!(*quantity >= 1, "a movement of {quantity} units");
     let mut buckets = stock.buckets();
@@ -121,7 +132,7 @@ pub(crate) fn moved(stock: Stock, movement: &Movement, revision: Revision) -> Re
         }
     }
     // "on_hand is the sum of the buckets and doesn't overflow" (I1).
-    Stock::from_buckets(buckets, revision).ok_or(Rejection::QuantityOverflow)
+    Stock::from_buckets(buckets, version).ok_or(Rejection::QuantityOverflow)
 }
 
 /// "Ledger entry: log index and position, log time, SKU, location, from and to bucket, quantity, reason, actor,

@@ -3,7 +3,8 @@
 use stockade_state_machine::Change;
 use stockade_state_machine::command::Origin;
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::location::Location;
 use stockade_state_machine::order::{Order, OrderState};
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::sku::Sku;
@@ -20,6 +21,12 @@ impl Model {
             }
             Change::Sku(id, None) => {
                 self.skus.remove(id);
+            }
+            Change::Location(id, Some(location)) => {
+                self.locations.insert(id.clone(), location.clone());
+            }
+            Change::Location(id, None) => {
+                self.locations.remove(id);
             }
             Change::Stock(key, Some(stock)) => {
                 self.stock.insert(key.clone(), *stock);
@@ -53,6 +60,11 @@ impl Model {
     /// A SKU.
     pub fn sku(&self, id: &SkuId) -> Option<&Sku> {
         self.skus.get(id)
+    }
+
+    /// A location.
+    pub fn location(&self, id: &LocationId) -> Option<&Location> {
+        self.locations.get(id)
     }
 
     /// The row of a SKU at a location; `None` where nothing was booked since the SKU is there.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::RngExt as _;
+use stockade_consensus::Role;
 use stockade_env::place;
 use tokio::time::Instant;
 
@@ -24,6 +25,9 @@ pub(crate) enum Act {
     PowerCut,
     /// A process stands still.
     Pause,
+    /// The leader is cut off, and killed perhaps, at the moment when the next write is acknowledged: its followers may not know
+    /// yet that they have it.
+    Ambush,
     /// Links of one node are cut, in one direction or both.
     Cut,
     /// Many links are cut at once, in a shape.
@@ -50,10 +54,11 @@ pub(crate) enum Act {
 
 impl Act {
     /// Those of which a run has some and lacks others.
-    pub(crate) const SWARM: [Self; 13] = [
+    pub(crate) const SWARM: [Self; 14] = [
         Self::Kill,
         Self::PowerCut,
         Self::Pause,
+        Self::Ambush,
         Self::Cut,
         Self::Partition,
         Self::DiskError,
@@ -96,6 +101,10 @@ impl World {
                 act!(self.trace, "node {} stands still", machine.id());
                 machine.pause();
             }
+            Act::Ambush => {
+                act!(self.trace, "an ambush is laid for the leader");
+                self.ambush = true;
+            }
             Act::Cut => self.cut(machine.id()),
             Act::Partition => self.partition(),
             Act::DiskError => {
@@ -124,6 +133,28 @@ impl World {
                 self.rush.send_replace(Instant::now() + lasts);
             }
             Act::Repair => self.repair(),
+        }
+    }
+
+    /// Somebody was told that a write is safe: the leader's word must be good without it.
+    pub(crate) fn spring_ambush(&mut self) {
+        self.ambush = false;
+        let leads = |machine: &&Machine| {
+            let status = machine.node().map(|node| node.status());
+            status.filter(|status| status.role == Role::Leader).map(|status| status.term)
+        };
+        let Some(leader) = self.machines.iter().filter(|machine| leads(machine).is_some()).max_by_key(leads)
+        else {
+            return;
+        };
+        let (leader, dies) = (leader.clone(), self.random.random_bool(0.5));
+        act!(self.trace, "node {} leads, is cut off as it acknowledges (killed {dies})", leader.id());
+        for other in self.ids().into_iter().filter(|other| *other != leader.id()) {
+            self.network.cut(leader.id(), other);
+            self.network.cut(other, leader.id());
+        }
+        if dies {
+            leader.kill();
         }
     }
 

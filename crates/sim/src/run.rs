@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::members::UnderWay;
 use crate::network::Network;
 use crate::settings::Settings;
-use crate::shoppers;
+use crate::shoppers::{self, Market};
 use crate::trace::{Trace, act, note};
 use crate::watcher::Watcher;
 
@@ -75,6 +75,10 @@ pub(crate) struct World {
     pub(crate) founded: bool,
     /// Until when shoppers call without a pause.
     pub(crate) rush: watch::Sender<Instant>,
+    /// Writes that were acknowledged.
+    told: watch::Sender<u64>,
+    /// Something happens to the leader with the next of them.
+    pub(crate) ambush: bool,
     watcher: Watcher,
     diary: Diary,
     pub(crate) acts: u64,
@@ -98,6 +102,8 @@ impl World {
             renewal: None,
             founded: false,
             rush: watch::Sender::new(Instant::now()),
+            told: watch::Sender::new(0),
+            ambush: false,
             acts: 0,
             violations: Vec::new(),
             seed,
@@ -119,8 +125,16 @@ impl World {
         let recorder = self.diary.recorder()?;
         let shoppers: Vec<_> = (0..self.settings.shoppers)
             .map(|number| {
-                let rush = self.rush.subscribe();
-                shoppers::start(number, self.seed, &self.settings, &self.network, recorder.clone(), rush, end)
+                let market = Market { rush: self.rush.subscribe(), told: self.told.clone() };
+                shoppers::start(
+                    number,
+                    self.seed,
+                    &self.settings,
+                    &self.network,
+                    recorder.clone(),
+                    market,
+                    end,
+                )
             })
             .collect();
         self.suffer(end).await;
@@ -149,9 +163,14 @@ impl World {
     /// Lets time go by, and looks at the cluster whenever something has arrived anywhere.
     async fn pass(&mut self, pause: Duration) {
         let end = Instant::now() + pause;
+        let mut told = self.told.subscribe();
         while Instant::now() < end {
-            // Where nothing arrives it is time to look all the same.
-            let _ = timeout_at(end, self.network.arrival()).await;
+            tokio::select! {
+                biased;
+                _ = told.changed(), if self.ambush => self.spring_ambush(),
+                // Where nothing arrives it is time to look all the same.
+                _ = timeout_at(end, self.network.arrival()) => {}
+            }
             self.watcher.look(&self.machines).await;
         }
     }
@@ -177,6 +196,7 @@ impl World {
     /// All faults end.
     async fn heal(&mut self) {
         act!(self.trace, "all faults end");
+        self.ambush = false;
         self.network.heal();
         self.network.calm();
         for machine in &self.machines {

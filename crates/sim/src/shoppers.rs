@@ -30,11 +30,18 @@ struct Shopper {
     random: SmallRng,
     settings: Settings,
     number: u64,
-    /// Until when everybody wants to buy.
-    rush: watch::Receiver<Instant>,
+    market: Market,
     orders: Vec<String>,
     /// Requests whose fate is not known.
     unknown: Vec<String>,
+}
+
+/// What a shopper hears of the world, and the world of shoppers.
+pub(crate) struct Market {
+    /// Until when everybody wants to buy.
+    pub(crate) rush: watch::Receiver<Instant>,
+    /// Writes that were acknowledged.
+    pub(crate) told: watch::Sender<u64>,
 }
 
 /// Lets one shopper call until `end`.
@@ -44,7 +51,7 @@ pub(crate) fn start(
     settings: &Settings,
     network: &Network,
     recorder: Recorder,
-    rush: watch::Receiver<Instant>,
+    market: Market,
     end: Instant,
 ) -> tokio::task::JoinHandle<()> {
     let place = Place::new(seed ^ (number << 16) ^ 0x0b0b);
@@ -64,13 +71,17 @@ pub(crate) fn start(
             }
         };
         let (orders, unknown) = (Vec::new(), Vec::new());
-        let shopper = Shopper { client, random, settings, number, rush, orders, unknown };
+        let shopper = Shopper { client, random, settings, number, market, orders, unknown };
         shopper.shop(end).await;
     })
 }
 
 impl Shopper {
     async fn shop(mut self, end: Instant) {
+        let location = v1::Location { location_id: LOCATION.to_owned(), ..Default::default() };
+        let request = v1::CreateLocationRequest { location: Some(location), ..Default::default() };
+        let answer = self.client.create_location(request).await.map(|_| ());
+        self.note_fate(&answer);
         for sku in 0..self.settings.skus {
             let sku = v1::Sku { sku_id: sku_name(sku), display_name: String::new(), ..Default::default() };
             let request = v1::CreateSkuRequest { sku: Some(sku), ..Default::default() };
@@ -82,7 +93,7 @@ impl Shopper {
             calls += 1;
             self.call(calls).await;
             let think = self.random.random_range(Duration::ZERO..=self.settings.think);
-            if *self.rush.borrow() < Instant::now() {
+            if *self.market.rush.borrow() < Instant::now() {
                 sleep(think).await;
             }
         }
@@ -110,11 +121,12 @@ impl Shopper {
             0 => String::new(),
             len => self.orders[self.random.random_range(0..len)].clone(),
         };
-        let asked = match self.random.random_range(0..10) {
+        let location_id = LOCATION.to_owned();
+        let asked = match self.random.random_range(0..14) {
             0..=1 => Asked::Receive(v1::ReceiveStockRequest {
                 request_id,
                 sku_id,
-                location_id: LOCATION.to_owned(),
+                location_id,
                 quantity,
                 ..Default::default()
             }),
@@ -137,7 +149,33 @@ impl Shopper {
                 Asked::Ship(v1::ShipOrderRequest { request_id, order_id, ..Default::default() })
             }
             7 if !order_id.is_empty() => Asked::Cancel(v1::CancelOrderRequest { request_id, order_id }),
-            _ => Asked::Look(v1::GetStockRequest { sku_id, location_id: LOCATION.to_owned() }),
+            8 => Asked::Set(v1::SetStockRequest {
+                request_id,
+                sku_id,
+                location_id,
+                quantity,
+                expected_quantity: self.random.random_bool(0.7).then(|| self.random.random_range(0..4)),
+                reason: v1::Reason::CycleCount.into(),
+                ..Default::default()
+            }),
+            9 => Asked::Move(v1::MoveStockRequest {
+                request_id,
+                sku_id,
+                location_id,
+                to_bucket: v1::Bucket::Damaged.into(),
+                quantity,
+                reason: v1::Reason::Damaged.into(),
+                ..Default::default()
+            }),
+            10 => {
+                let sku = v1::Sku { sku_id, max_per_order: quantity + 1, ..Default::default() };
+                Asked::Limit(v1::UpdateSkuRequest { request_id, sku: Some(sku), ..Default::default() })
+            }
+            11 => {
+                let sku_ids = (0..self.settings.skus).map(sku_name).collect();
+                Asked::Availability(v1::GetAvailabilityRequest { sku_ids, ..Default::default() })
+            }
+            _ => Asked::Look(v1::GetStockRequest { sku_id, location_id }),
         };
         if self.random.random_range(0..1_000) < self.settings.doubled_per_mille {
             let (first, second) = tokio::join!(asked.put_to(&self.client), asked.put_to(&self.client));
@@ -146,6 +184,9 @@ impl Shopper {
         } else {
             let answer = asked.put_to(&self.client).await;
             self.note_fate(&answer);
+            if answer.is_ok() && !asked.is_look() {
+                self.market.told.send_modify(|told| *told += 1);
+            }
         }
     }
 
@@ -163,6 +204,10 @@ enum Asked {
     Confirm(v1::ConfirmOrderRequest),
     Ship(v1::ShipOrderRequest),
     Cancel(v1::CancelOrderRequest),
+    Set(v1::SetStockRequest),
+    Move(v1::MoveStockRequest),
+    Limit(v1::UpdateSkuRequest),
+    Availability(v1::GetAvailabilityRequest),
     Look(v1::GetStockRequest),
 }
 
@@ -174,8 +219,16 @@ impl Asked {
             Self::Confirm(request) => client.confirm_order(request.clone()).await.map(|_| ()),
             Self::Ship(request) => client.ship_order(request.clone()).await.map(|_| ()),
             Self::Cancel(request) => client.cancel_order(request.clone()).await.map(|_| ()),
+            Self::Set(request) => client.set_stock(request.clone()).await.map(|_| ()),
+            Self::Move(request) => client.move_stock(request.clone()).await.map(|_| ()),
+            Self::Limit(request) => client.update_sku(request.clone()).await.map(|_| ()),
+            Self::Availability(request) => client.get_availability(request.clone()).await.map(|_| ()),
             Self::Look(request) => client.get_stock(request.clone()).await.map(|_| ()),
         }
+    }
+
+    fn is_look(&self) -> bool {
+        matches!(self, Self::Look(_) | Self::Availability(_))
     }
 }
 

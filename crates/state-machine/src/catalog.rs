@@ -1,11 +1,13 @@
 //! SKUs: create, update, delete.
 
+use crate::check::WRONG_SKU_LIMITS;
 use crate::command::{CreateSku, DeleteSku, UpdateSku};
 use crate::draft::Draft;
 use crate::outcome::Outcome;
 use crate::rejection::{Rejection, Resource};
-use crate::sku::Sku;
+use crate::sku::{Sku, SkuDetails};
 use crate::stock::StockKey;
+use crate::version::Version;
 
 pub(crate) fn create(draft: &mut Draft<'_>, command: &CreateSku) -> Result<Outcome, Rejection> {
     if draft.sku(&command.sku).is_some() {
@@ -14,35 +16,44 @@ pub(crate) fn create(draft: &mut Draft<'_>, command: &CreateSku) -> Result<Outco
     let context = draft.context();
     let sku = Sku {
         id: command.sku.clone(),
-        display_name: command.display_name.clone(),
+        details: command.details.clone(),
         created: context.now,
         updated: context.now,
-        revision: context.revision,
+        version: context.version,
     };
     draft.put_sku(&command.sku, Some(sku.clone()));
     Ok(Outcome::SkuCreated(sku))
 }
 
 pub(crate) fn update(draft: &mut Draft<'_>, command: &UpdateSku) -> Result<Outcome, Rejection> {
-    let old = draft.sku(&command.sku).ok_or_else(|| not_found(&command.sku))?;
-    let context = draft.context();
-    let sku = Sku {
-        display_name: command.display_name.clone().unwrap_or_else(|| old.display_name.clone()),
-        updated: context.now,
-        revision: context.revision,
-        ..old.clone()
+    let old = draft.known_sku(&command.sku)?;
+    expect_version(command.expected, old.version, || Resource::Sku(command.sku.clone()))?;
+    let (kept, change) = (&old.details, command.change.clone());
+    let details = SkuDetails {
+        display_name: change.display_name.unwrap_or_else(|| kept.display_name.clone()),
+        untracked: change.untracked.unwrap_or(kept.untracked),
+        min_per_order: change.min_per_order.unwrap_or(kept.min_per_order),
+        max_per_order: change.max_per_order.unwrap_or(kept.max_per_order),
+        attributes: change.attributes.unwrap_or_else(|| kept.attributes.clone()),
     };
+    // Each bound was checked by itself; together with what stays they may leave nothing that could be ordered.
+    if !details.limits_fit() {
+        return Err(Rejection::Malformed(WRONG_SKU_LIMITS));
+    }
+    let context = draft.context();
+    let sku = Sku { details, updated: context.now, version: context.version, ..old.clone() };
     draft.put_sku(&command.sku, Some(sku.clone()));
     Ok(Outcome::SkuUpdated(sku))
 }
 
 pub(crate) fn delete(draft: &mut Draft<'_>, command: &DeleteSku) -> Result<Outcome, Rejection> {
-    draft.sku(&command.sku).ok_or_else(|| not_found(&command.sku))?;
-    let in_use = draft.locations_of(&command.sku).find(|(_, stock)| stock.on_hand() > 0);
+    let old = draft.known_sku(&command.sku)?;
+    expect_version(command.expected, old.version, || Resource::Sku(command.sku.clone()))?;
+    let in_use = draft.stock_of(&command.sku).find(|(_, stock)| stock.on_hand() > 0);
     if let Some((location, _)) = in_use {
         return Err(Rejection::SkuInUse { sku: command.sku.clone(), location: location.clone() });
     }
-    let locations: Vec<_> = draft.locations_of(&command.sku).map(|(location, _)| location.clone()).collect();
+    let locations: Vec<_> = draft.stock_of(&command.sku).map(|(location, _)| location.clone()).collect();
     for location in locations {
         draft.remove_stock(&StockKey { sku: command.sku.clone(), location });
     }
@@ -50,6 +61,16 @@ pub(crate) fn delete(draft: &mut Draft<'_>, command: &DeleteSku) -> Result<Outco
     Ok(Outcome::SkuDeleted)
 }
 
-pub(crate) fn not_found(sku: &crate::ids::SkuId) -> Rejection {
-    Rejection::NotFound(Resource::Sku(sku.clone()))
+/// Refuses a change of a row that has changed since the caller saw it.
+pub(crate) fn expect_version(
+    expected: Option<Version>,
+    current: Version,
+    resource: impl FnOnce() -> Resource,
+) -> Result<(), Rejection> {
+    match expected {
+        Some(expected) if expected != current => {
+            Err(Rejection::EtagMismatch { resource: resource(), current })
+        }
+        Some(_) | None => Ok(()),
+    }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::command::Origin;
 use crate::document::Document;
-use crate::ids::{DocumentId, OrderId, SkuId};
+use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
 use crate::ledger::LedgerEntry;
+use crate::location::Location;
 use crate::order::Order;
 use crate::request::RequestRecord;
 use crate::sku::Sku;
@@ -17,6 +18,8 @@ use crate::time::LogTime;
 pub enum Change {
     /// A SKU; `None` where it is gone.
     Sku(SkuId, Option<Sku>),
+    /// A location; `None` where it is gone.
+    Location(LocationId, Option<Location>),
     /// Stock at a location; `None` where the SKU is gone.
     Stock(StockKey, Option<Stock>),
     /// An order.

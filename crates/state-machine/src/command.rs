@@ -1,12 +1,18 @@
 //! Commands: what a caller or the system wants done. The gateway reports every field that is out of bounds at once;
 //! execution checks the bounds again ([`Command::check`]), because it must not panic whatever stands in the log.
 
+use std::collections::BTreeMap;
+
 use crate::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
 use crate::ledger::Reason;
-use crate::limits;
+use crate::location::LocationDetails;
 use crate::order::Currency;
+use crate::sku::SkuDetails;
 use crate::stock::Bucket;
 use crate::time::LogTime;
+use crate::version::Version;
+
+pub use crate::check::MALFORMED_RULES;
 
 /// One entry of the log: commands that share an index and a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +56,20 @@ pub enum Command {
     UpdateSku(UpdateSku),
     /// A SKU goes.
     DeleteSku(DeleteSku),
+    /// A location is born.
+    CreateLocation(CreateLocation),
+    /// A location changes.
+    UpdateLocation(UpdateLocation),
+    /// A location goes.
+    DeleteLocation(DeleteLocation),
     /// Goods come in.
     ReceiveStock(ReceiveStock),
-    /// A bucket is corrected.
+    /// A bucket is corrected by a difference.
     AdjustStock(AdjustStock),
+    /// A bucket is set to a quantity.
+    SetStock(SetStock),
+    /// Units go from one bucket to another.
+    MoveStock(MoveStock),
     /// An order is taken, its units held.
     PlaceOrder(PlaceOrder),
     /// An order is paid.
@@ -75,8 +91,8 @@ pub enum Command {
 pub struct CreateSku {
     /// Its name.
     pub sku: SkuId,
-    /// For people.
-    pub display_name: String,
+    /// What is said of it.
+    pub details: SkuDetails,
 }
 
 /// See [`Command::UpdateSku`].
@@ -84,8 +100,21 @@ pub struct CreateSku {
 pub struct UpdateSku {
     /// Which.
     pub sku: SkuId,
-    /// The new name; `None` leaves it.
+    /// The version that the caller saw, where it must be that one.
+    pub expected: Option<Version>,
+    /// What changes.
+    pub change: SkuChange,
+}
+
+/// What changes of a SKU's details; `None` leaves a field as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the fields are those of `SkuDetails`")]
+pub struct SkuChange {
     pub display_name: Option<String>,
+    pub untracked: Option<bool>,
+    pub min_per_order: Option<i64>,
+    pub max_per_order: Option<i64>,
+    pub attributes: Option<BTreeMap<String, String>>,
 }
 
 /// See [`Command::DeleteSku`].
@@ -93,6 +122,47 @@ pub struct UpdateSku {
 pub struct DeleteSku {
     /// Which.
     pub sku: SkuId,
+    /// The version that the caller saw, where it must be that one.
+    pub expected: Option<Version>,
+}
+
+/// See [`Command::CreateLocation`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateLocation {
+    /// Its name.
+    pub location: LocationId,
+    /// What is said of it.
+    pub details: LocationDetails,
+}
+
+/// See [`Command::UpdateLocation`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateLocation {
+    /// Which.
+    pub location: LocationId,
+    /// The version that the caller saw, where it must be that one.
+    pub expected: Option<Version>,
+    /// What changes.
+    pub change: LocationChange,
+}
+
+/// What changes of a location's details; `None` leaves a field as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the fields are those of `LocationDetails`")]
+pub struct LocationChange {
+    pub display_name: Option<String>,
+    pub zone: Option<String>,
+    pub priority: Option<u32>,
+    pub disabled: Option<bool>,
+}
+
+/// See [`Command::DeleteLocation`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteLocation {
+    /// Which.
+    pub location: LocationId,
+    /// The version that the caller saw, where it must be that one.
+    pub expected: Option<Version>,
 }
 
 /// See [`Command::ReceiveStock`].
@@ -121,6 +191,48 @@ pub struct AdjustStock {
     pub bucket: Bucket,
     /// Units, not 0.
     pub delta: i64,
+    /// One that a caller may give.
+    pub reason: Reason,
+    /// The caller's number.
+    pub document: Option<DocumentId>,
+    /// Kept in the ledger.
+    pub reference: String,
+}
+
+/// See [`Command::SetStock`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetStock {
+    /// What.
+    pub sku: SkuId,
+    /// Where.
+    pub location: LocationId,
+    /// Not `Reserved` or `Committed`: those belong to orders.
+    pub bucket: Bucket,
+    /// Units that are to be there, 0 to [`MAX_STOCK_CHANGE`](crate::limits::MAX_STOCK_CHANGE).
+    pub quantity: i64,
+    /// Units that must be there before, where the caller says so.
+    pub expected: Option<i64>,
+    /// One that a caller may give.
+    pub reason: Reason,
+    /// The caller's number.
+    pub document: Option<DocumentId>,
+    /// Kept in the ledger.
+    pub reference: String,
+}
+
+/// See [`Command::MoveStock`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveStock {
+    /// What.
+    pub sku: SkuId,
+    /// Where.
+    pub location: LocationId,
+    /// Not `Reserved` or `Committed`: those belong to orders.
+    pub from: Bucket,
+    /// Another one, and none that belongs to orders.
+    pub to: Bucket,
+    /// Units, 1 to [`MAX_STOCK_CHANGE`](crate::limits::MAX_STOCK_CHANGE).
+    pub quantity: i64,
     /// One that a caller may give.
     pub reason: Reason,
     /// The caller's number.
@@ -245,8 +357,13 @@ impl Command {
             Self::CreateSku(_)
             | Self::UpdateSku(_)
             | Self::DeleteSku(_)
+            | Self::CreateLocation(_)
+            | Self::UpdateLocation(_)
+            | Self::DeleteLocation(_)
             | Self::ReceiveStock(_)
             | Self::AdjustStock(_)
+            | Self::SetStock(_)
+            | Self::MoveStock(_)
             | Self::ExpireDue(_)
             | Self::AbandonRequest => None,
         }
@@ -257,10 +374,15 @@ impl Command {
         match self {
             Self::ReceiveStock(command) => command.document.as_ref(),
             Self::AdjustStock(command) => command.document.as_ref(),
+            Self::SetStock(command) => command.document.as_ref(),
+            Self::MoveStock(command) => command.document.as_ref(),
             Self::ReturnOrder(command) => command.document.as_ref(),
             Self::CreateSku(_)
             | Self::UpdateSku(_)
             | Self::DeleteSku(_)
+            | Self::CreateLocation(_)
+            | Self::UpdateLocation(_)
+            | Self::DeleteLocation(_)
             | Self::PlaceOrder(_)
             | Self::ConfirmOrder(_)
             | Self::ShipOrder(_)
@@ -269,84 +391,4 @@ impl Command {
             | Self::AbandonRequest => None,
         }
     }
-
-    /// Checks every bound that doesn't depend on state; says which one is broken.
-    pub fn check(&self) -> Result<(), &'static str> {
-        match self {
-            Self::CreateSku(command) => check_display_name(&command.display_name),
-            Self::UpdateSku(command) => command.display_name.as_deref().map_or(Ok(()), check_display_name),
-            Self::ReceiveStock(command) => {
-                ensure((1..=limits::MAX_STOCK_CHANGE).contains(&command.quantity), "quantity out of range")?;
-                check_reference(&command.reference)
-            }
-            Self::AdjustStock(command) => {
-                let range = -limits::MAX_STOCK_CHANGE..=limits::MAX_STOCK_CHANGE;
-                ensure(command.delta != 0 && range.contains(&command.delta), "delta out of range")?;
-                ensure(
-                    !matches!(command.bucket, Bucket::Reserved | Bucket::Committed),
-                    "bucket belongs to orders",
-                )?;
-                ensure(!command.reason.is_system(), "reason is the system's")?;
-                check_reference(&command.reference)
-            }
-            Self::PlaceOrder(command) => {
-                check_line_count(command.lines.len())?;
-                let hold = limits::MIN_HOLD_US..=limits::MAX_HOLD_US;
-                ensure(hold.contains(&command.hold_us), "hold out of range")?;
-                command.lines.iter().try_for_each(|line| {
-                    check_quantity(line.quantity)?;
-                    let price = 0..=limits::MAX_UNIT_PRICE_MINOR;
-                    ensure(price.contains(&line.unit_price_minor), "price out of range")
-                })
-            }
-            Self::ConfirmOrder(command) => check_reference(&command.payment_reference),
-            Self::ShipOrder(command) => {
-                ensure(command.lines.len() <= limits::MAX_LINES, "too many lines")?;
-                check_reference(&command.tracking_number)?;
-                command.lines.iter().try_for_each(|line| check_quantity(line.quantity))
-            }
-            Self::ReturnOrder(command) => {
-                check_line_count(command.lines.len())?;
-                command.lines.iter().try_for_each(|line| check_quantity(line.quantity))
-            }
-            Self::DeleteSku(_) | Self::CancelOrder(_) | Self::ExpireDue(_) | Self::AbandonRequest => Ok(()),
-        }
-    }
-}
-
-/// Every rule that [`Command::check`] can name. Refusals are kept with the rule's text, so a text never changes and
-/// never leaves the list.
-pub const MALFORMED_RULES: [&str; 11] = [
-    "display name too long",
-    "quantity out of range",
-    "reference too long",
-    "delta out of range",
-    "bucket belongs to orders",
-    "reason is the system's",
-    "number of lines out of range",
-    "hold out of range",
-    "quantity of a line out of range",
-    "price out of range",
-    "too many lines",
-];
-
-fn ensure(holds: bool, rule: &'static str) -> Result<(), &'static str> {
-    debug_assert!(MALFORMED_RULES.contains(&rule), "the list lacks {rule:?}");
-    if holds { Ok(()) } else { Err(rule) }
-}
-
-fn check_display_name(name: &str) -> Result<(), &'static str> {
-    ensure(name.len() <= limits::MAX_DISPLAY_NAME_LEN, "display name too long")
-}
-
-fn check_reference(reference: &str) -> Result<(), &'static str> {
-    ensure(reference.len() <= limits::MAX_REFERENCE_LEN, "reference too long")
-}
-
-fn check_line_count(count: usize) -> Result<(), &'static str> {
-    ensure((1..=limits::MAX_LINES).contains(&count), "number of lines out of range")
-}
-
-fn check_quantity(quantity: i64) -> Result<(), &'static str> {
-    ensure((1..=limits::MAX_LINE_QUANTITY).contains(&quantity), "quantity of a line out of range")
 }

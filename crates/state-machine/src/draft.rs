@@ -1,6 +1,7 @@
 //! A draft: what one command would change. It reads its own writes; dropped, it never was.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::change::Change;
@@ -8,18 +9,20 @@ use crate::command::Origin;
 use crate::document::Document;
 use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
 use crate::ledger::{LedgerEntry, Reason};
+use crate::location::Location;
 use crate::order::Order;
-use crate::rejection::Rejection;
-use crate::revision::Revision;
+use crate::rejection::{Rejection, Resource};
 use crate::sku::Sku;
 use crate::state::State;
 use crate::stock::{Bucket, Stock, StockKey};
 use crate::time::LogTime;
+use crate::version::Version;
 
 /// Where and when a command runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'a> {
-    pub(crate) revision: Revision,
+    /// Of every row that the command changes.
+    pub(crate) version: Version,
     pub(crate) now: LogTime,
     pub(crate) origin: Option<&'a Origin>,
 }
@@ -52,26 +55,44 @@ impl<'a> Movement<'a> {
 /// The changes of one command, not yet taken in.
 ///
 /// Invariants:
-/// - `stock` holds every stock row that was touched, as it is now.
-/// - Every movement of units in `stock` has its entry in `changes`, in order (I6).
+/// - A row that was touched stands here as it is now; `None` where it is gone. What isn't here is as in `state`.
+/// - Every movement of units in `stock` has its entry in `ledger`, in order (I6).
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     state: &'a State,
     context: Context<'a>,
     ledger_position: u32,
+    skus: BTreeMap<SkuId, Option<Sku>>,
+    locations: BTreeMap<LocationId, Option<Location>>,
     stock: BTreeMap<StockKey, Option<Stock>>,
-    changes: Vec<Change>,
+    orders: BTreeMap<OrderId, Arc<Order>>,
+    documents: BTreeMap<DocumentId, Document>,
+    ledger: Vec<LedgerEntry>,
 }
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(state: &'a State, context: Context<'a>, ledger_position: u32) -> Self {
-        Self { state, context, ledger_position, stock: BTreeMap::new(), changes: Vec::new() }
+        Self {
+            state,
+            context,
+            ledger_position,
+            skus: BTreeMap::new(),
+            locations: BTreeMap::new(),
+            stock: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            ledger: Vec::new(),
+        }
     }
 
     /// The changes, and the position of the next ledger entry of this revision.
     pub(crate) fn finish(self) -> (Vec<Change>, u32) {
-        let mut changes = self.changes;
+        let mut changes: Vec<Change> = self.ledger.into_iter().map(Change::Ledger).collect();
+        changes.extend(self.skus.into_iter().map(|(id, sku)| Change::Sku(id, sku)));
+        changes.extend(self.locations.into_iter().map(|(id, location)| Change::Location(id, location)));
         changes.extend(self.stock.into_iter().map(|(key, stock)| Change::Stock(key, stock)));
+        changes.extend(self.orders.into_iter().map(|(id, order)| Change::Order(id, order)));
+        changes.extend(self.documents.into_iter().map(|(id, document)| Change::Document(id, document)));
         (changes, self.ledger_position)
     }
 
@@ -79,37 +100,62 @@ impl<'a> Draft<'a> {
         self.context
     }
 
-    pub(crate) fn sku(&self, id: &SkuId) -> Option<&'a Sku> {
-        self.state.sku(id)
+    pub(crate) fn sku(&self, id: &SkuId) -> Option<&Sku> {
+        match self.skus.get(id) {
+            Some(touched) => touched.as_ref(),
+            None => self.state.sku(id),
+        }
+    }
+
+    /// The SKU, or the refusal of a command that names it.
+    pub(crate) fn known_sku(&self, id: &SkuId) -> Result<&Sku, Rejection> {
+        self.sku(id).ok_or_else(|| Rejection::NotFound(Resource::Sku(id.clone())))
     }
 
     pub(crate) fn put_sku(&mut self, id: &SkuId, sku: Option<Sku>) {
-        self.changes.push(Change::Sku(id.clone(), sku));
+        self.skus.insert(id.clone(), sku);
     }
 
-    pub(crate) fn order(&self, id: &OrderId) -> Option<&'a Arc<Order>> {
-        self.state.order(id)
+    pub(crate) fn location(&self, id: &LocationId) -> Option<&Location> {
+        match self.locations.get(id) {
+            Some(touched) => touched.as_ref(),
+            None => self.state.location(id),
+        }
     }
 
+    /// The location, or the refusal of a command that names it.
+    pub(crate) fn known_location(&self, id: &LocationId) -> Result<&Location, Rejection> {
+        self.location(id).ok_or_else(|| Rejection::NotFound(Resource::Location(id.clone())))
+    }
+
+    pub(crate) fn put_location(&mut self, id: &LocationId, location: Option<Location>) {
+        self.locations.insert(id.clone(), location);
+    }
+
+    pub(crate) fn order(&self, id: &OrderId) -> Option<&Arc<Order>> {
+        self.orders.get(id).or_else(|| self.state.order(id))
+    }
+
+    /// Unpaid orders whose time is over, the longest due first.
     pub(crate) fn due_orders(&self) -> impl Iterator<Item = &'a OrderId> + use<'a> {
         self.state.due_orders()
     }
 
-    /// Stamps the order with this revision and time and takes it in.
+    /// Stamps the order with this version and time and takes it in.
     pub(crate) fn put_order(&mut self, mut order: Order) {
-        order.revision = self.context.revision;
+        order.version = self.context.version;
         order.updated = self.context.now;
-        self.changes.push(Change::Order(order.id.clone(), Arc::new(order)));
+        self.orders.insert(order.id.clone(), Arc::new(order));
     }
 
     /// Books a document; refused where its number is taken.
     pub(crate) fn book(&mut self, document: Option<&DocumentId>) -> Result<(), Rejection> {
         let Some(id) = document else { return Ok(()) };
-        if self.state.document(id).is_some() {
-            return Err(Rejection::AlreadyExists(crate::rejection::Resource::Document(id.clone())));
+        if self.documents.contains_key(id) || self.state.document(id).is_some() {
+            return Err(Rejection::AlreadyExists(Resource::Document(id.clone())));
         }
-        let document = Document { id: id.clone(), revision: self.context.revision };
-        self.changes.push(Change::Document(id.clone(), document));
+        let document = Document { id: id.clone(), revision: self.context.version.revision };
+        self.documents.insert(id.clone(), document);
         Ok(())
     }
 
@@ -120,9 +166,31 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The locations that have a stock row of the SKU, in order, with what is there now.
-    pub(crate) fn locations_of(&self, sku: &'a SkuId) -> impl Iterator<Item = (&'a LocationId, Stock)> {
-        self.state.stock_of(sku, None).map(|(key, _)| (&key.location, self.stock(key)))
+    /// The stock of a SKU at every location that has a row of it, in order.
+    pub(crate) fn stock_of<'d>(&'d self, sku: &'d SkuId) -> impl Iterator<Item = (&'d LocationId, Stock)> {
+        let mut kept = self.state.stock_of(sku, None).map(|(key, _)| key).peekable();
+        let first = StockKey { sku: sku.clone(), location: LocationId::first() };
+        let touched = self.stock.range((Bound::Included(first), Bound::Unbounded)).map(|(key, _)| key);
+        let mut touched = touched.take_while(move |key| key.sku == *sku).peekable();
+        let keys = std::iter::from_fn(move || match (kept.peek(), touched.peek()) {
+            (Some(one), Some(other)) if one > other => touched.next(),
+            (Some(one), other) => {
+                if Some(one) == other {
+                    touched.next();
+                }
+                kept.next()
+            }
+            (None, _) => touched.next(),
+        });
+        keys.filter(|key| self.stock.get(*key) != Some(&None)).map(|key| (&key.location, self.stock(key)))
+    }
+
+    /// A SKU of which a location has units, if there is one.
+    pub(crate) fn any_stock_at(&self, location: &LocationId) -> Option<SkuId> {
+        let touched = self.stock.keys().filter(|key| key.location == *location).map(|key| &key.sku);
+        let key = |sku: &SkuId| StockKey { sku: sku.clone(), location: location.clone() };
+        let mut skus = self.state.skus_at(location, None).chain(touched);
+        skus.find(|sku| self.stock(&key(sku)).on_hand() > 0).cloned()
     }
 
     /// Forgets a stock row that holds nothing.
@@ -142,10 +210,10 @@ impl<'a> Draft<'a> {
         if let Some(to) = movement.to {
             stock.add(to, movement.quantity)?;
         }
-        stock.revision = self.context.revision;
+        stock.version = self.context.version;
         let origin = self.context.origin;
-        self.changes.push(Change::Ledger(LedgerEntry {
-            revision: self.context.revision,
+        self.ledger.push(LedgerEntry {
+            revision: self.context.version.revision,
             position: self.ledger_position,
             time: self.context.now,
             sku: key.sku.clone(),
@@ -160,7 +228,7 @@ impl<'a> Draft<'a> {
             document: movement.document.cloned(),
             reference: movement.reference.to_owned(),
             balances: stock,
-        }));
+        });
         self.ledger_position += 1;
         self.stock.insert(key.clone(), Some(stock));
         Ok(())

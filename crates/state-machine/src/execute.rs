@@ -8,6 +8,7 @@ use crate::expiry;
 use crate::fulfilment;
 use crate::inventory;
 use crate::limits;
+use crate::locations;
 use crate::order::OrderState;
 use crate::outcome::{Outcome, Reply};
 use crate::placement;
@@ -17,6 +18,7 @@ use crate::returns;
 use crate::revision::Revision;
 use crate::state::State;
 use crate::time::LogTime;
+use crate::version::Version;
 
 /// What an entry brought about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +35,12 @@ impl State {
     /// The orders and documents that the entry names must be in memory if they exist at all.
     pub fn execute(&mut self, revision: Revision, entry: &Entry) -> Applied {
         self.advance_clock(entry.time);
-        let mut run = Run { state: self, revision, ledger_position: 0, changes: Vec::new() };
-        let replies =
-            (0_u32..).zip(&entry.requests).map(|(position, request)| run.execute(position, request));
+        let version = Version { revision, position: 0 };
+        let mut run = Run { state: self, version, ledger_position: 0, changes: Vec::new() };
+        let replies = (0_u32..).zip(&entry.requests).map(|(position, request)| {
+            run.version.position = position;
+            run.execute(request)
+        });
         let replies = replies.collect();
         let mut changes = run.changes;
         changes.push(Change::Clock(self.clock()));
@@ -46,19 +51,19 @@ impl State {
 /// The execution of one entry.
 struct Run<'a> {
     state: &'a mut State,
-    revision: Revision,
+    /// Of the command that is executed.
+    version: Version,
     ledger_position: u32,
     changes: Vec<Change>,
 }
 
 impl Run<'_> {
-    fn execute(&mut self, position: u32, request: &Request) -> Reply {
-        let decided_here =
-            |outcome, time| Reply { outcome, revision: self.revision, position, time, replayed: false };
+    fn execute(&mut self, request: &Request) -> Reply {
+        let Version { revision, position } = self.version;
+        let decided_here = |outcome, time| Reply { outcome, revision, position, time, replayed: false };
         let now = self.state.clock().now;
         let Some(origin) = &request.origin else {
-            let outcome = self.decide(None, request);
-            return Reply { outcome, revision: self.revision, position, time: now, replayed: false };
+            return decided_here(self.decide(None, request), now);
         };
         match self.state.request_status(origin) {
             RequestStatus::Decided(record) | RequestStatus::Abandoned(record) => {
@@ -80,16 +85,16 @@ impl Run<'_> {
         }
         let outcome = self.decide(Some(origin), request);
         if outcome != Outcome::Rejected(Rejection::RetryAfterExpiry) {
-            self.record(origin, position, request, outcome.clone());
+            self.record(origin, request, outcome.clone());
         }
-        Reply { outcome, revision: self.revision, position, time: now, replayed: false }
+        decided_here(outcome, now)
     }
 
     /// Refusals are recorded like successes: else a late copy could take effect after its caller was told no.
-    fn record(&mut self, origin: &Origin, position: u32, request: &Request, outcome: Outcome) {
+    fn record(&mut self, origin: &Origin, request: &Request, outcome: Outcome) {
+        let Version { revision, position } = self.version;
         let time = self.state.clock().now;
-        let record =
-            RequestRecord { content: request.content, outcome, revision: self.revision, position, time };
+        let record = RequestRecord { content: request.content, outcome, revision, position, time };
         self.take_in(vec![Change::Request(origin.clone(), Some(record))]);
         for _ in 0..limits::REQUEST_TRIM_BATCH {
             let Some(old) = self.state.pop_old_request() else { break };
@@ -125,8 +130,13 @@ impl Run<'_> {
             Command::CreateSku(command) => catalog::create(&mut draft, command),
             Command::UpdateSku(command) => catalog::update(&mut draft, command),
             Command::DeleteSku(command) => catalog::delete(&mut draft, command),
+            Command::CreateLocation(command) => locations::create(&mut draft, command),
+            Command::UpdateLocation(command) => locations::update(&mut draft, command),
+            Command::DeleteLocation(command) => locations::delete(&mut draft, command),
             Command::ReceiveStock(command) => inventory::receive(&mut draft, command),
             Command::AdjustStock(command) => inventory::adjust(&mut draft, command),
+            Command::SetStock(command) => inventory::set(&mut draft, command),
+            Command::MoveStock(command) => inventory::move_between(&mut draft, command),
             Command::PlaceOrder(command) => placement::place(&mut draft, command),
             Command::ConfirmOrder(command) => fulfilment::confirm(&mut draft, command),
             Command::ShipOrder(command) => fulfilment::ship(&mut draft, command),
@@ -172,7 +182,7 @@ impl Run<'_> {
 
     fn draft<'s>(&'s self, origin: Option<&'s Origin>) -> Draft<'s> {
         let now: LogTime = self.state.clock().now;
-        Draft::new(self.state, Context { revision: self.revision, now, origin }, self.ledger_position)
+        Draft::new(self.state, Context { version: self.version, now, origin }, self.ledger_position)
     }
 
     fn take_in(&mut self, changes: Vec<Change>) {

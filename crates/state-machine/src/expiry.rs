@@ -1,7 +1,7 @@
 //! Expiry: unpaid orders whose hold is over give their units back, in log time.
 
 use crate::draft::{Draft, Movement};
-use crate::fulfilment::key_of;
+use crate::fulfilment::move_line;
 use crate::ids::OrderId;
 use crate::ledger::Reason;
 use crate::order::{Order, OrderState};
@@ -25,7 +25,7 @@ pub(crate) fn expire_order(draft: &mut Draft<'_>, id: &OrderId) {
     for line in &mut order.lines {
         let (from, to) = (Some(Bucket::Reserved), Some(Bucket::Available));
         let movement = Movement::for_order(id, Reason::Expiry, from, to, line.held);
-        draft.move_units(&key_of(line), movement).expect("moving between buckets leaves the sum as it is");
+        move_line(draft, line, movement).expect("moving between buckets leaves the sum as it is");
         line.expired += line.held;
         line.held = 0;
     }

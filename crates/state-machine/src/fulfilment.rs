@@ -12,11 +12,11 @@ use crate::rejection::{ExceededLine, Rejection, Resource};
 use crate::stock::{Bucket, StockKey};
 
 /// The order, if it exists and its state allows the operation.
-pub(crate) fn order_for<'a>(
-    draft: &Draft<'a>,
+pub(crate) fn order_for<'d>(
+    draft: &'d Draft<'_>,
     id: &OrderId,
     operation: Operation,
-) -> Result<&'a Arc<Order>, Rejection> {
+) -> Result<&'d Arc<Order>, Rejection> {
     let order = draft.order(id).ok_or_else(|| Rejection::NotFound(Resource::Order(id.clone())))?;
     let state = order.state();
     if !state.allowed().contains(&operation) {
@@ -25,8 +25,14 @@ pub(crate) fn order_for<'a>(
     Ok(order)
 }
 
-pub(crate) fn key_of(line: &OrderLine) -> StockKey {
-    StockKey { sku: line.sku.clone(), location: line.location.clone() }
+/// Moves units of a line between buckets, where buckets count them.
+pub(crate) fn move_line(
+    draft: &mut Draft<'_>,
+    line: &OrderLine,
+    movement: Movement<'_>,
+) -> Result<(), Rejection> {
+    let Some(location) = &line.location else { return Ok(()) };
+    draft.move_units(&StockKey { sku: line.sku.clone(), location: location.clone() }, movement)
 }
 
 pub(crate) fn confirm(draft: &mut Draft<'_>, command: &ConfirmOrder) -> Result<Outcome, Rejection> {
@@ -37,10 +43,8 @@ pub(crate) fn confirm(draft: &mut Draft<'_>, command: &ConfirmOrder) -> Result<O
     let mut order = Order::clone(order_for(draft, &command.order, Operation::Confirm)?);
     for line in &mut order.lines {
         let (from, to) = (Some(Bucket::Reserved), Some(Bucket::Committed));
-        draft.move_units(
-            &key_of(line),
-            Movement::for_order(&command.order, Reason::Commit, from, to, line.held),
-        )?;
+        let movement = Movement::for_order(&command.order, Reason::Commit, from, to, line.held);
+        move_line(draft, line, movement)?;
         line.allocated += line.held;
         line.held = 0;
     }
@@ -65,7 +69,7 @@ pub(crate) fn ship(draft: &mut Draft<'_>, command: &ShipOrder) -> Result<Outcome
             reference: &command.tracking_number,
             ..Movement::for_order(&command.order, Reason::Shipment, Some(Bucket::Committed), None, quantity)
         };
-        draft.move_units(&key_of(line), movement)?;
+        move_line(draft, line, movement)?;
         line.shipped += quantity;
         shipped += quantity;
     }
@@ -120,12 +124,11 @@ pub(crate) fn cancel(draft: &mut Draft<'_>, command: &CancelOrder) -> Result<Out
     }
     let mut cancelled = 0;
     for line in &mut order.lines {
-        let key = key_of(line);
         for (from, quantity) in [(Bucket::Reserved, line.held), (Bucket::Committed, line.unshipped())] {
             if quantity > 0 {
                 let to = Some(Bucket::Available);
                 let movement = Movement::for_order(&command.order, Reason::Release, Some(from), to, quantity);
-                draft.move_units(&key, movement)?;
+                move_line(draft, line, movement)?;
                 cancelled += quantity;
                 line.cancelled += quantity;
             }

@@ -104,6 +104,20 @@ text_id!(
     Principal
 );
 
+impl SkuId {
+    /// The one that stands before all others.
+    pub(crate) fn first() -> Self {
+        Self::new("!").expect("the first visible character")
+    }
+}
+
+impl LocationId {
+    /// The one that stands before all others.
+    pub(crate) fn first() -> Self {
+        Self::new("!").expect("the first visible character")
+    }
+}
+
 /// The id that a caller gives a request: a `UUIDv7` (RFC 9562), whose first 48 bits are milliseconds since 1970.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(u128);

@@ -23,7 +23,8 @@ pub fn violations<'a>(
         check_lines(order, &mut found);
         unpaid += usize::from(order.state() == OrderState::PendingPayment);
         for line in &order.lines {
-            let key = StockKey { sku: line.sku.clone(), location: line.location.clone() };
+            let Some(location) = line.location.clone() else { continue };
+            let key = StockKey { sku: line.sku.clone(), location };
             let (held, unshipped) = owed.entry(key).or_default();
             *held += line.held;
             *unshipped += line.unshipped();
@@ -35,6 +36,12 @@ pub fn violations<'a>(
         expect_equal(&mut found, &format!("I4 {key:?} committed"), stock.get(Bucket::Committed), unshipped);
         if state.sku(&key.sku).is_none() {
             found.push(format!("stock of a SKU that does not exist: {key:?}"));
+        }
+        if state.location(&key.location).is_none() && stock.on_hand() > 0 {
+            found.push(format!("stock at a location that does not exist: {key:?}"));
+        }
+        if !state.skus_at(&key.location, None).any(|sku| *sku == key.sku) {
+            found.push(format!("the index by location lacks {key:?}"));
         }
     }
     for (key, (held, unshipped)) in owed {

@@ -17,6 +17,7 @@
 
 mod catalog;
 pub mod change;
+mod check;
 pub mod command;
 pub mod document;
 mod draft;
@@ -28,6 +29,8 @@ pub mod invariants;
 mod inventory;
 pub mod ledger;
 pub mod limits;
+pub mod location;
+mod locations;
 pub mod order;
 pub mod outcome;
 mod placement;
@@ -41,6 +44,7 @@ pub mod sku;
 mod state;
 pub mod stock;
 mod time;
+mod version;
 
 pub use change::{Change, Clock};
 pub use command::{Command, ContentHash, Entry, Origin, Request};
@@ -51,3 +55,4 @@ pub use revision::Revision;
 pub use state::State;
 pub use stock::{Stock, StockKey};
 pub use time::LogTime;
+pub use version::Version;

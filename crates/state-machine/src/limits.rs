@@ -5,6 +5,12 @@
 pub const MAX_ID_LEN: usize = 128;
 /// Bytes of a SKU's display name.
 pub const MAX_DISPLAY_NAME_LEN: usize = 256;
+/// Attributes of a SKU.
+pub const MAX_ATTRIBUTES: usize = 32;
+/// Bytes of all attributes of a SKU, names and values. They stand in the request record of what set them.
+pub const MAX_ATTRIBUTES_BYTES: usize = 4_096;
+/// Highest priority number of a location, which makes it the last to be taken from.
+pub const MAX_PRIORITY: u32 = 1_000_000;
 /// Bytes of a reference kept in the ledger.
 pub const MAX_REFERENCE_LEN: usize = 512;
 /// Lines of an order, a shipment or a return. Real orders reach 1,114.

@@ -1,8 +1,8 @@
 //! Orders and their lines.
 
 use crate::ids::{CustomerId, LocationId, OrderId, SkuId};
-use crate::revision::Revision;
 use crate::time::LogTime;
+use crate::version::Version;
 
 /// Where an order is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,8 +89,8 @@ impl Operation {
 pub struct OrderLine {
     /// What.
     pub sku: SkuId,
-    /// From where.
-    pub location: LocationId,
+    /// From where; `None` where the SKU was not tracked when it was ordered: then no bucket counts the units.
+    pub location: Option<LocationId>,
     /// Price of one unit in minor units of the order's currency.
     pub unit_price_minor: i64,
     /// Units asked for.
@@ -137,8 +137,8 @@ pub struct Order {
     pub updated: LogTime,
     /// When the hold ends if the order is still unpaid.
     pub expires: LogTime,
-    /// Revision of the last change.
-    pub revision: Revision,
+    /// Of the last change.
+    pub version: Version,
     /// The caller's reference of the payment; empty where none was given.
     pub payment_reference: String,
 }

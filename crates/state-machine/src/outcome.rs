@@ -2,6 +2,7 @@
 //! exactly what the first call gave. Where callers want a whole order they read it.
 
 use crate::ids::{LocationId, OrderId};
+use crate::location::Location;
 use crate::order::OrderState;
 use crate::rejection::Rejection;
 use crate::revision::Revision;
@@ -18,18 +19,28 @@ pub enum Outcome {
     SkuUpdated(Sku),
     /// It is gone.
     SkuDeleted,
+    /// The location as created.
+    LocationCreated(Location),
+    /// The location as changed.
+    LocationUpdated(Location),
+    /// It is gone.
+    LocationDeleted,
     /// The stock after the receipt.
     StockReceived(StockKey, Stock),
     /// The stock after the adjustment.
     StockAdjusted(StockKey, Stock),
+    /// The stock with the bucket as it was to be.
+    StockSet(StockKey, Stock),
+    /// The stock after the move.
+    StockMoved(StockKey, Stock),
     /// Units are held.
     OrderPlaced {
         /// Which.
         order: OrderId,
         /// Until when.
         expires: LogTime,
-        /// Where the units of each line come from.
-        locations: Vec<LocationId>,
+        /// Where the units of each line come from; `None` for a SKU that is not tracked.
+        locations: Vec<Option<LocationId>>,
     },
     /// Units are owed.
     OrderConfirmed {

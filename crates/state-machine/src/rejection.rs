@@ -5,6 +5,7 @@ use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
 use crate::order::{Operation, OrderState};
 use crate::stock::Bucket;
 use crate::time::LogTime;
+use crate::version::Version;
 
 /// Why a command was refused. Nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +46,47 @@ pub enum Rejection {
         /// What was tried.
         operation: Operation,
     },
+    /// The row has changed since the caller saw it.
+    EtagMismatch {
+        /// Which.
+        resource: Resource,
+        /// Its version now.
+        current: Version,
+    },
+    /// The bucket holds another quantity than the caller expected.
+    QuantityStale {
+        /// Of what.
+        sku: SkuId,
+        /// Where.
+        location: LocationId,
+        /// Which.
+        bucket: Bucket,
+        /// Units there.
+        current: i64,
+    },
     /// A SKU with stock can't be deleted.
     SkuInUse {
         /// Which.
         sku: SkuId,
         /// Where it has stock.
         location: LocationId,
+    },
+    /// A location with stock can't be deleted.
+    LocationInUse {
+        /// Which.
+        location: LocationId,
+        /// What it has stock of.
+        sku: SkuId,
+    },
+    /// The location takes no new orders.
+    LocationDisabled {
+        /// Which.
+        location: LocationId,
+    },
+    /// More or fewer units than an order may take.
+    PurchaseLimit {
+        /// Every SKU of which that is so, in the order of the lines.
+        breaches: Vec<LimitBreach>,
     },
     /// More units of a line than there are to ship or to return.
     QuantityExceeded {
@@ -76,12 +112,27 @@ pub enum Rejection {
 pub enum Resource {
     /// A SKU.
     Sku(SkuId),
+    /// A location.
+    Location(LocationId),
     /// An order.
     Order(OrderId),
     /// A line of an order, from 1.
     OrderLine(OrderId, u32),
     /// A booked document.
     Document(DocumentId),
+}
+
+/// A SKU of which an order asks for more or less than it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitBreach {
+    /// Which.
+    pub sku: SkuId,
+    /// Units that all lines ask for.
+    pub asked: i64,
+    /// Units that an order takes at least.
+    pub min: i64,
+    /// Units that an order takes at most; 0 for no limit.
+    pub max: i64,
 }
 
 /// A line that asks for more than is left.

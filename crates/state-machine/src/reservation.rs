@@ -7,15 +7,18 @@ use crate::ledger::Reason;
 use crate::rejection::{Rejection, Shortage};
 use crate::stock::{Bucket, StockKey};
 
-/// Holds the units of one line: `available` becomes `reserved`.
+/// Holds the units of one line: `available` becomes `reserved`. Of a SKU that is not tracked there is always enough, nowhere.
 ///
 /// `number` is the line's, from 1. The inner error is a shortage, so that the caller can gather all of them.
-pub(crate) fn reserve<'a>(
-    draft: &mut Draft<'a>,
+pub(crate) fn reserve(
+    draft: &mut Draft<'_>,
     order: &OrderId,
     number: u32,
-    line: &'a PlaceLine,
-) -> Result<Result<LocationId, Shortage>, Rejection> {
+    line: &PlaceLine,
+) -> Result<Result<Option<LocationId>, Shortage>, Rejection> {
+    if draft.known_sku(&line.sku)?.details.untracked {
+        return Ok(Ok(None));
+    }
     let location = match source(draft, number, line) {
         Ok(location) => location,
         Err(shortage) => return Ok(Err(shortage)),
@@ -23,11 +26,12 @@ pub(crate) fn reserve<'a>(
     let key = StockKey { sku: line.sku.clone(), location: location.clone() };
     let (from, to) = (Some(Bucket::Available), Some(Bucket::Reserved));
     draft.move_units(&key, Movement::for_order(order, Reason::Reservation, from, to, line.quantity))?;
-    Ok(Ok(location))
+    Ok(Ok(Some(location)))
 }
 
-/// Chooses the location: the one that the line names, else the first in the order of ids that covers the line whole.
-fn source<'a>(draft: &Draft<'a>, number: u32, line: &'a PlaceLine) -> Result<LocationId, Shortage> {
+/// Chooses the location: the one that the line names, else of those that cover the line whole the one with the lowest
+/// priority number, and of several the first in the order of ids.
+fn source(draft: &Draft<'_>, number: u32, line: &PlaceLine) -> Result<LocationId, Shortage> {
     let mut most = 0;
     if let Some(location) = &line.location {
         let key = StockKey { sku: line.sku.clone(), location: location.clone() };
@@ -36,12 +40,19 @@ fn source<'a>(draft: &Draft<'a>, number: u32, line: &'a PlaceLine) -> Result<Loc
             return Ok(location.clone());
         }
     } else {
-        for (location, stock) in draft.locations_of(&line.sku) {
-            let available = stock.get(Bucket::Available);
-            if available >= line.quantity {
-                return Ok(location.clone());
-            }
+        let mut best: Option<(u32, &LocationId)> = None;
+        for (location, stock) in draft.stock_of(&line.sku) {
+            let Some(open) = draft.location(location).filter(|location| !location.details.disabled) else {
+                continue;
+            };
+            let (available, priority) = (stock.get(Bucket::Available), open.details.priority);
             most = most.max(available);
+            if available >= line.quantity && best.is_none_or(|(lowest, _)| priority < lowest) {
+                best = Some((priority, location));
+            }
+        }
+        if let Some((_, location)) = best {
+            return Ok(location.clone());
         }
     }
     Err(Shortage {

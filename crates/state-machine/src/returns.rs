@@ -1,9 +1,8 @@
 //! Returns: shipped units come back.
 
-use crate::catalog;
 use crate::command::{Disposition, ReturnOrder};
 use crate::draft::{Draft, Movement};
-use crate::fulfilment::{key_of, line_quantities, order_for};
+use crate::fulfilment::{line_quantities, move_line, order_for};
 use crate::ledger::Reason;
 use crate::order::{Operation, Order};
 use crate::outcome::Outcome;
@@ -21,8 +20,11 @@ pub(crate) fn book(draft: &mut Draft<'_>, command: &ReturnOrder) -> Result<Outco
     for returned in &command.lines {
         let index = usize::try_from(returned.line).expect("u32 fits") - 1;
         let line = &order.lines[index];
-        // A SKU that was deleted since has no stock to come back to.
-        draft.sku(&line.sku).ok_or_else(|| catalog::not_found(&line.sku))?;
+        // A SKU or a location that was deleted since has no stock to come back to.
+        draft.known_sku(&line.sku)?;
+        if let Some(location) = &line.location {
+            draft.known_location(location)?;
+        }
         let to = match returned.disposition {
             Disposition::Restock => Some(Bucket::Available),
             Disposition::Damaged => Some(Bucket::Damaged),
@@ -32,7 +34,7 @@ pub(crate) fn book(draft: &mut Draft<'_>, command: &ReturnOrder) -> Result<Outco
             document: command.document.as_ref(),
             ..Movement::for_order(&command.order, Reason::Returned, None, to, returned.quantity)
         };
-        draft.move_units(&key_of(line), movement)?;
+        move_line(draft, line, movement)?;
     }
     for (line, quantity) in order.lines.iter_mut().zip(&quantities) {
         line.returned += quantity;

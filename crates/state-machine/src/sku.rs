@@ -1,20 +1,49 @@
 //! Stock keeping units.
 
+use std::collections::BTreeMap;
+
 use crate::ids::SkuId;
-use crate::revision::Revision;
 use crate::time::LogTime;
+use crate::version::Version;
 
 /// A thing that is counted, sold and shipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sku {
     /// Its name, for ever.
     pub id: SkuId,
-    /// For people.
-    pub display_name: String,
+    /// What can be changed of it.
+    pub details: SkuDetails,
     /// Log time of creation.
     pub created: LogTime,
     /// Log time of the last change.
     pub updated: LogTime,
-    /// Revision of the last change.
-    pub revision: Revision,
+    /// Of the last change.
+    pub version: Version,
+}
+
+/// What the caller says of a SKU.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SkuDetails {
+    /// For people.
+    pub display_name: String,
+    /// Orders take units of it without a look at the stock: a service, a download, a thing made on demand.
+    pub untracked: bool,
+    /// Units that an order takes at least, if any; 0 for no limit.
+    pub min_per_order: i64,
+    /// Units that an order takes at most; 0 for no limit.
+    pub max_per_order: i64,
+    /// The caller's own, by name.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl SkuDetails {
+    /// Of a SKU that is tracked and without limits.
+    pub fn named(display_name: impl Into<String>) -> Self {
+        Self { display_name: display_name.into(), ..Self::default() }
+    }
+
+    /// True where some quantity can be ordered.
+    pub(crate) fn limits_fit(&self) -> bool {
+        self.max_per_order == 0 || self.min_per_order <= self.max_per_order
+    }
 }

@@ -1,6 +1,7 @@
 //! The state: what commands read, kept in ordered maps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::change::{Change, Clock};
@@ -8,6 +9,7 @@ use crate::command::Origin;
 use crate::document::Document;
 use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
 use crate::limits;
+use crate::location::Location;
 use crate::order::{Order, OrderState};
 use crate::outcome::Outcome;
 use crate::records::{Records, Runs};
@@ -19,14 +21,17 @@ use crate::time::LogTime;
 /// What commands read and change.
 ///
 /// Invariants:
+/// - `stock_at` holds exactly the keys of `stock`, by location.
 /// - `due` holds exactly the unpaid orders of `orders`, by the end of their hold.
-/// - All SKUs, all stock, all unsettled orders and all request records are here. Settled orders and documents need not
+/// - All SKUs, all locations, all stock, all unsettled orders and all request records are here. Settled orders and documents need not
 ///   be: whoever owns the state loads those that an entry names before it is applied.
 /// - `clock.now` and `clock.horizon_ms` never fall.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     skus: BTreeMap<SkuId, Sku>,
+    locations: BTreeMap<LocationId, Location>,
     stock: BTreeMap<StockKey, Stock>,
+    stock_at: BTreeSet<(LocationId, SkuId)>,
     orders: BTreeMap<OrderId, Arc<Order>>,
     documents: BTreeMap<DocumentId, Document>,
     due: BTreeSet<(LogTime, OrderId)>,
@@ -49,11 +54,20 @@ impl State {
             Change::Sku(id, None) => {
                 self.skus.remove(id);
             }
+            Change::Location(id, Some(location)) => {
+                self.locations.insert(id.clone(), location.clone());
+            }
+            Change::Location(id, None) => {
+                self.locations.remove(id);
+            }
             Change::Stock(key, Some(stock)) => {
-                self.stock.insert(key.clone(), *stock);
+                if self.stock.insert(key.clone(), *stock).is_none() {
+                    self.stock_at.insert((key.location.clone(), key.sku.clone()));
+                }
             }
             Change::Stock(key, None) => {
                 self.stock.remove(key);
+                self.stock_at.remove(&(key.location.clone(), key.sku.clone()));
             }
             Change::Order(id, order) => self.absorb_order(id, order),
             Change::Document(id, document) => {
@@ -79,9 +93,12 @@ impl State {
     /// Takes in another state's rows, none of which this one has: when a state is loaded in parts. The clock and the request records
     /// stay.
     pub fn join(&mut self, other: Self) {
-        let Self { mut skus, mut stock, mut orders, mut documents, mut due, requests: _, clock: _ } = other;
+        let Self { mut skus, mut locations, mut stock, mut stock_at, .. } = other;
+        let Self { mut orders, mut documents, mut due, .. } = other;
         self.skus.append(&mut skus);
+        self.locations.append(&mut locations);
         self.stock.append(&mut stock);
+        self.stock_at.append(&mut stock_at);
         self.orders.append(&mut orders);
         self.documents.append(&mut documents);
         self.due.append(&mut due);
@@ -117,7 +134,17 @@ impl State {
 
     /// SKUs after an id, in order.
     pub fn skus_after(&self, after: Option<&SkuId>) -> impl Iterator<Item = &Sku> {
-        self.skus.range((lower_bound(after), std::ops::Bound::Unbounded)).map(|(_, sku)| sku)
+        self.skus.range((lower_bound(after), Bound::Unbounded)).map(|(_, sku)| sku)
+    }
+
+    /// A location.
+    pub fn location(&self, id: &LocationId) -> Option<&Location> {
+        self.locations.get(id)
+    }
+
+    /// Locations after an id, in order.
+    pub fn locations_after(&self, after: Option<&LocationId>) -> impl Iterator<Item = &Location> {
+        self.locations.range((lower_bound(after), Bound::Unbounded)).map(|(_, location)| location)
     }
 
     /// Stock at a location; all zero where none was ever booked.
@@ -127,7 +154,7 @@ impl State {
 
     /// Stock after a key, in order.
     pub fn stock_after(&self, after: Option<&StockKey>) -> impl Iterator<Item = (&StockKey, &Stock)> {
-        self.stock.range((lower_bound(after), std::ops::Bound::Unbounded))
+        self.stock.range((lower_bound(after), Bound::Unbounded))
     }
 
     /// The stock of one SKU at every location after one, in the order of location ids.
@@ -136,14 +163,21 @@ impl State {
         sku: &'a SkuId,
         after: Option<&LocationId>,
     ) -> impl Iterator<Item = (&'a StockKey, &'a Stock)> {
-        // "!" is the smallest id there is.
-        let first = LocationId::new("!").expect("a visible character");
-        let from = StockKey { sku: sku.clone(), location: after.cloned().unwrap_or(first) };
-        let bound = match after {
-            Some(_) => std::ops::Bound::Excluded(from),
-            None => std::ops::Bound::Included(from),
-        };
-        self.stock.range((bound, std::ops::Bound::Unbounded)).take_while(move |(key, _)| key.sku == *sku)
+        let from = StockKey { sku: sku.clone(), location: after.cloned().unwrap_or_else(LocationId::first) };
+        let bound = if after.is_some() { Bound::Excluded(from) } else { Bound::Included(from) };
+        self.stock.range((bound, Bound::Unbounded)).take_while(move |(key, _)| key.sku == *sku)
+    }
+
+    /// The SKUs after one that have a stock row at a location, in order.
+    pub fn skus_at<'a>(
+        &'a self,
+        location: &'a LocationId,
+        after: Option<&SkuId>,
+    ) -> impl Iterator<Item = &'a SkuId> {
+        let from = (location.clone(), after.cloned().unwrap_or_else(SkuId::first));
+        let bound = if after.is_some() { Bound::Excluded(from) } else { Bound::Included(from) };
+        let rows = self.stock_at.range((bound, Bound::Unbounded));
+        rows.take_while(move |(at, _)| at == location).map(|(_, sku)| sku)
     }
 
     /// An order that is in memory.
@@ -158,7 +192,7 @@ impl State {
 
     /// The orders in memory after an id, in order.
     pub fn orders_after(&self, after: Option<&OrderId>) -> impl Iterator<Item = &Arc<Order>> {
-        self.orders.range((lower_bound(after), std::ops::Bound::Unbounded)).map(|(_, order)| order)
+        self.orders.range((lower_bound(after), Bound::Unbounded)).map(|(_, order)| order)
     }
 
     /// A document that is in memory.
@@ -229,6 +263,6 @@ impl State {
     }
 }
 
-fn lower_bound<K: Clone>(after: Option<&K>) -> std::ops::Bound<K> {
-    after.map_or(std::ops::Bound::Unbounded, |key| std::ops::Bound::Excluded(key.clone()))
+fn lower_bound<K: Clone>(after: Option<&K>) -> Bound<K> {
+    after.map_or(Bound::Unbounded, |key| Bound::Excluded(key.clone()))
 }

@@ -2,7 +2,7 @@
 
 use crate::ids::{LocationId, SkuId};
 use crate::rejection::Rejection;
-use crate::revision::Revision;
+use crate::version::Version;
 
 /// Names the stock of one SKU at one location. Ordered by SKU, then location.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,13 +62,13 @@ impl Bucket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stock {
     buckets: [i64; 6],
-    /// Revision of the last change; 0 where none was ever booked.
-    pub revision: Revision,
+    /// Of the last change.
+    pub version: Version,
 }
 
 impl Stock {
     /// Stock from its buckets, in the order of [`Bucket::ALL`]; `None` where a bucket is below 0 or the sum overflows.
-    pub fn from_buckets(buckets: [i64; 6], revision: Revision) -> Option<Self> {
+    pub fn from_buckets(buckets: [i64; 6], version: Version) -> Option<Self> {
         let mut sum = 0_i64;
         for units in buckets {
             if units < 0 {
@@ -76,7 +76,7 @@ impl Stock {
             }
             sum = sum.checked_add(units)?;
         }
-        Some(Self { buckets, revision })
+        Some(Self { buckets, version })
     }
 
     /// The buckets in the order of [`Bucket::ALL`].

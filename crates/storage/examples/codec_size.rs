@@ -15,7 +15,7 @@ use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::order::{Currency, Order, OrderLine};
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::stock::Bucket;
-use stockade_state_machine::{Command, ContentHash, LogTime, Origin, Outcome, Revision, Stock};
+use stockade_state_machine::{Command, ContentHash, LogTime, Origin, Outcome, Revision, Stock, Version};
 use stockade_storage::codec::{Durable, encode_request};
 
 #[path = "../src/frozen/mod.rs"]
@@ -86,6 +86,10 @@ fn sku(number: usize) -> SkuId {
     SkuId::new(["85123A", "71053", "84406B"][number]).expect("visible")
 }
 
+fn sample_version() -> Version {
+    Version { revision: Revision::new(1_234_567), position: 3 }
+}
+
 fn main_location() -> LocationId {
     LocationId::new("main").expect("visible")
 }
@@ -102,7 +106,7 @@ fn origin() -> Origin {
 fn order() -> Order {
     let line = |number| OrderLine {
         sku: sku(number),
-        location: main_location(),
+        location: Some(main_location()),
         unit_price_minor: 255,
         ordered: 6,
         held: 0,
@@ -120,7 +124,7 @@ fn order() -> Order {
         created: NOW,
         updated: NOW,
         expires: NOW,
-        revision: Revision::new(1_234_567),
+        version: sample_version(),
         payment_reference: "pi_3Nabcdef".to_owned(),
     }
 }
@@ -137,7 +141,7 @@ fn command() -> Command {
 }
 
 fn stock() -> Stock {
-    Stock::from_buckets([10_432, 12, 480, 0, 3, 0], Revision::new(1_234_567)).expect("none below 0")
+    Stock::from_buckets([10_432, 12, 480, 0, 3, 0], sample_version()).expect("none below 0")
 }
 
 fn ledger_entry() -> LedgerEntry {
@@ -167,7 +171,7 @@ fn record() -> RequestRecord {
         outcome: Outcome::OrderPlaced {
             order: order_id(),
             expires: NOW,
-            locations: vec![main_location(); 3],
+            locations: vec![Some(main_location()); 3],
         },
         revision: Revision::new(1_234_567),
         position: 17,

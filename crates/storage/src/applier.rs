@@ -219,7 +219,7 @@ impl Named {
         let written = memory.written;
         let may_go = |of: Revision| of < revision && of <= written;
         for (id, _) in &self.orders {
-            if memory.state.order(id).is_some_and(|order| may_go(order.revision)) {
+            if memory.state.order(id).is_some_and(|order| may_go(order.version.revision)) {
                 memory.state.evict_order(id);
             }
         }

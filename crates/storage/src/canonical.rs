@@ -4,6 +4,7 @@ use stockade_state_machine::change::Clock;
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::DocumentId;
 use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::sku::Sku;
@@ -25,6 +26,8 @@ pub enum CanonicalRow<'a> {
     Ledger(&'a LedgerEntry),
     /// An order.
     Order(&'a Order),
+    /// A location.
+    Location(&'a Location),
     /// A request record.
     Request(&'a Origin, &'a RequestRecord),
     /// Stock at a location.
@@ -33,7 +36,8 @@ pub enum CanonicalRow<'a> {
 
 /// The state hash of a whole state, and the number of its rows.
 ///
-/// The rows come in the order in which an engine has them: documents, SKUs, the ledger, orders, request records, stock;
+/// The rows come in the order in which an engine has them: documents, SKUs, the ledger, orders, locations, request
+/// records, stock;
 /// each kind in the order of its ids, the ledger and the records in that of revision and position.
 pub fn canonical_hash<'a>(
     rows: impl IntoIterator<Item = CanonicalRow<'a>>,
@@ -45,6 +49,9 @@ pub fn canonical_hash<'a>(
             CanonicalRow::Document(id, document) => hasher.feed(&keys::document(id), &document.encode()),
             CanonicalRow::Sku(sku) => hasher.feed(&keys::sku(&sku.id), &sku.encode()),
             CanonicalRow::Ledger(entry) => hasher.feed(b"ledger", &entry.encode()),
+            CanonicalRow::Location(location) => {
+                hasher.feed(&keys::location(&location.id), &location.encode());
+            }
             CanonicalRow::Order(order) => hasher.feed(&keys::order(&order.id), &order.encode()),
             CanonicalRow::Request(origin, record) => {
                 hasher.feed(b"request", &encode_request_item(origin, &record.encode()));

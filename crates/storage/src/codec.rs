@@ -12,6 +12,7 @@ use stockade_state_machine::change::Clock;
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::RequestId;
 use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::records::RecordView;
 use stockade_state_machine::request::RequestRecord;
@@ -20,8 +21,8 @@ use stockade_state_machine::{Command, ContentHash, Entry, LogTime, Origin, Reply
 
 use crate::Proposal;
 use crate::frozen::{
-    ClockV1, CommandV1, DocumentV1, Invalid, LedgerEntryV1, OrderV1, OriginV1, ReplyV1, RequestRecordV1,
-    SkuV1, StockV1,
+    ClockV1, CommandV1, DocumentV1, Invalid, LedgerEntryV1, LocationV1, OrderV1, OriginV1, ReplyV1,
+    RequestRecordV1, SkuV1, StockV1,
 };
 
 /// The first format: the mirrors named `V1`.
@@ -78,6 +79,7 @@ macro_rules! durable {
 durable!(
     Reply = ReplyV1,
     Sku = SkuV1,
+    Location = LocationV1,
     Stock = StockV1,
     Order = OrderV1,
     Document = DocumentV1,

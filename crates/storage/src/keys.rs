@@ -2,7 +2,7 @@
 //! `docs/internals/data_format.md`; a change of it is a new format version.
 
 use stockade_state_machine::StockKey;
-use stockade_state_machine::ids::{DocumentId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
 
 /// The one row that says up to where, and to what end, everything else was applied.
 pub(crate) const APPLIED: &[u8] = b"A";
@@ -12,6 +12,8 @@ pub(crate) const DOCUMENT: u8 = b'd';
 pub(crate) const SKU: u8 = b'k';
 /// Kind of a page of ledger entries.
 pub(crate) const LEDGER: u8 = b'l';
+/// Kind of a location row.
+pub(crate) const LOCATION: u8 = b'p';
 /// Kind of an order row.
 pub(crate) const ORDER: u8 = b'o';
 /// Kind of a page of request records.
@@ -36,6 +38,10 @@ fn text_key(kind: u8, text: &str) -> Vec<u8> {
 
 pub(crate) fn sku(id: &SkuId) -> Vec<u8> {
     text_key(SKU, id.as_str())
+}
+
+pub(crate) fn location(id: &LocationId) -> Vec<u8> {
+    text_key(LOCATION, id.as_str())
 }
 
 pub(crate) fn stock(key: &StockKey) -> Vec<u8> {
@@ -67,7 +73,7 @@ pub(crate) fn page_revision(key: &[u8]) -> Option<u64> {
     key.get(1..)?.first_chunk().map(|revision| u64::from_be_bytes(*revision))
 }
 
-/// The id in the key of a SKU, order or document row.
+/// The id in the key of a SKU, location, order or document row.
 pub(crate) fn id_of(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key.get(1..)?).ok()
 }

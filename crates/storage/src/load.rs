@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use stockade_state_machine::change::Change;
 use stockade_state_machine::ids::{LocationId, Principal, SkuId};
+use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::records::{RecordView, Runs};
 use stockade_state_machine::sku::Sku;
@@ -177,6 +178,10 @@ impl Loader {
             Some(&keys::SKU) => {
                 let sku = Sku::decode(value).map_err(damaged)?;
                 self.state.absorb(&Change::Sku(sku.id.clone(), Some(sku)));
+            }
+            Some(&keys::LOCATION) => {
+                let location = Location::decode(value).map_err(damaged)?;
+                self.state.absorb(&Change::Location(location.id.clone(), Some(location)));
             }
             Some(&keys::STOCK) => {
                 let (sku, location) = keys::stock_key_of(key).ok_or_else(unknown)?;

@@ -196,6 +196,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<SkipList, Error> {
 mod tests {
     use stockade_state_machine::command::{CreateSku, ExpireDue};
     use stockade_state_machine::ids::{Principal, RequestId, SkuId};
+    use stockade_state_machine::sku::SkuDetails;
     use stockade_state_machine::{Change, LogTime, Origin, Revision, State};
 
     use super::*;
@@ -241,7 +242,7 @@ mod tests {
             request: RequestId::new(bits(number)).unwrap(),
             principal: Principal::new("tester").unwrap(),
         };
-        let create = CreateSku { sku: SkuId::new("a").unwrap(), display_name: String::new() };
+        let create = CreateSku { sku: SkuId::new("a").unwrap(), details: SkuDetails::default() };
         let commands = [
             (Some(origin(1)), Command::CreateSku(create)),
             (Some(origin(2)), Command::AbandonRequest),

@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::request::RequestStatus;
 use stockade_state_machine::sku::Sku;
@@ -157,6 +158,16 @@ impl View<'_> {
         self.memory.state.skus_after(after).take(limit).cloned().collect()
     }
 
+    /// A location.
+    pub fn location(&self, id: &LocationId) -> Option<Location> {
+        self.memory.state.location(id).cloned()
+    }
+
+    /// Locations after an id, in order.
+    pub fn locations_after(&self, after: Option<&LocationId>, limit: usize) -> Vec<Location> {
+        self.memory.state.locations_after(after).take(limit).cloned().collect()
+    }
+
     /// Stock at a location; all zero where none was ever booked.
     pub fn stock(&self, key: &StockKey) -> Stock {
         self.memory.state.stock(key)
@@ -172,6 +183,21 @@ impl View<'_> {
     pub fn stock_of(&self, sku: &SkuId, after: Option<&LocationId>, limit: usize) -> Vec<(StockKey, Stock)> {
         let rows = self.memory.state.stock_of(sku, after).take(limit);
         rows.map(|(key, stock)| (key.clone(), *stock)).collect()
+    }
+
+    /// Stock at one location after a SKU, in order.
+    pub fn stock_at(
+        &self,
+        location: &LocationId,
+        after: Option<&SkuId>,
+        limit: usize,
+    ) -> Vec<(StockKey, Stock)> {
+        let row = |sku: &SkuId| {
+            let key = StockKey { sku: sku.clone(), location: location.clone() };
+            let stock = self.stock(&key);
+            (key, stock)
+        };
+        self.memory.state.skus_at(location, after).take(limit).map(row).collect()
     }
 
     /// An order, wherever it is kept.

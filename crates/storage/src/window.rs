@@ -56,6 +56,9 @@ impl Window {
     fn take_in_one(&mut self, change: &Change, framed: &mut Vec<u8>) {
         match change {
             Change::Sku(id, sku) => self.put(keys::sku(id), sku.as_ref().map(Durable::encode), framed),
+            Change::Location(id, location) => {
+                self.put(keys::location(id), location.as_ref().map(Durable::encode), framed);
+            }
             Change::Stock(key, stock) => {
                 self.put(keys::stock(key), stock.as_ref().map(Durable::encode), framed);
             }

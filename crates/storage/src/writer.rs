@@ -317,7 +317,7 @@ impl Writer {
         for orders in window.orders.chunks(limits::EVICT_BATCH) {
             let mut memory = self.shared.memory.write();
             for id in orders {
-                if memory.state.order(id).is_some_and(|order| order.revision <= written) {
+                if memory.state.order(id).is_some_and(|order| order.version.revision <= written) {
                     memory.state.evict_order(id);
                 }
             }

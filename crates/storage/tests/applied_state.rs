@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Node, cancel, confirm, create, open_shop, order, place, receive, ship};
+use common::{Node, cancel, confirm, create, main_location, open_shop, order, place, receive, ship};
 use openraft::storage::{RaftStateMachine, Snapshot};
 use stockade_state_machine::StockKey;
 use stockade_state_machine::ids::{DocumentId, LocationId};
@@ -235,7 +235,7 @@ async fn a_window_of_before_does_not_reach_an_installed_snapshot() {
     let hashes = source.hashes().await;
     for round in 0..20 {
         let mut target = Node::open(&target_dir.path().join(round.to_string())).await;
-        target.run(vec![create("stale"), create("a"), receive("a", 7, "r1")]).await;
+        target.run(vec![main_location(), create("stale"), create("a"), receive("a", 7, "r1")]).await;
         // What asks for the writer at the same time must not bring the old window into the new engine.
         let state = target.storage.state.clone();
         let asking = tokio::spawn(async move { state.hash(true).await });
@@ -257,7 +257,7 @@ async fn who_waits_for_a_snapshot_is_served_with_one_that_is_installed_meanwhile
     let mut overtaken = 0;
     for round in 0..40 {
         let mut target = Node::open(&target_dir.path().join(round.to_string())).await;
-        target.run(vec![create("stale"), create("a"), receive("a", 7, "r1")]).await;
+        target.run(vec![main_location(), create("stale"), create("a"), receive("a", 7, "r1")]).await;
         let state = target.storage.state.clone();
         let copied = receive_copy(&target, &snapshot);
         let asking = tokio::spawn(async move { state.make_snapshot().await });

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Node, create, place, receive};
+use common::{Node, create, main_location, place, receive};
 use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
 use stockade_env::FailureKind;
 use stockade_storage::file::{Files, MemoryFiles};
@@ -132,7 +132,7 @@ async fn openraft_gets_the_newest_published_snapshot_and_none_where_there_is_non
 async fn what_is_applied_on_a_full_disk_reaches_the_engine_when_there_is_room() {
     let files = MemoryFiles::default();
     let mut node = open(&files, options(marks())).await.unwrap();
-    node.run(vec![create("a"), receive("a", 5, "r1")]).await;
+    node.run(vec![main_location(), create("a"), receive("a", 5, "r1")]).await;
     let before = node.storage.state.hash(true).await.unwrap();
     leave(&files, RESERVE / 2);
     node.run(vec![place("o1", &[("a", 1)])]).await;
@@ -152,7 +152,7 @@ async fn apply_never_waits_for_a_full_disk() {
     let files = MemoryFiles::default();
     let options = Options { overlay_bytes: 4 << 10, ..options(marks()) };
     let mut node = open(&files, options).await.unwrap();
-    node.run(vec![create("a"), receive("a", 1_000, "r1")]).await;
+    node.run(vec![main_location(), create("a"), receive("a", 1_000, "r1")]).await;
     leave(&files, RESERVE / 2);
     until("the node knows", async || node.storage.space.look() == SpaceLevel::Full).await;
     let applied = async {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Node, create, open_shop, receive};
+use common::{Node, create, main_location, open_shop, receive};
 use openraft::storage::RaftLogStorageExt;
 use openraft::{Entry, EntryPayload, LogId};
 use stockade_storage::Error;
@@ -141,7 +141,7 @@ async fn no_row_goes_into_the_engine_before_its_entry_is_safe_in_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let files = MemoryFiles::default();
     let mut node = Node::try_open(Node::options(dir.path()), Arc::new(files.clone())).await.unwrap();
-    node.run(vec![create("a")]).await;
+    node.run(vec![main_location(), create("a")]).await;
     node.hashes().await;
     files.stall_after(1);
     let index = node.next;

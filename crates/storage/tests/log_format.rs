@@ -12,6 +12,7 @@ use openraft::{Entry, EntryPayload};
 use stockade_env::Env;
 use stockade_state_machine::command::CreateSku;
 use stockade_state_machine::ids::SkuId;
+use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::{Command, LogTime};
 use stockade_storage::file::MemoryFiles;
 use stockade_storage::{LogStore, codec};
@@ -49,7 +50,7 @@ async fn the_page_shows_every_byte_of_a_small_log() {
     let env = Env::simulated(0, 2_026);
     let log = LogStore::open_inline(Arc::new(files.clone()), &env, options(4_096)).unwrap();
     log.clone().save_vote(&Vote::new(1, 1)).await.unwrap();
-    let mug = CreateSku { sku: SkuId::new("mug").unwrap(), display_name: "Mug".to_owned() };
+    let mug = CreateSku { sku: SkuId::new("mug").unwrap(), details: SkuDetails::named("Mug") };
     let request = codec::encode_request(None, &Command::CreateSku(mug));
     let proposal = codec::assemble_proposal(LogTime::from_micros(1_700_000_000_000_000), &[request]);
     let entries = vec![

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{Node, cancel, confirm, create, log_id, order, place, receive, ship};
+use common::{Node, cancel, confirm, create, log_id, main_location, order, place, receive, ship};
 use openraft::entry::RaftEntry;
 use openraft::impls::Vote;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
@@ -51,7 +51,14 @@ async fn live(files: &MemoryFiles) -> Node {
     append(&mut node, EntryPayload::Membership(membership)).await;
     let blank = append(&mut node, EntryPayload::Blank).await;
     node.apply(1, blank).await;
-    node.run(vec![create("a"), create("b"), receive("a", 1_000, "r1"), receive("b", 500, "r2")]).await;
+    node.run(vec![
+        main_location(),
+        create("a"),
+        create("b"),
+        receive("a", 1_000, "r1"),
+        receive("b", 500, "r2"),
+    ])
+    .await;
     for number in 0..6 {
         let id = format!("o{number}");
         node.run(vec![place(&id, &[("a", 2), ("b", 1)]), confirm(&id)]).await;

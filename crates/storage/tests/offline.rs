@@ -44,7 +44,7 @@ fn disk() -> Arc<dyn Files> {
 async fn memory_node(files: &MemoryFiles) -> Node {
     let mut node = Node::try_open(memory_options(), shared(files)).await.unwrap();
     append_membership(&mut node).await;
-    node.run(vec![common::create("a"), common::receive("a", 100_000, "r1")]).await;
+    node.run(vec![common::main_location(), common::create("a"), common::receive("a", 100_000, "r1")]).await;
     for number in 0..600 {
         node.run(vec![place(&format!("o{number:05}"), &[("a", 1)])]).await;
         if number == 300 {
@@ -523,7 +523,7 @@ async fn nodes_that_skip_the_same_entry_agree_and_one_that_skips_alone_does_not(
     for skips in [true, true, false] {
         let files = MemoryFiles::default();
         let mut node = Node::try_open(memory_options(), shared(&files)).await.unwrap();
-        node.run(vec![common::create("a"), common::receive("a", 100, "r1")]).await;
+        node.run(vec![common::main_location(), common::create("a"), common::receive("a", 100, "r1")]).await;
         let bad = node.append(vec![place("o1", &[("a", 1)])]).await;
         node.append(vec![place("o2", &[("a", 1)])]).await;
         node.kill().await;

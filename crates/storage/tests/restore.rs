@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{Node, START_US, confirm, create, open_shop, place, receive, ship};
+use common::{Node, START_US, confirm, create, main_location, open_shop, place, receive, ship};
 use openraft::storage::RaftStateMachine as _;
 use stockade_env::Env;
 use stockade_storage::file::{DiskFiles, Files, MemoryFiles, read_whole};
@@ -270,7 +270,7 @@ async fn a_node_with_a_life_of_its_own_takes_no_backup() {
     let saved = saved(2).await;
     let files = disk_with(&saved.bytes);
     let mut node = open_at(&files, None).await.unwrap();
-    node.run(vec![create("own"), receive("own", 5, "r1")]).await;
+    node.run(vec![main_location(), create("own"), receive("own", 5, "r1")]).await;
     let hashes = node.hashes().await;
     node.stop().await;
     assert!(matches!(restore_at(&files).await, Err(Error::Restore { .. })));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Node, create, open_shop, receive};
+use common::{Node, create, main_location, open_shop, receive};
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use openraft::{Entry, EntryPayload, LogId, RaftTypeConfig, StorageHelper};
 use stockade_storage::file::{DiskFiles, File, Files, MemoryFiles, Space};
@@ -285,7 +285,7 @@ impl File for ForgetfulFile {
 async fn a_received_snapshot_is_checked_as_the_disk_has_it() {
     let mut source =
         Node::try_open(memory_options("/source"), Arc::new(MemoryFiles::default())).await.unwrap();
-    source.run(vec![create("a")]).await;
+    source.run(vec![main_location(), create("a")]).await;
     source.run(vec![receive("a", 10, "r")]).await;
     let bytes = bytes_of(&source.snapshot().await);
     let files = Forgetful(MemoryFiles::default());

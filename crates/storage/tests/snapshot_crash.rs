@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{Node, create, receive};
+use common::{Node, create, main_location, receive};
 use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
 use stockade_storage::file::{Counted, Fault, FaultKind, MemoryFiles};
 use stockade_storage::{EngineKind, Options};
@@ -23,7 +23,7 @@ async fn a_snapshot_whose_name_was_not_synced_when_the_process_ended_is_kept_onc
     for after in 1..20 {
         let files = MemoryFiles::default();
         let mut node = open(&files).await;
-        node.run(vec![create("a")]).await;
+        node.run(vec![main_location(), create("a")]).await;
         let last = node.run(vec![receive("a", 10, "r")]).await;
         files.inject(Fault { after, on: Counted::Changes, kind: FaultKind::Crash, lasting: true });
         let mut builder = node.storage.state_machine.get_snapshot_builder().await;

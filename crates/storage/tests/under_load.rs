@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Node, cancel, confirm, create, place, receive};
+use common::{Node, cancel, confirm, create, main_location, place, receive};
 use openraft::storage::RaftLogStorage;
 use stockade_storage::file::{File, Files, MemoryFiles, OperationKind, Space};
 use stockade_storage::{AlarmKind, EngineKind, Options, SnapshotFile, SpaceMarks};
@@ -169,7 +169,8 @@ async fn a_snapshot_made_beside_writes_is_the_state_at_its_position() {
     let dir = tempfile::tempdir().unwrap();
     let mut node = Node::open(dir.path()).await;
     let skus: Vec<String> = (0..200).map(|n| format!("sku-{n:03}-{}", "s".repeat(40))).collect();
-    node.run(skus.iter().map(|name| create(name)).collect()).await;
+    let created = skus.iter().map(|name| create(name));
+    node.run(std::iter::once(main_location()).chain(created).collect()).await;
     node.run(skus.iter().map(|name| receive(name, 1_000_000, &format!("d-{name}"))).collect()).await;
     let lines = |count: usize| skus.iter().take(count).map(|name| (name.as_str(), 1)).collect::<Vec<_>>();
     let id = |number: u64| format!("{:05}-{number}", (number * 7_919) % 100_000);

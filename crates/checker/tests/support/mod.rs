@@ -2,6 +2,7 @@
 //! fault.
 
 mod answers;
+mod calls;
 mod rng;
 mod sink;
 
@@ -56,6 +57,8 @@ pub(crate) struct Shape {
     pub(crate) overlap: u64,
     /// Units that come in at the beginning, of each SKU.
     pub(crate) units: i64,
+    /// True where the catalogue changes too, under etags, and everything is read in every way.
+    pub(crate) rich: bool,
     pub(crate) fault: Fault,
 }
 
@@ -89,10 +92,6 @@ pub(crate) struct Cluster {
     lately: VecDeque<Asked>,
 }
 
-fn sku_name(number: u64) -> String {
-    format!("sku-{number}")
-}
-
 impl Cluster {
     pub(crate) fn new(seed: u64, shape: Shape) -> Self {
         Self {
@@ -121,7 +120,8 @@ impl Cluster {
         cluster.write(to)
     }
 
-    fn live(&mut self) {
+    /// The catalogue, and as many calls as the shape says.
+    pub(crate) fn live(&mut self) {
         self.log.push(v1::LogEntry {
             index: 1,
             term: 1,
@@ -129,15 +129,7 @@ impl Cluster {
             kind: v1::EntryKind::Blank.into(),
             ..v1::LogEntry::default()
         });
-        let skus = self.shape.skus;
-        for number in 0..skus {
-            let sku = v1::Sku { sku_id: sku_name(number), ..v1::Sku::default() };
-            let request_id = self.request_id();
-            self.alone(v1::CreateSkuRequest { request_id, sku: Some(sku) }.into());
-            let units = self.shape.units;
-            let receipt = self.receive(number, units);
-            self.alone(receipt);
-        }
+        self.fill_catalogue();
         let end = u64::try_from(self.calls.len()).expect("few") + self.shape.operations;
         while u64::try_from(self.calls.len()).expect("few") < end {
             self.now_ns += 1_000 + self.rng.below(2_000);
@@ -152,114 +144,18 @@ impl Cluster {
         }
     }
 
-    fn alone(&mut self, asked: Asked) {
+    /// A mutation in an entry of its own, answered before anything else is asked.
+    pub(crate) fn alone(&mut self, asked: Asked) {
         self.now_ns += 100_000_000 / self.shape.skus.max(1);
         self.commit(vec![asked], false);
         self.now_ns += 1_000;
     }
 
-    fn request_id(&mut self) -> String {
+    pub(crate) fn request_id(&mut self) -> String {
         let ms = u128::from(BEGIN_MS + self.now_ns / 1_000_000);
         let id = (ms << 80) | (7 << 76) | (2 << 62) | u128::from(self.next_id);
         self.next_id += 1;
         RequestId::new(id).expect("version 7").to_string()
-    }
-
-    fn receive(&mut self, sku: u64, quantity: i64) -> Asked {
-        let request_id = self.request_id();
-        v1::ReceiveStockRequest {
-            request_id,
-            sku_id: sku_name(sku),
-            location_id: "main".to_owned(),
-            quantity,
-            ..v1::ReceiveStockRequest::default()
-        }
-        .into()
-    }
-
-    fn mutation(&mut self) -> Asked {
-        if self.rng.chance(40)
-            && let Some(again) = self.lately.front()
-        {
-            return again.clone();
-        }
-        let asked = self.fresh_mutation();
-        self.lately.push_back(asked.clone());
-        if self.lately.len() > 20 {
-            self.lately.pop_front();
-        }
-        asked
-    }
-
-    fn fresh_mutation(&mut self) -> Asked {
-        let sku = self.rng.below(self.shape.skus);
-        let request_id = self.request_id();
-        match self.rng.below(20) {
-            0 => self.receive(sku, 5),
-            1 => v1::AdjustStockRequest {
-                request_id,
-                sku_id: sku_name(sku),
-                location_id: "main".to_owned(),
-                delta: if self.rng.chance(2) { 1 } else { -1 },
-                reason: v1::Reason::Correction.into(),
-                ..v1::AdjustStockRequest::default()
-            }
-            .into(),
-            2 if self.rng.chance(4) => {
-                let given_up = self.request_id();
-                v1::AbandonRequestRequest { request_id: given_up }.into()
-            }
-            2..=8 => self.place(request_id, sku),
-            _ => self.take_further(request_id).unwrap_or_else(|| self.receive(sku, 3)),
-        }
-    }
-
-    fn place(&mut self, request_id: String, sku: u64) -> Asked {
-        self.placed += 1;
-        let order_id = format!("order-{}", self.placed);
-        self.orders.push_back((order_id.clone(), 0));
-        let quantity = 1 + i64::try_from(self.rng.below(3)).expect("few");
-        let line = v1::NewOrderLine { sku_id: sku_name(sku), quantity, ..v1::NewOrderLine::default() };
-        v1::PlaceOrderRequest {
-            request_id,
-            order_id,
-            currency_code: "EUR".to_owned(),
-            lines: vec![line],
-            ..v1::PlaceOrderRequest::default()
-        }
-        .into()
-    }
-
-    fn take_further(&mut self, request_id: String) -> Option<Asked> {
-        let (order_id, steps) = self.orders.pop_front()?;
-        if steps < 2 {
-            self.orders.push_back((order_id.clone(), steps + 1));
-        }
-        Some(match (steps, self.rng.below(4)) {
-            (0, 0) | (_, 1) => v1::CancelOrderRequest { request_id, order_id }.into(),
-            (0, _) => {
-                let payment_reference = "paid".to_owned();
-                v1::ConfirmOrderRequest { request_id, order_id, payment_reference }.into()
-            }
-            (1, _) => v1::ShipOrderRequest { request_id, order_id, ..v1::ShipOrderRequest::default() }.into(),
-            _ => {
-                let lines = vec![v1::ReturnLine { line: 1, quantity: 1, disposition: 1 }];
-                v1::ReturnOrderRequest { request_id, order_id, lines, document_id: String::new() }.into()
-            }
-        })
-    }
-
-    fn read_request(&mut self) -> Asked {
-        let sku_id = sku_name(self.rng.below(self.shape.skus + 1));
-        match self.rng.below(10) {
-            0 => v1::GetSkuRequest { sku_id }.into(),
-            1..=5 => v1::GetStockRequest { sku_id, location_id: "main".to_owned() }.into(),
-            6 if self.rng.chance(20) => v1::ListStockRequest { page_size: 2, ..Default::default() }.into(),
-            _ => match self.orders.back() {
-                Some((order_id, _)) => v1::GetOrderRequest { order_id: order_id.clone() }.into(),
-                None => v1::GetSkuRequest { sku_id }.into(),
-            },
-        }
     }
 
     /// Puts a batch into one entry, and answers each call of it.
@@ -367,7 +263,8 @@ impl Cluster {
         self.calls.push(Call { asked, begins_ns, ends_ns, ending });
     }
 
-    fn read(&mut self, asked: Asked) {
+    /// A read, answered from the state as it is, unless the fault is due.
+    pub(crate) fn read(&mut self, asked: Asked) {
         self.reads += 1;
         let old = |back: usize| self.old.len().checked_sub(back).and_then(|at| self.old.get(at));
         let back = if self.shape.operations < 50 { 2 } else { 8 };
@@ -393,7 +290,8 @@ impl Cluster {
         self.call(asked, Some((header, ending)), true);
     }
 
-    fn write(self, to: impl Write + Send + 'static) -> io::Result<()> {
+    /// Writes the history.
+    pub(crate) fn write(self, to: impl Write + Send + 'static) -> io::Result<()> {
         let shared = sink::shared(to);
         let clock = Arc::new(AtomicU64::new(0));
         let ticking = Arc::clone(&clock);
@@ -444,6 +342,7 @@ impl Cluster {
         let rows = self.state.skus_after(None).map(CanonicalRow::Sku);
         let rows = rows.chain(self.ledger.iter().map(CanonicalRow::Ledger));
         let rows = rows.chain(self.state.orders().map(|order| CanonicalRow::Order(order)));
+        let rows = rows.chain(self.state.locations_after(None).map(CanonicalRow::Location));
         let rows = rows.chain(requests.iter().map(|(origin, record)| CanonicalRow::Request(origin, record)));
         let rows =
             rows.chain(self.state.stock_after(None).map(|(key, stock)| CanonicalRow::Stock(key, stock)));

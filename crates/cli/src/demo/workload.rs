@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use stockade_client::{Client, Error};
 use stockade_env::Env;
 use stockade_proto::v1::{
-    CancelOrderRequest, ConfirmOrderRequest, CreateSkuRequest, NewOrderLine, OrderState, PlaceOrderRequest,
-    ReceiveStockRequest, ResponseHeader, ShipOrderRequest, Sku,
+    CancelOrderRequest, ConfirmOrderRequest, CreateLocationRequest, CreateSkuRequest, Location, NewOrderLine,
+    OrderState, PlaceOrderRequest, ReceiveStockRequest, ResponseHeader, ShipOrderRequest, Sku,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -117,6 +117,13 @@ fn hot(number: u64) -> String {
 }
 
 async fn seed(client: &Client, record: &Mutex<Record>) -> anyhow::Result<()> {
+    let location = Location {
+        location_id: LOCATION.to_owned(),
+        display_name: "Demo warehouse".to_owned(),
+        ..Location::default()
+    };
+    let request = CreateLocationRequest { location: Some(location), ..CreateLocationRequest::default() };
+    client.create_location(request).await?;
     let steady = (0..STEADY_SKUS).map(|number| (steady(number), STEADY_UNITS));
     for (sku_id, quantity) in steady.chain((0..HOT_SKUS).map(|number| (hot(number), HOT_UNITS))) {
         let sku = Sku { sku_id: sku_id.clone(), display_name: format!("Demo {sku_id}"), ..Sku::default() };

@@ -3,23 +3,20 @@
 //! Every job can be repeated: SKUs, orders and documents have ids of the file's making that never expire, so what an
 //! earlier run has done is found, not done twice.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
-use stockade_client::{Client, Error};
+use stockade_client::Client;
 use stockade_proto::v1::{
-    AdjustStockRequest, CreateSkuRequest, GetOrderRequest, Order as PlacedOrder, ReceiveStockRequest,
-    ReturnLine, ReturnOrderRequest, Sku as NewSku,
+    AdjustStockRequest, CreateLocationRequest, CreateSkuRequest, GetOrderRequest, Location,
+    Order as PlacedOrder, ReceiveStockRequest, ReturnLine, ReturnOrderRequest, Sku as NewSku,
 };
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::StockPolicy;
-use super::limits;
 use super::plan::{Adjust, Job, Plan, Return};
-use super::progress::Progress;
 use super::tally::Tally;
+use crate::batch::{at_once, persist};
+use crate::progress::Progress;
 
 /// What became of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +44,7 @@ impl<'a> Run<'a> {
 
     /// Does all that the plan asks for.
     pub(super) async fn all(&self) -> anyhow::Result<()> {
+        self.open_location().await?;
         let skus = 0..self.plan.skus.len();
         let progress = Progress::begin("goods", "SKUs", u64::try_from(skus.len()).unwrap_or(u64::MAX));
         at_once(skus, |sku| async move { self.stock_up(sku).await.map(|()| 1) }, &progress).await?;
@@ -79,6 +77,16 @@ impl<'a> Run<'a> {
             Job::Return(returned) => self.take_back(returned).await,
             Job::Adjust(adjust) => self.adjust(adjust).await,
         }
+    }
+
+    /// Creates the location: stock is booked only where there is one.
+    async fn open_location(&self) -> anyhow::Result<()> {
+        let request = CreateLocationRequest {
+            request_id: self.client.new_request_id(),
+            location: Some(Location { location_id: self.location.to_owned(), ..Location::default() }),
+        };
+        let created = persist(|| self.client.create_location(request.clone())).await;
+        self.tally.booked(self.location, created.map(drop), &self.tally.locations)
     }
 
     /// Creates a SKU and books its receipt.
@@ -164,42 +172,6 @@ impl<'a> Run<'a> {
         let request = GetOrderRequest { order_id: order_id.to_owned() };
         let answer = persist(|| self.client.get_order(request.clone())).await?;
         answer.order.ok_or_else(|| anyhow::anyhow!("order {order_id} was answered without the order"))
-    }
-}
-
-/// Does many things at once, begun in their order, and stops at the first that can't be done.
-async fn at_once<Item, Work>(
-    items: impl Iterator<Item = Item>,
-    work: impl Fn(Item) -> Work,
-    progress: &Progress,
-) -> anyhow::Result<()>
-where
-    Work: Future<Output = anyhow::Result<u64>>,
-{
-    let mut running = stream::iter(items.map(work)).buffer_unordered(limits::MAX_JOBS);
-    while let Some(done) = running.try_next().await? {
-        progress.advance(done);
-    }
-    progress.finish();
-    Ok(())
-}
-
-/// Repeats a call that the cluster could not decide in time. The request id stays the same, so it takes effect once.
-pub(super) async fn persist<T, Call>(call: impl Fn() -> Call) -> Result<T, Error>
-where
-    Call: Future<Output = Result<T, Error>>,
-{
-    let give_up = Instant::now() + limits::PATIENCE;
-    loop {
-        match call().await {
-            Err(
-                Error::OutcomeUnknown { .. }
-                | Error::NoLeader { .. }
-                | Error::Overloaded { .. }
-                | Error::Unavailable { .. },
-            ) if Instant::now() < give_up => tokio::time::sleep(limits::PAUSE).await,
-            decided => return decided,
-        }
     }
 }
 

@@ -9,11 +9,10 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::plan::{Plan, Planner};
 use super::row::{self, Columns};
+use crate::sheet::{BYTE_ORDER_MARK, fields};
 
 /// The first bytes of a gzip file (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// What spreadsheets put before UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Bytes of a line: what is longer is damaged.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
@@ -44,7 +43,7 @@ pub(super) fn read_lines(mut input: impl BufRead) -> anyhow::Result<Plan> {
         bail!("the file is empty");
     }
     let header = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line);
-    let columns = Columns::from_header(&parse(header)).map_err(anyhow::Error::msg)?;
+    let columns = Columns::from_header(&fields(header)).map_err(anyhow::Error::msg)?;
     let mut planner = Planner::default();
     let mut number = 1_u64;
     while next_line(&mut input, &mut line)
@@ -55,7 +54,7 @@ pub(super) fn read_lines(mut input: impl BufRead) -> anyhow::Result<Plan> {
             line.truncate(256);
             Err(format!("longer than {MAX_LINE_BYTES} bytes"))
         } else {
-            row::read(number, &parse(&line), &columns)
+            row::read(number, &fields(&line), &columns)
         };
         if let Err(reason) = row.and_then(|row| planner.add(row)) {
             let text = String::from_utf8_lossy(&line).into_owned();
@@ -92,21 +91,6 @@ fn skip_rest(input: &mut impl BufRead) -> anyhow::Result<()> {
             return Ok(());
         }
     }
-}
-
-fn parse(line: &[u8]) -> csv::ByteRecord {
-    // Without quotation marks there is nothing to interpret, and a CSV reader for each line costs more than all else.
-    if !line.contains(&b'"') {
-        return line.split(|byte| *byte == b',').collect();
-    }
-    let mut builder = csv::ReaderBuilder::new();
-    let mut reader = builder.has_headers(false).flexible(true).buffer_capacity(512).from_reader(line);
-    let mut record = csv::ByteRecord::new();
-    // Bytes in memory can't fail to be read, and a record of any shape is taken.
-    if reader.read_byte_record(&mut record).is_err() {
-        record.clear();
-    }
-    record
 }
 
 /// Writes the refused lines as CSV: line number, reason, the line itself.

@@ -15,17 +15,9 @@ pub(super) const MAX_CODE_LEN: usize = 64;
 pub(super) const MAX_NAME_LEN: usize = 256;
 /// Units that `--stock-policy fixed:N` may give.
 pub(super) const MAX_RECEIPT: i64 = 1_000_000_000_000;
-/// Jobs under way at once: orders, returns and adjustments.
-pub(super) const MAX_JOBS: usize = 1_024;
 /// How long an unpaid order holds its units. The longest that there is, so that a broken run can resume days later.
 pub(super) const HOLD: Duration = Duration::from_hours(30 * 24);
-/// How long one job goes on while the cluster has no leader or does not answer.
-pub(super) const PATIENCE: Duration = Duration::from_mins(2);
-/// Pause between two attempts of a job.
-pub(super) const PAUSE: Duration = Duration::from_millis(250);
 /// How often an order is read again because it moved on between a read and a write.
 pub(super) const MAX_REREADS: u32 = 8;
-/// Pause between two plain progress lines.
-pub(super) const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// Shortages that the report lists; all are counted.
 pub(super) const MAX_LISTED: usize = 100;

@@ -10,7 +10,6 @@ mod matching;
 mod money;
 mod order;
 mod plan;
-mod progress;
 mod report;
 mod row;
 mod tally;
@@ -130,6 +129,7 @@ pub(crate) async fn run(env: &Env, args: &Args, addresses: &[String]) -> anyhow:
 
 fn fill_in(report: &mut Report, tally: tally::Tally) {
     let value = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    report.locations = value(&tally.locations);
     report.skus = value(&tally.skus);
     report.receipts = value(&tally.receipts);
     report.orders = value(&tally.orders);

@@ -4,9 +4,10 @@ use stockade_proto::v1::{
     ConfirmOrderRequest, NewOrderLine, Order as PlacedOrder, OrderState, PlaceOrderRequest, ShipOrderRequest,
 };
 
-use super::execute::{Done, Run, count, persist};
+use super::execute::{Done, Run, count};
 use super::limits;
 use super::plan::Order;
+use crate::batch::persist;
 
 impl Run<'_> {
     /// Places, confirms and ships an order, or what of that is left to do.

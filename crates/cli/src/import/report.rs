@@ -24,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) adjustments: u64,
     /// Goods receipts.
     pub(crate) receipts: u64,
+    /// Locations.
+    pub(crate) locations: u64,
     /// SKUs.
     pub(crate) skus: u64,
     /// SKUs whose code the file writes both in capitals and otherwise.
@@ -98,6 +100,7 @@ impl fmt::Display for Report {
             writeln!(f, "  {name:<22}{count:>12}")?;
         }
         for (name, count) in [
+            ("locations", self.locations),
             ("SKUs", self.skus),
             ("  merged by case", self.skus_merged_by_case),
             ("receipts", self.receipts),

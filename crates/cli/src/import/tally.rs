@@ -11,6 +11,7 @@ use super::limits;
 /// Counters of a run.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    pub(super) locations: AtomicU64,
     pub(super) skus: AtomicU64,
     pub(super) receipts: AtomicU64,
     pub(super) orders: AtomicU64,

@@ -32,6 +32,8 @@ enum Kind {
     Document,
     /// Pages of ledger entries.
     Ledger,
+    /// Locations.
+    Location,
     /// Orders.
     Order,
     /// Pages of request records.
@@ -48,6 +50,7 @@ impl Kind {
             Self::Applied => RowKind::Applied,
             Self::Document => RowKind::Document,
             Self::Ledger => RowKind::Ledger,
+            Self::Location => RowKind::Location,
             Self::Order => RowKind::Order,
             Self::Request => RowKind::Request,
             Self::Sku => RowKind::Sku,

@@ -15,10 +15,12 @@ use stockade_proto::v1::stock_service_server::{StockService, StockServiceServer}
 use stockade_proto::v1::transaction_service_server::{TransactionService, TransactionServiceServer};
 use stockade_proto::v1::{
     AbandonRequestRequest, AbandonRequestResponse, AddLearnerRequest, AddLearnerResponse, AdjustStockRequest,
-    AdjustStockResponse, Fate, GetOutcomeRequest, GetOutcomeResponse, GetStatusRequest, GetStatusResponse,
-    GetStockRequest, GetStockResponse, ListStockRequest, ListStockResponse, Mutation, MutationResult,
-    NodeRole, NodeStatus, PlaceOrderResponse, PromoteRequest, PromoteResponse, ReceiveStockRequest,
-    ReceiveStockResponse, ResponseHeader, Stock, SubmitRequest, SubmitResponse,
+    AdjustStockResponse, BatchGetStockRequest, BatchGetStockResponse, Fate, GetAvailabilityRequest,
+    GetAvailabilityResponse, GetOutcomeRequest, GetOutcomeResponse, GetStatusRequest, GetStatusResponse,
+    GetStockRequest, GetStockResponse, ListStockRequest, ListStockResponse, MoveStockRequest,
+    MoveStockResponse, Mutation, MutationResult, NodeRole, NodeStatus, PlaceOrderResponse, PromoteRequest,
+    PromoteResponse, ReceiveStockRequest, ReceiveStockResponse, ResponseHeader, SetStockRequest,
+    SetStockResponse, Stock, SubmitRequest, SubmitResponse,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -315,6 +317,28 @@ impl StockService for Fake {
         &self,
         _: Request<AdjustStockRequest>,
     ) -> Result<Response<AdjustStockResponse>, Status> {
+        Err(Status::unimplemented("the tests place orders only"))
+    }
+
+    async fn set_stock(&self, _: Request<SetStockRequest>) -> Result<Response<SetStockResponse>, Status> {
+        Err(Status::unimplemented("the tests place orders only"))
+    }
+
+    async fn move_stock(&self, _: Request<MoveStockRequest>) -> Result<Response<MoveStockResponse>, Status> {
+        Err(Status::unimplemented("the tests place orders only"))
+    }
+
+    async fn batch_get_stock(
+        &self,
+        _: Request<BatchGetStockRequest>,
+    ) -> Result<Response<BatchGetStockResponse>, Status> {
+        Err(Status::unimplemented("the tests place orders only"))
+    }
+
+    async fn get_availability(
+        &self,
+        _: Request<GetAvailabilityRequest>,
+    ) -> Result<Response<GetAvailabilityResponse>, Status> {
         Err(Status::unimplemented("the tests place orders only"))
     }
 }

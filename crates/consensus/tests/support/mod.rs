@@ -14,11 +14,14 @@ use stockade_consensus::{
 use stockade_env::Env;
 use stockade_state_machine::command::{Command, CreateSku, Origin};
 use stockade_state_machine::ids::{Principal, RequestId, SkuId};
+use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::{Outcome, Reply};
 use stockade_storage::file::{Files, MemoryFiles};
 use stockade_storage::{CHAIN_MARK_EVERY, EngineKind, Identity, Options, SpaceMarks, codec};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_stream::wrappers::TcpListenerStream;
 
@@ -35,6 +38,8 @@ pub(crate) struct Setup {
     pub(crate) segment_bytes: u64,
     pub(crate) chain_mark_every: u64,
     pub(crate) max_in_flight_bytes: usize,
+    /// Of this node [`Cluster::hold_back`] can hold back what the others send it.
+    pub(crate) gated: Option<u64>,
 }
 
 impl Default for Setup {
@@ -46,8 +51,35 @@ impl Default for Setup {
             segment_bytes: 1 << 20,
             chain_mark_every: CHAIN_MARK_EVERY,
             max_in_flight_bytes: 16 << 20,
+            gated: None,
         }
     }
+}
+
+/// Passes on what comes to a node, while it is open; answers pass always.
+async fn gate(to: String, open: watch::Receiver<bool>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((caller, _)) = listener.accept().await {
+            let Ok(node) = TcpStream::connect(&to).await else { continue };
+            let ((mut asks, mut hears), (mut answers, mut is_asked)) =
+                (caller.into_split(), node.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut answers, &mut hears).await });
+            let mut open = open.clone();
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 64 << 10];
+                loop {
+                    let read = asks.read(&mut buffer).await?;
+                    if read == 0 || open.wait_for(|open| *open).await.is_err() {
+                        return Ok::<_, std::io::Error>(());
+                    }
+                    is_asked.write_all(&buffer[..read]).await?;
+                }
+            });
+        }
+    });
+    address
 }
 
 /// A running node, on a runtime of its own: killed with it go its tasks and connections, as with a process.
@@ -72,6 +104,8 @@ pub(crate) struct Cluster {
     pub(crate) peers: BTreeMap<u64, String>,
     /// Nodes that were started to join.
     joined: BTreeSet<u64>,
+    /// Whether what is sent to the gated node passes.
+    open: watch::Sender<bool>,
     setup: Setup,
     env: Env,
 }
@@ -80,14 +114,19 @@ impl Cluster {
     pub(crate) async fn start(setup: Setup) -> Self {
         let mut listeners = BTreeMap::new();
         let mut peers = BTreeMap::new();
+        let open = watch::Sender::new(true);
         for id in 1..=3 {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            peers.insert(id, listener.local_addr().unwrap().to_string());
+            let mut address = listener.local_addr().unwrap().to_string();
+            if setup.gated == Some(id) {
+                address = gate(address, open.subscribe()).await;
+            }
+            peers.insert(id, address);
             listeners.insert(id, listener);
         }
         let files = (1..=3).map(|id| (id, MemoryFiles::default())).collect();
-        let mut cluster =
-            Self { members: BTreeMap::new(), files, peers, joined: BTreeSet::new(), setup, env: Env::real() };
+        let (members, joined, env) = (BTreeMap::new(), BTreeSet::new(), Env::real());
+        let mut cluster = Self { members, files, peers, joined, open, setup, env };
         for (id, listener) in listeners {
             cluster.run(id, listener).await;
         }
@@ -97,6 +136,11 @@ impl Cluster {
         // Before that new nodes elect nobody but the first leader.
         until("all nodes are ready", async || nodes.iter().all(Node::is_ready).then_some(())).await;
         cluster
+    }
+
+    /// Holds back what is sent to the gated node, or lets it pass.
+    pub(crate) fn hold_back(&self, back: bool) {
+        self.open.send_replace(!back);
     }
 
     async fn run(&mut self, id: u64, listener: TcpListener) {
@@ -237,7 +281,7 @@ impl Cluster {
 
 /// Has a SKU created under a new request id.
 pub(crate) fn create_sku_request(env: &Env, name: &str) -> bytes::Bytes {
-    let command = CreateSku { sku: SkuId::new(name).unwrap(), display_name: name.to_owned() };
+    let command = CreateSku { sku: SkuId::new(name).unwrap(), details: SkuDetails::named(name) };
     request_of(env, &Command::CreateSku(command))
 }
 

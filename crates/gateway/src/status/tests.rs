@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 
 use stockade_consensus::{MembershipRefusal, RefusalKind};
-use stockade_state_machine::LogTime;
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
 use stockade_state_machine::order::{Operation, OrderState};
-use stockade_state_machine::rejection::{ExceededLine, Rejection, Resource, Shortage};
+use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Rejection, Resource, Shortage};
 use stockade_state_machine::stock::Bucket;
+use stockade_state_machine::{LogTime, Version};
 
 use super::*;
 use crate::failure::Short;
@@ -61,6 +61,7 @@ fn shortages(count: u32) -> Rejection {
 fn rejections() -> Vec<Rejection> {
     let lines = (1..=2_000).map(|line| ExceededLine { line, asked: i64::MAX, left: 1 }).collect();
     let document = DocumentId::new(&"d".repeat(128)).expect("valid");
+    let breaches = vec![LimitBreach { sku: sku(), asked: i64::MAX, min: 1, max: i64::MAX }; 2_000];
     vec![
         Rejection::Malformed("quantity out of range"),
         Rejection::RequestIdReused,
@@ -76,7 +77,17 @@ fn rejections() -> Vec<Rejection> {
             state: OrderState::Shipped,
             operation: Operation::Cancel,
         },
+        Rejection::EtagMismatch { resource: Resource::Location(location()), current: Version::default() },
+        Rejection::QuantityStale {
+            sku: sku(),
+            location: location(),
+            bucket: Bucket::Damaged,
+            current: i64::MAX,
+        },
         Rejection::SkuInUse { sku: sku(), location: location() },
+        Rejection::LocationInUse { location: location(), sku: sku() },
+        Rejection::LocationDisabled { location: location() },
+        Rejection::PurchaseLimit { breaches },
         Rejection::QuantityExceeded { order: order(), lines },
         Rejection::QuantityOverflow,
         shortages(2_000),

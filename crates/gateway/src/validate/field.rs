@@ -2,8 +2,11 @@
 
 use std::ops::RangeInclusive;
 
+use stockade_state_machine::Version;
 use stockade_state_machine::ids::{CustomerId, DocumentId, IdError, LocationId, OrderId, RequestId, SkuId};
 use stockade_state_machine::limits::{MAX_DISPLAY_NAME_LEN, MAX_ID_LEN, MAX_REFERENCE_LEN};
+
+use crate::convert;
 
 /// A field that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,26 @@ impl Violations {
         order: OrderId
     );
 
+    /// Several required ids, 1 to `max`. Wrong ones are left out and noted.
+    pub(crate) fn several<T>(
+        &mut self,
+        field: &str,
+        texts: &[String],
+        max: usize,
+        parse: impl Fn(&str) -> Result<T, IdError>,
+    ) -> Vec<T> {
+        self.count(field, texts.len(), max);
+        let take = |(number, text): (usize, &String)| self.take(&format!("{field}[{number}]"), parse(text));
+        texts.iter().take(max).enumerate().filter_map(take).collect()
+    }
+
+    /// A list of 1 to `max`.
+    pub(crate) fn count(&mut self, field: &str, count: usize, max: usize) {
+        if !(1..=max).contains(&count) {
+            self.add(field, format!("must be from 1 to {max}"));
+        }
+    }
+
     /// A document number, or none. A wrong one is none too, and is noted: the request as a whole is refused for it.
     pub(crate) fn document(&mut self, field: &str, text: &str) -> Option<DocumentId> {
         self.optional(field, text, DocumentId::new)
@@ -71,6 +94,11 @@ impl Violations {
     /// A customer id, or none.
     pub(crate) fn customer(&mut self, field: &str, text: &str) -> Option<CustomerId> {
         self.optional(field, text, CustomerId::new)
+    }
+
+    /// A SKU id, or none.
+    pub(crate) fn optional_sku(&mut self, field: &str, text: &str) -> Option<SkuId> {
+        self.optional(field, text, SkuId::new)
     }
 
     /// A location id, or none.
@@ -102,6 +130,18 @@ impl Violations {
     /// A reference kept in the ledger.
     pub(crate) fn reference(&mut self, field: &str, text: &str) -> Option<String> {
         self.bounded(field, text, MAX_REFERENCE_LEN)
+    }
+
+    /// The version that an etag stands for, or none. One that is no etag of ours is none too, and is noted.
+    pub(crate) fn etag(&mut self, field: &str, text: &str) -> Option<Version> {
+        if text.is_empty() {
+            return None;
+        }
+        let version = convert::version(text);
+        if version.is_none() {
+            self.add(field, "must be an etag as it was given");
+        }
+        version
     }
 
     /// A name for people.

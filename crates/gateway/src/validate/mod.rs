@@ -3,6 +3,7 @@
 //! Defaults are filled in here, before the command is frozen: so a request that spells a default out is the same
 //! request as one that leaves it, and their content hashes agree.
 
+mod catalog;
 mod field;
 mod orders;
 mod stock;
@@ -32,11 +33,16 @@ pub(crate) fn request(request: &Request) -> Result<Valid, Violations> {
     let mut violations = Violations::default();
     let id = violations.request_id("request_id", request_id_of(request));
     let command = match request {
-        Request::CreateSku(request) => stock::create_sku(request, &mut violations),
-        Request::UpdateSku(request) => stock::update_sku(request, &mut violations),
-        Request::DeleteSku(request) => stock::delete_sku(request, &mut violations),
+        Request::CreateSku(request) => catalog::create_sku(request, &mut violations),
+        Request::UpdateSku(request) => catalog::update_sku(request, &mut violations),
+        Request::DeleteSku(request) => catalog::delete_sku(request, &mut violations),
+        Request::CreateLocation(request) => catalog::create_location(request, &mut violations),
+        Request::UpdateLocation(request) => catalog::update_location(request, &mut violations),
+        Request::DeleteLocation(request) => catalog::delete_location(request, &mut violations),
         Request::ReceiveStock(request) => stock::receive(request, &mut violations),
         Request::AdjustStock(request) => stock::adjust(request, &mut violations),
+        Request::SetStock(request) => stock::set(request, &mut violations),
+        Request::MoveStock(request) => stock::move_between(request, &mut violations),
         Request::PlaceOrder(request) => orders::place(request, &mut violations),
         Request::ConfirmOrder(request) => orders::confirm(request, &mut violations),
         Request::ShipOrder(request) => orders::ship(request, &mut violations),
@@ -55,8 +61,13 @@ pub(crate) fn request_id_of(request: &Request) -> &str {
         Request::CreateSku(request) => &request.request_id,
         Request::UpdateSku(request) => &request.request_id,
         Request::DeleteSku(request) => &request.request_id,
+        Request::CreateLocation(request) => &request.request_id,
+        Request::UpdateLocation(request) => &request.request_id,
+        Request::DeleteLocation(request) => &request.request_id,
         Request::ReceiveStock(request) => &request.request_id,
         Request::AdjustStock(request) => &request.request_id,
+        Request::SetStock(request) => &request.request_id,
+        Request::MoveStock(request) => &request.request_id,
         Request::PlaceOrder(request) => &request.request_id,
         Request::ConfirmOrder(request) => &request.request_id,
         Request::ShipOrder(request) => &request.request_id,

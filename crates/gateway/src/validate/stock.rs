@@ -1,48 +1,13 @@
-//! Requests about SKUs and stock.
+//! Requests about stock.
 
 use stockade_proto::v1;
 use stockade_state_machine::Command;
-use stockade_state_machine::command::{AdjustStock, CreateSku, DeleteSku, ReceiveStock, UpdateSku};
+use stockade_state_machine::command::{AdjustStock, MoveStock, ReceiveStock, SetStock};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::MAX_STOCK_CHANGE;
 use stockade_state_machine::stock::Bucket;
 
 use super::Violations;
-
-pub(super) fn create_sku(request: &v1::CreateSkuRequest, violations: &mut Violations) -> Option<Command> {
-    let Some(sku) = &request.sku else {
-        violations.add("sku", "must be set");
-        return None;
-    };
-    let id = violations.sku("sku.sku_id", &sku.sku_id);
-    let display_name = violations.display_name("sku.display_name", &sku.display_name);
-    Some(Command::CreateSku(CreateSku { sku: id?, display_name: display_name? }))
-}
-
-pub(super) fn update_sku(request: &v1::UpdateSkuRequest, violations: &mut Violations) -> Option<Command> {
-    let paths = request.update_mask.as_ref().map(|mask| mask.paths.as_slice()).unwrap_or_default();
-    // Empty means all that can be changed. `sku_id` says which SKU it is and changes nothing.
-    let renames = paths.is_empty() || paths.iter().any(|path| path == "display_name");
-    if paths.iter().any(|path| path != "display_name" && path != "sku_id") {
-        violations.add("update_mask.paths", "only display_name can be changed");
-    }
-    let Some(sku) = &request.sku else {
-        violations.add("sku", "must be set");
-        return None;
-    };
-    let id = violations.sku("sku.sku_id", &sku.sku_id);
-    let display_name = if renames {
-        violations.display_name("sku.display_name", &sku.display_name).map(Some)
-    } else {
-        Some(None)
-    };
-    Some(Command::UpdateSku(UpdateSku { sku: id?, display_name: display_name? }))
-}
-
-pub(super) fn delete_sku(request: &v1::DeleteSkuRequest, violations: &mut Violations) -> Option<Command> {
-    let sku = violations.sku("sku_id", &request.sku_id)?;
-    Some(Command::DeleteSku(DeleteSku { sku }))
-}
 
 pub(super) fn receive(request: &v1::ReceiveStockRequest, violations: &mut Violations) -> Option<Command> {
     let sku = violations.sku("sku_id", &request.sku_id);
@@ -62,7 +27,7 @@ pub(super) fn receive(request: &v1::ReceiveStockRequest, violations: &mut Violat
 pub(super) fn adjust(request: &v1::AdjustStockRequest, violations: &mut Violations) -> Option<Command> {
     let sku = violations.sku("sku_id", &request.sku_id);
     let location = violations.location("location_id", &request.location_id);
-    let bucket = bucket(request.bucket, violations);
+    let bucket = bucket("bucket", request.bucket, violations);
     let bounds = -MAX_STOCK_CHANGE..=MAX_STOCK_CHANGE;
     let delta = if request.delta == 0 {
         violations.add("delta", "must not be 0");
@@ -84,9 +49,54 @@ pub(super) fn adjust(request: &v1::AdjustStockRequest, violations: &mut Violatio
     }))
 }
 
-fn bucket(number: i32, violations: &mut Violations) -> Option<Bucket> {
+pub(super) fn set(request: &v1::SetStockRequest, violations: &mut Violations) -> Option<Command> {
+    let sku = violations.sku("sku_id", &request.sku_id);
+    let location = violations.location("location_id", &request.location_id);
+    let bucket = bucket("bucket", request.bucket, violations);
+    let quantity = violations.number("quantity", request.quantity, 0..=MAX_STOCK_CHANGE);
+    let reason = reason(request.reason, violations);
+    let document = violations.document("document_id", &request.document_id);
+    let reference = violations.reference("reference", &request.reference);
+    Some(Command::SetStock(SetStock {
+        sku: sku?,
+        location: location?,
+        bucket: bucket?,
+        quantity: quantity?,
+        // Any number may be expected; one that can't be there is stale.
+        expected: request.expected_quantity,
+        reason: reason?,
+        document,
+        reference: reference?,
+    }))
+}
+
+pub(super) fn move_between(request: &v1::MoveStockRequest, violations: &mut Violations) -> Option<Command> {
+    let sku = violations.sku("sku_id", &request.sku_id);
+    let location = violations.location("location_id", &request.location_id);
+    let from = bucket("from_bucket", request.from_bucket, violations);
+    let to = bucket("to_bucket", request.to_bucket, violations);
+    if from.is_some() && from == to {
+        violations.add("to_bucket", "must be another one than from_bucket");
+    }
+    let quantity = violations.number("quantity", request.quantity, 1..=MAX_STOCK_CHANGE);
+    let reason = reason(request.reason, violations);
+    let document = violations.document("document_id", &request.document_id);
+    let reference = violations.reference("reference", &request.reference);
+    Some(Command::MoveStock(MoveStock {
+        sku: sku?,
+        location: location?,
+        from: from?,
+        to: to?,
+        quantity: quantity?,
+        reason: reason?,
+        document,
+        reference: reference?,
+    }))
+}
+
+fn bucket(field: &str, number: i32, violations: &mut Violations) -> Option<Bucket> {
     let Ok(bucket) = v1::Bucket::try_from(number) else {
-        violations.add("bucket", "is not known");
+        violations.add(field, "is not known");
         return None;
     };
     match bucket {
@@ -95,7 +105,7 @@ fn bucket(number: i32, violations: &mut Violations) -> Option<Bucket> {
         v1::Bucket::Damaged => Some(Bucket::Damaged),
         v1::Bucket::QualityControl => Some(Bucket::QualityControl),
         v1::Bucket::Reserved | v1::Bucket::Committed => {
-            violations.add("bucket", "must not be one that belongs to orders");
+            violations.add(field, "must not be one that belongs to orders");
             None
         }
     }

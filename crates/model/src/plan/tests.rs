@@ -2,14 +2,16 @@
 //! put there by hand.
 
 use stockade_state_machine::command::{
-    AdjustStock, Command, ConfirmOrder, ContentHash, CreateSku, Disposition, Entry, PlaceLine, PlaceOrder,
-    ReceiveStock, Request, ReturnLine, ReturnOrder, ShipOrder,
+    AdjustStock, Command, ConfirmOrder, ContentHash, CreateLocation, CreateSku, Disposition, Entry,
+    MoveStock, PlaceLine, PlaceOrder, ReceiveStock, Request, ReturnLine, ReturnOrder, SetStock, ShipOrder,
 };
 use stockade_state_machine::ids::{LocationId, OrderId, SkuId};
 use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::Currency;
 use stockade_state_machine::outcome::Outcome;
 use stockade_state_machine::rejection::Rejection;
+use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::{Bucket, Stock};
 use stockade_state_machine::{LogTime, Revision};
 
@@ -48,7 +50,8 @@ fn full() -> Model {
     let mut model = Model::default();
     let line = PlaceLine { sku: sku(), location: None, quantity: 2, unit_price_minor: 0 };
     for command in [
-        Command::CreateSku(CreateSku { sku: sku(), display_name: String::new() }),
+        Command::CreateSku(CreateSku { sku: sku(), details: SkuDetails::default() }),
+        Command::CreateLocation(CreateLocation { location: location(), details: LocationDetails::default() }),
         receipt(2),
         Command::PlaceOrder(PlaceOrder {
             order: order(),
@@ -64,7 +67,7 @@ fn full() -> Model {
         assert!(!matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
     }
     let stock = model.stock.values_mut().next().expect("a row");
-    *stock = Stock::from_buckets([i64::MAX - 1, 0, 0, 0, 0, 0], stock.revision).expect("in range");
+    *stock = Stock::from_buckets([i64::MAX - 1, 0, 0, 0, 0, 0], stock.version).expect("in range");
     model
 }
 
@@ -79,10 +82,20 @@ fn a_command_whose_sum_overflows_is_refused_and_writes_nothing() {
         document: None,
         reference: String::new(),
     });
+    let setting = Command::SetStock(SetStock {
+        sku: sku(),
+        location: location(),
+        bucket: Bucket::SafetyStock,
+        quantity: 2,
+        expected: Some(0),
+        reason: Reason::Other,
+        document: None,
+        reference: String::new(),
+    });
     let back = ReturnLine { line: 1, quantity: 1, disposition: Disposition::Restock };
     let returned =
         Command::ReturnOrder(ReturnOrder { order: order(), lines: vec![back, back], document: None });
-    for command in [receipt(2), adjustment, returned] {
+    for command in [receipt(2), adjustment, setting, returned] {
         let mut model = full();
         let before = format!("{model:?}");
         assert_eq!(run(&mut model, command), Outcome::Rejected(Rejection::QuantityOverflow));
@@ -94,4 +107,22 @@ fn a_command_whose_sum_overflows_is_refused_and_writes_nothing() {
 fn stock_may_be_as_large_as_64_bits_hold() {
     let mut model = full();
     assert!(matches!(run(&mut model, receipt(1)), Outcome::StockReceived(..)));
+}
+
+#[test]
+fn a_move_leaves_the_sum_alone_however_large_it_is() {
+    let mut model = full();
+    run(&mut model, receipt(1));
+    let command = Command::MoveStock(MoveStock {
+        sku: sku(),
+        location: location(),
+        from: Bucket::Available,
+        to: Bucket::Damaged,
+        quantity: 1_000,
+        reason: Reason::Damaged,
+        document: None,
+        reference: String::new(),
+    });
+    let outcome = run(&mut model, command);
+    assert!(matches!(outcome, Outcome::StockMoved(_, stock) if stock.on_hand() == i64::MAX), "{outcome:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stockade_state_machine::Revision;
+use stockade_state_machine::Version;
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::stock::{Bucket, StockKey};
 
@@ -22,6 +22,10 @@ impl Model {
             let Some(before) = before else { continue };
             found.unless(before.revision <= entry.revision, || {
                 format!("ledger: {} stands behind {}", place(entry), place(before))
+            });
+            // The balances tell the command, and the commands of an entry move units one after the other.
+            found.unless(before.balances.version <= entry.balances.version, || {
+                format!("ledger: {} is of an earlier command than {}", place(entry), place(before))
             });
             // "log time, never going back"; the commands of an entry share theirs.
             let in_time =
@@ -73,7 +77,7 @@ impl Model {
     /// "each bucket's balance = its ledger's in minus out" (I6), after every movement.
     pub(super) fn check_balances(&self, found: &mut Found) {
         let mut sums: BTreeMap<StockKey, [i128; 6]> = BTreeMap::new();
-        let mut last_changes: BTreeMap<StockKey, Revision> = BTreeMap::new();
+        let mut last_changes: BTreeMap<StockKey, Version> = BTreeMap::new();
         for entry in &self.ledger {
             let key = StockKey { sku: entry.sku.clone(), location: entry.location.clone() };
             let sum = sums.entry(key.clone()).or_default();
@@ -99,10 +103,10 @@ impl Model {
                 format!("I6: {} notes {:?}, its ledger makes {sum:?}", place(entry), entry.balances.buckets())
             });
             // "Revision of the last booking ..., a scrapped return included".
-            found.unless(entry.balances.revision == entry.revision, || {
-                format!("I6: {} notes balances of revision {}", place(entry), entry.balances.revision)
+            found.unless(entry.balances.version.revision == entry.revision, || {
+                format!("I6: {} notes balances of {:?}", place(entry), entry.balances.version)
             });
-            last_changes.insert(key, entry.revision);
+            last_changes.insert(key, entry.balances.version);
         }
         for (key, sum) in &sums {
             // A SKU that is gone left no stock behind, so its sums are 0.
@@ -114,8 +118,8 @@ impl Model {
         for (key, stock) in &self.stock {
             // "0 where none was ever booked."
             let last = last_changes.get(key).copied().unwrap_or_default();
-            found.unless(stock.revision == last, || {
-                format!("I6: {} has revision {}, its ledger {last}", name(key), stock.revision)
+            found.unless(stock.version == last, || {
+                format!("I6: {} is of {:?}, its ledger of {last:?}", name(key), stock.version)
             });
         }
     }
@@ -144,12 +148,16 @@ fn may_move(reason: Reason, from: Option<Bucket>, to: Option<Bucket>) -> bool {
         | Reason::SafetyStock
         | Reason::Other => match (from, to) {
             // "RESERVED and COMMITTED belong to orders and can't be adjusted."
-            (None, Some(bucket)) | (Some(bucket), None) => {
-                bucket != Bucket::Reserved && bucket != Bucket::Committed
-            }
-            (None, None) | (Some(_), Some(_)) => false,
+            (None, Some(bucket)) | (Some(bucket), None) => !is_of_orders(bucket),
+            // "Moves units from one bucket to another": the same holds of both.
+            (Some(from), Some(to)) => from != to && !is_of_orders(from) && !is_of_orders(to),
+            (None, None) => false,
         },
     }
+}
+
+fn is_of_orders(bucket: Bucket) -> bool {
+    matches!(bucket, Bucket::Reserved | Bucket::Committed)
 }
 
 fn is_of_order(reason: Reason) -> bool {

@@ -15,6 +15,7 @@ use stockade_state_machine::ids::OrderId;
 use stockade_state_machine::order::{Order, OrderLine};
 use stockade_state_machine::stock::{Bucket, StockKey};
 
+use crate::malformed;
 use crate::model::Model;
 
 /// What was found, in words.
@@ -34,6 +35,7 @@ impl Model {
     /// through the whole ledger.
     pub fn violations(&self) -> Vec<String> {
         let mut found = Found::default();
+        self.check_catalog(&mut found);
         self.check_stock(&mut found);
         self.check_clock(&mut found);
         self.check_ledger_order(&mut found);
@@ -45,6 +47,33 @@ impl Model {
         self.check_requests(&mut found);
         self.check_documents(&mut found);
         found.0
+    }
+
+    /// SKUs and locations: those that no command could have made, or brought to where they are.
+    fn check_catalog(&self, found: &mut Found) {
+        for (id, sku) in &self.skus {
+            found.unless(*id == sku.id, || format!("sku {}: stands under the key {id}", sku.id));
+            let rule = malformed::sku(&sku.details);
+            found.unless(rule.is_none(), || format!("sku {id}: {}", rule.unwrap_or_default()));
+        }
+        for (id, location) in &self.locations {
+            found.unless(*id == location.id, || {
+                format!("location {}: stands under the key {id}", location.id)
+            });
+            let rule = malformed::location(&location.details);
+            found.unless(rule.is_none(), || format!("location {id}: {}", rule.unwrap_or_default()));
+        }
+        let skus = self.skus.values().map(|sku| (sku.created, sku.updated));
+        let locations = self.locations.values().map(|location| (location.created, location.updated));
+        for (created, updated) in skus.chain(locations) {
+            let in_time = created <= updated && updated <= self.clock.now;
+            found.unless(in_time, || {
+                format!(
+                    "clock: a row was made at {created} and changed at {updated}, it is {}",
+                    self.clock.now
+                )
+            });
+        }
     }
 
     fn check_stock(&self, found: &mut Found) {
@@ -64,6 +93,11 @@ impl Model {
             }
             found.unless(self.skus.contains_key(&key.sku), || {
                 format!("stock: {} has a row, its SKU is not there", name(key))
+            });
+            // "Deletes a location that has no stock of any SKU in any bucket. Its empty stock rows stay, all zero."
+            let is_there = self.locations.contains_key(&key.location);
+            found.unless(is_there || stock.on_hand() == 0, || {
+                format!("stock: {} are on hand of {}, its location is not there", stock.on_hand(), name(key))
             });
         }
         for key in self.stock.keys().chain(held.keys()).chain(owed.keys()) {
@@ -101,13 +135,15 @@ impl Model {
         });
     }
 
-    /// A sum over all lines of all orders, by what they name.
+    /// A sum over all lines of all orders, by what they name. Lines without location are left out: "then no bucket
+    /// counts the units".
     fn units_of_orders(&self, units: impl Fn(&OrderLine) -> i64) -> BTreeMap<StockKey, i128> {
         let mut sums = BTreeMap::new();
         for line in self.orders().flat_map(|order| &order.lines) {
+            let Some(key) = key_of(line) else { continue };
             let units = i128::from(units(line));
             if units != 0 {
-                *sums.entry(key_of(line)).or_default() += units;
+                *sums.entry(key).or_default() += units;
             }
         }
         sums
@@ -119,8 +155,9 @@ impl Model {
     }
 }
 
-fn key_of(line: &OrderLine) -> StockKey {
-    StockKey { sku: line.sku.clone(), location: line.location.clone() }
+/// The stock that a line is taken from; `None` "where the SKU was not tracked when it was ordered".
+fn key_of(line: &OrderLine) -> Option<StockKey> {
+    Some(StockKey { sku: line.sku.clone(), location: line.location.clone()? })
 }
 
 fn name(key: &StockKey) -> String {

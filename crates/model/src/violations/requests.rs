@@ -2,16 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use stockade_state_machine::Revision;
+use stockade_state_machine::Version;
 use stockade_state_machine::command::Origin;
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::DocumentId;
+use stockade_state_machine::ids::{DocumentId, OrderId};
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::outcome::Outcome;
 
 use super::Found;
 use super::ledger::place;
 use crate::model::Model;
+
+/// Whether a command moved units.
+enum Effect {
+    Some,
+    None,
+    /// Some lines of its order are tracked and others are not: the outcome doesn't tell which it was about.
+    Perhaps,
+}
 
 impl Model {
     /// "one `request_id`, at most one effect" (I11).
@@ -34,12 +42,17 @@ impl Model {
             });
         }
         for (origin, record) in &self.requests {
-            let effect: Option<Revision> = effects.get(origin).map(|entry| entry.revision);
-            let expected = moves_units(&record.outcome).then_some(record.revision);
-            found.unless(effect == expected, || {
+            let effect = effects.get(origin).map(|entry| entry.balances.version);
+            let decided = Version { revision: record.revision, position: record.position };
+            let holds = match self.effect(&record.outcome, decided) {
+                Effect::Some => effect == Some(decided),
+                Effect::None => effect.is_none(),
+                Effect::Perhaps => effect.is_none_or(|effect| effect == decided),
+            };
+            found.unless(holds, || {
                 format!(
-                    "I11: request {} of {} has its effect at {effect:?}, by its record at {expected:?}",
-                    origin.request, origin.principal
+                    "I11: request {} of {} moved units at {effect:?}, by its record it is {:?} of {decided:?}",
+                    origin.request, origin.principal, record.outcome
                 )
             });
         }
@@ -59,13 +72,60 @@ impl Model {
             });
             found.unless(once, || format!("documents: {id} is booked a second time, by {}", place(entry)));
         }
-        let booked: BTreeMap<DocumentId, Document> = bookings
-            .into_iter()
-            .map(|(id, entry)| (id.clone(), Document { id, revision: entry.revision }))
-            .collect();
-        found.unless(booked == self.documents, || {
-            format!("documents: {:?} are noted, by the ledger {booked:?}", self.documents)
-        });
+        for (id, entry) in bookings {
+            let (noted, booked) =
+                (self.documents.get(&id), Document { id: id.clone(), revision: entry.revision });
+            found.unless(noted == Some(&booked), || {
+                format!("documents: {noted:?} is noted, by the ledger it is {booked:?}")
+            });
+        }
+        // Of one that is "booked even where nothing changes" the ledger doesn't tell.
+        for (id, document) in &self.documents {
+            found.unless(*id == document.id, || {
+                format!("documents: {} stands under the key {id}", document.id)
+            });
+        }
+    }
+
+    /// Whether a command with this outcome moved units.
+    fn effect(&self, outcome: &Outcome, decided: Version) -> Effect {
+        match outcome {
+            Outcome::StockReceived(..) | Outcome::StockAdjusted(..) | Outcome::StockMoved(..) => Effect::Some,
+            // "the difference goes into the ledger, and nothing where there is none": then the row is an older one.
+            Outcome::StockSet(_, stock) if stock.version == decided => Effect::Some,
+            // "None for a SKU that is not tracked": of such lines "no bucket counts" the units.
+            Outcome::OrderPlaced { locations, .. } if locations.iter().any(Option::is_some) => Effect::Some,
+            // All lines are paid for at once.
+            Outcome::OrderConfirmed { order } => match self.tracked_lines(order) {
+                (0, _) => Effect::None,
+                (_, _) => Effect::Some,
+            },
+            Outcome::OrderShipped { order, .. }
+            | Outcome::OrderCancelled { order, .. }
+            | Outcome::OrderReturned { order, .. } => match self.tracked_lines(order) {
+                (0, _) => Effect::None,
+                (tracked, lines) if tracked == lines => Effect::Some,
+                (_, _) => Effect::Perhaps,
+            },
+            // What the system expires is on nobody's behalf; a refusal changes nothing.
+            Outcome::SkuCreated(_)
+            | Outcome::SkuUpdated(_)
+            | Outcome::SkuDeleted
+            | Outcome::LocationCreated(_)
+            | Outcome::LocationUpdated(_)
+            | Outcome::LocationDeleted
+            | Outcome::StockSet(..)
+            | Outcome::OrderPlaced { .. }
+            | Outcome::DueExpired { .. }
+            | Outcome::RequestAbandoned
+            | Outcome::Rejected(_) => Effect::None,
+        }
+    }
+
+    /// How many lines of an order are tracked, and how many there are.
+    fn tracked_lines(&self, order: &OrderId) -> (usize, usize) {
+        let lines = self.order(order).map(|order| order.lines.as_slice()).unwrap_or_default();
+        (lines.iter().filter(|line| line.location.is_some()).count(), lines.len())
     }
 }
 
@@ -75,23 +135,4 @@ fn origin_of(entry: &LedgerEntry) -> Option<Origin> {
 
 fn is_next(before: &LedgerEntry, entry: &LedgerEntry) -> bool {
     before.revision == entry.revision && before.position.checked_add(1) == Some(entry.position)
-}
-
-fn moves_units(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::StockReceived(..)
-        | Outcome::StockAdjusted(..)
-        | Outcome::OrderPlaced { .. }
-        | Outcome::OrderConfirmed { .. }
-        | Outcome::OrderShipped { .. }
-        | Outcome::OrderCancelled { .. }
-        | Outcome::OrderReturned { .. } => true,
-        // What the system expires is on nobody's behalf; a refusal changes nothing.
-        Outcome::SkuCreated(_)
-        | Outcome::SkuUpdated(_)
-        | Outcome::SkuDeleted
-        | Outcome::DueExpired { .. }
-        | Outcome::RequestAbandoned
-        | Outcome::Rejected(_) => false,
-    }
 }

@@ -2,10 +2,12 @@
 
 mod catalog;
 mod expiry;
+mod locations;
 mod malformed;
 mod orders;
 mod placement;
 mod random;
 mod requests;
 mod stock;
+mod untracked;
 mod world;

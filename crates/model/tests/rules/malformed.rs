@@ -1,17 +1,22 @@
 //! Commands that break a bound.
 
+use std::collections::BTreeMap;
+
 use stockade_state_machine::command::{
-    AdjustStock, Command, ConfirmOrder, CreateSku, Disposition, LineQuantity, MALFORMED_RULES, PlaceOrder,
-    ReceiveStock, ShipOrder, UpdateSku,
+    AdjustStock, Command, ConfirmOrder, Disposition, LineQuantity, LocationChange, MALFORMED_RULES,
+    MoveStock, PlaceOrder, ReceiveStock, SetStock, ShipOrder, SkuChange,
 };
 use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::OrderState;
 use stockade_state_machine::outcome::Outcome;
 use stockade_state_machine::rejection::Rejection;
+use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::Bucket;
 
 use crate::world::{
-    HOLD_US, World, comeback, confirmation, location_id, order_id, placement, receipt, shipment, sku_id,
+    HOLD_US, World, comeback, confirmation, creation, location_change, location_id, opening, order_id,
+    placement, receipt, shipment, sku_change, sku_id,
 };
 
 fn rule_of(command: Command) -> Option<&'static str> {
@@ -39,6 +44,48 @@ fn adjustment(change: impl FnOnce(&mut AdjustStock)) -> Command {
     Command::AdjustStock(command)
 }
 
+fn setting(change: impl FnOnce(&mut SetStock)) -> Command {
+    let mut command = SetStock {
+        sku: sku_id("mug"),
+        location: location_id("a"),
+        bucket: Bucket::Available,
+        quantity: 1,
+        expected: None,
+        reason: Reason::Other,
+        document: None,
+        reference: String::new(),
+    };
+    change(&mut command);
+    Command::SetStock(command)
+}
+
+fn moving(change: impl FnOnce(&mut MoveStock)) -> Command {
+    let mut command = MoveStock {
+        sku: sku_id("mug"),
+        location: location_id("a"),
+        from: Bucket::Available,
+        to: Bucket::Damaged,
+        quantity: 1,
+        reason: Reason::Other,
+        document: None,
+        reference: String::new(),
+    };
+    change(&mut command);
+    Command::MoveStock(command)
+}
+
+fn sku(change: impl FnOnce(&mut SkuDetails)) -> Command {
+    let mut details = SkuDetails::default();
+    change(&mut details);
+    creation("mug", details)
+}
+
+fn location(change: impl FnOnce(&mut LocationDetails)) -> Command {
+    let mut details = LocationDetails::default();
+    change(&mut details);
+    opening("a", details)
+}
+
 fn order(change: impl FnOnce(&mut PlaceOrder)) -> Command {
     let Command::PlaceOrder(mut command) = placement("o", &[("mug", None, 1)]) else { panic!("no order") };
     change(&mut command);
@@ -47,11 +94,170 @@ fn order(change: impl FnOnce(&mut PlaceOrder)) -> Command {
 
 #[test]
 fn a_display_name_has_at_most_256_bytes() {
-    let create = |length| CreateSku { sku: sku_id("mug"), display_name: "x".repeat(length) };
-    assert_eq!(rule_of(Command::CreateSku(create(256))), None);
-    assert_eq!(rule_of(Command::CreateSku(create(257))), Some("display name too long"));
-    let update = UpdateSku { sku: sku_id("mug"), display_name: Some("\u{e9}".repeat(129)) };
-    assert_eq!(rule_of(Command::UpdateSku(update)), Some("display name too long"));
+    for (length, rule) in [(256, None), (257, Some("display name too long"))] {
+        let name = || "x".repeat(length);
+        assert_eq!(rule_of(sku(|it| it.display_name = name())), rule);
+        assert_eq!(rule_of(location(|it| it.display_name = name())), rule);
+    }
+    let name = || Some("\u{e9}".repeat(129));
+    let update = SkuChange { display_name: name(), ..SkuChange::default() };
+    assert_eq!(rule_of(sku_change("mug", update)), Some("display name too long"));
+    let update = LocationChange { display_name: name(), ..LocationChange::default() };
+    assert_eq!(rule_of(location_change("a", update)), Some("display name too long"));
+}
+
+#[test]
+fn a_limit_per_order_is_0_to_a_billion_and_the_minimum_not_above_the_maximum() {
+    for limit in [-1, 1_000_000_001, i64::MIN, i64::MAX] {
+        let rule = Some("limit per order out of range");
+        assert_eq!(rule_of(sku(|it| it.min_per_order = limit)), rule, "{limit}");
+        assert_eq!(rule_of(sku(|it| it.max_per_order = limit)), rule, "{limit}");
+        let update = SkuChange { min_per_order: Some(limit), ..SkuChange::default() };
+        assert_eq!(rule_of(sku_change("mug", update)), rule, "{limit}");
+        let update = SkuChange { max_per_order: Some(limit), ..SkuChange::default() };
+        assert_eq!(rule_of(sku_change("mug", update)), rule, "{limit}");
+    }
+    let limits = |min, max| {
+        sku(|it| {
+            it.min_per_order = min;
+            it.max_per_order = max;
+        })
+    };
+    assert_eq!(rule_of(limits(1_000_000_000, 1_000_000_000)), None);
+    assert_eq!(rule_of(limits(2, 0)), None);
+    assert_eq!(rule_of(limits(2, 1)), Some("minimum per order above its maximum"));
+}
+
+#[test]
+fn attributes_are_few_small_and_named_by_ids() {
+    let named = |names: Vec<String>, bytes: usize| -> BTreeMap<String, String> {
+        names.into_iter().map(|name| (name, "x".repeat(bytes))).collect()
+    };
+    let many = |count: usize| (0..count).map(|number| format!("{number:02}")).collect::<Vec<_>>();
+    let wrong = Some("attributes out of bounds");
+    for (attributes, rule) in [
+        (named(many(32), 126), None),
+        (named(many(32), 127), wrong),
+        (named(many(33), 0), wrong),
+        (named(vec!["n".repeat(128)], 4_096 - 128), None),
+        (named(vec!["n".repeat(128)], 4_096 - 127), wrong),
+        (named(vec!["n".repeat(129)], 0), wrong),
+        (named(vec![String::new()], 0), wrong),
+        (named(vec!["two words".to_owned()], 0), wrong),
+    ] {
+        assert_eq!(rule_of(sku(|it| it.attributes.clone_from(&attributes))), rule, "{attributes:?}");
+        let update = SkuChange { attributes: Some(attributes), ..SkuChange::default() };
+        assert_eq!(rule_of(sku_change("mug", update)), rule);
+    }
+}
+
+#[test]
+fn a_zone_is_empty_or_an_id_and_a_priority_at_most_a_million() {
+    let wrong = Some("zone or priority out of bounds");
+    for (zone, priority, rule) in [
+        (String::new(), 0, None),
+        ("z".repeat(128), 1_000_000, None),
+        ("z".repeat(129), 0, wrong),
+        ("two words".to_owned(), 0, wrong),
+        (String::new(), 1_000_001, wrong),
+    ] {
+        let create = location(|it| {
+            it.zone.clone_from(&zone);
+            it.priority = priority;
+        });
+        assert_eq!(rule_of(create), rule);
+        let update =
+            LocationChange { zone: Some(zone), priority: Some(priority), ..LocationChange::default() };
+        assert_eq!(rule_of(location_change("a", update)), rule);
+    }
+}
+
+#[test]
+fn a_bucket_is_set_to_0_to_a_trillion_units() {
+    for quantity in [-1, 1_000_000_000_001, i64::MIN] {
+        assert_eq!(
+            rule_of(setting(|it| it.quantity = quantity)),
+            Some("quantity out of range"),
+            "{quantity}"
+        );
+    }
+    for quantity in [0, 1_000_000_000_000] {
+        assert_eq!(rule_of(setting(|it| it.quantity = quantity)), None, "{quantity}");
+    }
+    for bucket in [Bucket::Reserved, Bucket::Committed] {
+        assert_eq!(rule_of(setting(|it| it.bucket = bucket)), Some("bucket belongs to orders"));
+    }
+    assert_eq!(rule_of(setting(|it| it.reason = Reason::Received)), Some("reason is the system's"));
+    assert_eq!(rule_of(setting(|it| it.reference = "x".repeat(513))), Some("reference too long"));
+}
+
+#[test]
+fn a_move_has_1_to_a_trillion_units_and_two_buckets() {
+    for quantity in [0, -1, 1_000_000_000_001] {
+        assert_eq!(rule_of(moving(|it| it.quantity = quantity)), Some("quantity out of range"), "{quantity}");
+    }
+    assert_eq!(rule_of(moving(|it| it.quantity = 1_000_000_000_000)), None);
+    assert_eq!(rule_of(moving(|it| it.to = it.from)), Some("buckets are the same"));
+    for bucket in [Bucket::Reserved, Bucket::Committed] {
+        assert_eq!(rule_of(moving(|it| it.from = bucket)), Some("bucket belongs to orders"));
+        assert_eq!(rule_of(moving(|it| it.to = bucket)), Some("bucket belongs to orders"));
+    }
+    assert_eq!(rule_of(moving(|it| it.reason = Reason::Expiry)), Some("reason is the system's"));
+    assert_eq!(rule_of(moving(|it| it.reference = "x".repeat(513))), Some("reference too long"));
+}
+
+#[test]
+fn the_rules_of_the_catalogue_and_of_stock_have_an_order() {
+    let mut details = SkuDetails {
+        display_name: "x".repeat(257),
+        untracked: false,
+        min_per_order: 3,
+        max_per_order: -1,
+        attributes: BTreeMap::from([(String::new(), String::new())]),
+    };
+    let mut rules = vec![rule_of(creation("mug", details.clone()))];
+    details.display_name.clear();
+    rules.push(rule_of(creation("mug", details.clone())));
+    details.max_per_order = 2;
+    rules.push(rule_of(creation("mug", details.clone())));
+    details.max_per_order = 3;
+    rules.push(rule_of(creation("mug", details)));
+    let texts = [
+        "display name too long",
+        "limit per order out of range",
+        "minimum per order above its maximum",
+        "attributes out of bounds",
+    ];
+    assert_eq!(rules, texts.map(Some));
+
+    let broken = |it: &mut MoveStock| {
+        it.from = Bucket::Reserved;
+        it.to = Bucket::Reserved;
+        it.reason = Reason::Commit;
+        it.reference = "x".repeat(513);
+    };
+    let rules = [
+        rule_of(moving(|it| {
+            broken(it);
+            it.quantity = 0;
+        })),
+        rule_of(moving(broken)),
+        rule_of(moving(|it| {
+            broken(it);
+            it.to = Bucket::Available;
+        })),
+        rule_of(moving(|it| {
+            broken(it);
+            (it.from, it.to) = (Bucket::Damaged, Bucket::Available);
+        })),
+    ];
+    let texts = [
+        "quantity out of range",
+        "buckets are the same",
+        "bucket belongs to orders",
+        "reason is the system's",
+    ];
+    assert_eq!(rules, texts.map(Some));
 }
 
 #[test]

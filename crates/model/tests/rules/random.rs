@@ -6,30 +6,38 @@ use std::collections::BTreeSet;
 
 use stockade_model::{Model, RequestLimits};
 use stockade_state_machine::command::{
-    AdjustStock, Command, CreateSku, DeleteSku, Disposition, Entry, ExpireDue, Origin, PlaceOrder,
-    ReceiveStock, Request, ReturnOrder, UpdateSku,
+    AdjustStock, Command, CreateLocation, CreateSku, DeleteLocation, DeleteSku, Disposition, Entry,
+    ExpireDue, LocationChange, MoveStock, Origin, PlaceOrder, ReceiveStock, Request, ReturnOrder, SetStock,
+    SkuChange, UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::ids::DocumentId;
 use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::outcome::Outcome;
+use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::Bucket;
-use stockade_state_machine::{LogTime, Revision};
+use stockade_state_machine::{LogTime, Revision, Version};
 
 use crate::world::{
-    BEGIN_US, cancellation, comeback, confirmation, document_id, location_id, origin_at, placement,
-    principal, request, shipment, sku_id,
+    BEGIN_US, cancellation, comeback, confirmation, document_id, location_id, opening, origin_at, placement,
+    principal, request, shipment, sku_id, version,
 };
 
 /// Names the variable that holds the one seed to play.
 const SEED: &str = "STOCKADE_MODEL_SEED";
 
 /// Every outcome but two: stock never gets near 2^63 here, and never so many orders are due.
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 33] = [
     "SkuCreated",
     "SkuUpdated",
     "SkuDeleted",
+    "LocationCreated",
+    "LocationUpdated",
+    "LocationDeleted",
     "StockReceived",
     "StockAdjusted",
+    "StockSet",
+    "StockMoved",
     "OrderPlaced",
     "OrderConfirmed",
     "OrderShipped",
@@ -45,7 +53,12 @@ const KINDS: [&str; 23] = [
     "AlreadyExists",
     "ReservationExpired",
     "IllegalTransition",
+    "EtagMismatch",
+    "QuantityStale",
     "SkuInUse",
+    "LocationInUse",
+    "LocationDisabled",
+    "PurchaseLimit",
     "QuantityExceeded",
     "InsufficientStock",
 ];
@@ -88,26 +101,8 @@ impl Dice {
         let order = format!("o{}", newest.saturating_sub(self.roll(6)));
         let line = u32::try_from(self.roll(4)).expect("few lines");
         match self.roll(100) {
-            0..5 => Command::CreateSku(CreateSku { sku: sku_id(self.sku()), display_name: String::new() }),
-            5..7 => Command::UpdateSku(UpdateSku { sku: sku_id(self.sku()), display_name: None }),
-            7..9 => Command::DeleteSku(DeleteSku { sku: sku_id(self.sku()) }),
-            9..19 => Command::ReceiveStock(ReceiveStock {
-                sku: sku_id(self.sku()),
-                location: location_id(self.location()),
-                // Sometimes 0, which is malformed.
-                quantity: self.units(8) - 1,
-                document: self.document(),
-                reference: String::new(),
-            }),
-            19..29 => Command::AdjustStock(AdjustStock {
-                sku: sku_id(self.sku()),
-                location: location_id(self.location()),
-                bucket: self.pick(&Bucket::ALL),
-                delta: self.units(11) - 6,
-                reason: self.pick(&[Reason::Damaged, Reason::Other, Reason::Restock, Reason::Shipment]),
-                document: self.document(),
-                reference: String::new(),
-            }),
+            0..9 => self.catalog(),
+            9..29 => self.stock(),
             29..54 => self.placement(&order),
             54..69 => confirmation(&order),
             69..74 => shipment(&order, &[]),
@@ -121,6 +116,92 @@ impl Dice {
                 Command::ReturnOrder(ReturnOrder { document: self.document(), ..comeback(&order, &lines) })
             }
             _ => Command::AbandonRequest,
+        }
+    }
+
+    fn version(&mut self) -> Option<Version> {
+        let known = self.roll(3) == 0;
+        // Most were made in the first entries, some by the first command of one.
+        known.then(|| version(1 + self.roll(20), u32::try_from(self.roll(2)).expect("few commands")))
+    }
+
+    fn catalog(&mut self) -> Command {
+        let (sku, location) = (sku_id(self.sku()), location_id(self.location()));
+        let (expected, flag) = (self.version(), self.roll(5) == 0);
+        match self.roll(12) {
+            0..5 => {
+                let details = SkuDetails { untracked: flag, ..SkuDetails::default() };
+                Command::CreateSku(CreateSku { sku, details })
+            }
+            5..7 => {
+                let change = SkuChange {
+                    untracked: (self.roll(2) == 0).then_some(flag),
+                    min_per_order: (self.roll(4) == 0).then(|| self.units(4) - 1),
+                    max_per_order: (self.roll(2) == 0).then(|| self.units(9) - 1),
+                    ..SkuChange::default()
+                };
+                Command::UpdateSku(UpdateSku { sku, expected, change })
+            }
+            7..8 => Command::DeleteSku(DeleteSku { sku, expected }),
+            8..10 => {
+                let details = LocationDetails { disabled: flag, ..LocationDetails::default() };
+                Command::CreateLocation(CreateLocation { location, details })
+            }
+            10..11 => {
+                let change = LocationChange {
+                    priority: u32::try_from(self.roll(3)).ok(),
+                    disabled: Some(flag),
+                    ..LocationChange::default()
+                };
+                Command::UpdateLocation(UpdateLocation { location, expected, change })
+            }
+            _ => Command::DeleteLocation(DeleteLocation { location, expected }),
+        }
+    }
+
+    fn stock(&mut self) -> Command {
+        let (sku, location) = (sku_id(self.sku()), location_id(self.location()));
+        let (document, reference) = (self.document(), String::new());
+        let reason = self.pick(&[Reason::Damaged, Reason::Other, Reason::Restock, Reason::Shipment]);
+        let bucket = self.pick(&Bucket::ALL);
+        match self.roll(4) {
+            // Sometimes 0, which is malformed.
+            0 => Command::ReceiveStock(ReceiveStock {
+                sku,
+                location,
+                quantity: self.units(12) - 1,
+                document,
+                reference,
+            }),
+            1 => Command::AdjustStock(AdjustStock {
+                sku,
+                location,
+                bucket,
+                delta: self.units(11) - 6,
+                reason,
+                document,
+                reference,
+            }),
+            2 => Command::SetStock(SetStock {
+                sku,
+                location,
+                bucket,
+                quantity: self.units(6) - 1,
+                expected: (self.roll(3) == 0).then(|| self.units(3) - 1),
+                reason,
+                document,
+                reference,
+            }),
+            _ => Command::MoveStock(MoveStock {
+                sku,
+                location,
+                from: bucket,
+                to: self.pick(&Bucket::ALL),
+                quantity: self.units(4) - 1,
+                reason,
+                document,
+                reference,
+            }),
         }
     }
 
@@ -175,6 +256,8 @@ fn run(seed: u64, entries: u64, look: u64) -> BTreeSet<String> {
     let mut now_us = BEGIN_US;
     let mut before: Vec<Request> = Vec::new();
     let mut kinds = BTreeSet::new();
+    let locations = ["a", "b", "c"].map(|id| request(None, opening(id, LocationDetails::default())));
+    model.apply(Revision::new(0), &Entry { time: LogTime::from_micros(now_us), requests: locations.into() });
     for index in 1..=entries {
         // The clock of a new leader may be behind.
         now_us = if dice.roll(40) == 0 { now_us - 500_000 } else { now_us + dice.roll(1_500_000) };

@@ -4,16 +4,19 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use stockade_model::{Model, RequestLimits};
 use stockade_state_machine::command::{
-    CancelOrder, Command, ConfirmOrder, ContentHash, CreateSku, Disposition, Entry, LineQuantity, Origin,
-    PlaceLine, PlaceOrder, ReceiveStock, Request, ReturnLine, ReturnOrder, ShipOrder,
+    CancelOrder, Command, ConfirmOrder, ContentHash, CreateLocation, CreateSku, Disposition, Entry,
+    LineQuantity, LocationChange, Origin, PlaceLine, PlaceOrder, ReceiveStock, Request, ReturnLine,
+    ReturnOrder, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::{Currency, Order, OrderState};
 use stockade_state_machine::outcome::{Outcome, Reply};
 use stockade_state_machine::rejection::Rejection;
+use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::{Stock, StockKey};
-use stockade_state_machine::{LogTime, Revision};
+use stockade_state_machine::{LogTime, Revision, Version};
 
 pub(crate) const SECOND_US: u64 = 1_000_000;
 pub(crate) const HOLD_US: u64 = 60 * SECOND_US;
@@ -36,10 +39,15 @@ impl World {
         Self { model: Model::with_limits(limits), now_us: BEGIN_US, index: 0, made_ids: 0 }
     }
 
-    /// A world with a SKU `mug` and so many of them at the location `a`.
+    /// A world with a SKU `mug`, the locations `a`, `b` and `c`, and so many mugs at `a`.
     pub(crate) fn with_mugs(units: i64) -> Self {
         let mut world = Self::new();
-        world.create("mug");
+        world.run_all(vec![
+            creation("mug", SkuDetails::default()),
+            opening("a", LocationDetails::default()),
+            opening("b", LocationDetails::default()),
+            opening("c", LocationDetails::default()),
+        ]);
         world.receive("mug", "a", units);
         world
     }
@@ -86,8 +94,30 @@ impl World {
     }
 
     pub(crate) fn create(&mut self, sku: &str) {
-        let command = Command::CreateSku(CreateSku { sku: sku_id(sku), display_name: format!("The {sku}") });
-        assert!(matches!(self.run(command), Outcome::SkuCreated(_)));
+        let details = SkuDetails { display_name: format!("The {sku}"), ..SkuDetails::default() };
+        assert!(matches!(self.run(creation(sku, details)), Outcome::SkuCreated(_)));
+    }
+
+    /// Creates a SKU that is not tracked.
+    pub(crate) fn create_untracked(&mut self, sku: &str) {
+        let details = SkuDetails { untracked: true, ..SkuDetails::default() };
+        assert!(matches!(self.run(creation(sku, details)), Outcome::SkuCreated(_)));
+    }
+
+    pub(crate) fn open(&mut self, location: &str) {
+        let outcome = self.run(opening(location, LocationDetails::default()));
+        assert!(matches!(outcome, Outcome::LocationCreated(_)), "{outcome:?}");
+    }
+
+    pub(crate) fn change(&mut self, sku: &str, change: SkuChange) {
+        let outcome = self.run(sku_change(sku, change));
+        assert!(matches!(outcome, Outcome::SkuUpdated(_)), "{outcome:?}");
+    }
+
+    pub(crate) fn disable(&mut self, location: &str) {
+        let change = LocationChange { disabled: Some(true), ..LocationChange::default() };
+        let outcome = self.run(location_change(location, change));
+        assert!(matches!(outcome, Outcome::LocationUpdated(_)), "{outcome:?}");
     }
 
     pub(crate) fn receive(&mut self, sku: &str, location: &str, units: i64) {
@@ -168,6 +198,10 @@ pub(crate) fn key(sku: &str, location: &str) -> StockKey {
     StockKey { sku: sku_id(sku), location: location_id(location) }
 }
 
+pub(crate) fn version(revision: u64, position: u32) -> Version {
+    Version { revision: Revision::new(revision), position }
+}
+
 /// The number-th request id of a millisecond, of the caller `shop`.
 pub(crate) fn origin_at(millis: u64, number: u64) -> Origin {
     let bits = (u128::from(millis) << 80) | (7 << 76) | (2 << 62) | u128::from(number);
@@ -178,6 +212,22 @@ pub(crate) fn request(origin: Option<Origin>, command: Command) -> Request {
     let mut hasher = DefaultHasher::new();
     format!("{command:?}").hash(&mut hasher);
     Request { origin, content: ContentHash(u128::from(hasher.finish())), command }
+}
+
+pub(crate) fn creation(sku: &str, details: SkuDetails) -> Command {
+    Command::CreateSku(CreateSku { sku: sku_id(sku), details })
+}
+
+pub(crate) fn sku_change(sku: &str, change: SkuChange) -> Command {
+    Command::UpdateSku(UpdateSku { sku: sku_id(sku), expected: None, change })
+}
+
+pub(crate) fn opening(location: &str, details: LocationDetails) -> Command {
+    Command::CreateLocation(CreateLocation { location: location_id(location), details })
+}
+
+pub(crate) fn location_change(location: &str, change: LocationChange) -> Command {
+    Command::UpdateLocation(UpdateLocation { location: location_id(location), expected: None, change })
 }
 
 pub(crate) fn receipt(sku: &str, location: &str, quantity: i64) -> Command {

@@ -407,8 +407,9 @@ impl<'a> Unpacker<'a> {
         OrderId::new(text_of(shared_back(&mut self.bytes, &mut self.before.order))).expect("it was one")
     }
 
-    fn location(&mut self) -> LocationId {
-        LocationId::new(text_of(shared_back(&mut self.bytes, &mut self.before.location))).expect("it was one")
+    /// `None` where nothing is written, which is no id.
+    fn location(&mut self) -> Option<LocationId> {
+        LocationId::new(text_of(shared_back(&mut self.bytes, &mut self.before.location))).ok()
     }
 
     fn state(&mut self) -> OrderState {
@@ -474,7 +475,8 @@ mod tests {
             available: i64::MIN,
         };
         let shortages = vec![shortage(None), shortage(Some(location("main")))];
-        let locations = vec![location("main"), location("mall"), location("m"), location("north")];
+        let named = |name: &str| Some(location(name));
+        let locations = vec![named("main"), named("mall"), None, named("m"), named("north")];
         let mut outcomes = vec![
             Outcome::OrderPlaced { order: order(), expires: LogTime::from_micros(300), locations },
             Outcome::OrderConfirmed { order: OrderId::new(&"o".repeat(128)).unwrap() },
@@ -539,7 +541,7 @@ mod tests {
             let bits = (u128::from(number / 20) << 80) | (7 << 76) | (2 << 62) | (random >> 66);
             let request = RequestId::new(bits).unwrap();
             let order = OrderId::new(&format!("order-{number:08}")).unwrap();
-            let locations = vec![LocationId::new("main").unwrap(); 3];
+            let locations = vec![LocationId::new("main").ok(); 3];
             let record = RequestRecord {
                 content: ContentHash(random.reverse_bits()),
                 outcome: Outcome::OrderPlaced { order, expires: LogTime::from_micros(1 << 50), locations },

@@ -34,7 +34,7 @@ pub struct RecordView<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of `Outcome`")]
 pub enum OutcomeView<'a> {
-    /// As in [`Outcome`].
+    /// As in [`Outcome`]; a location that is none is empty.
     OrderPlaced { order: &'a str, expires: LogTime, locations: Vec<&'a str> },
     /// As in [`Outcome`].
     OrderConfirmed { order: &'a str },
@@ -74,7 +74,9 @@ impl<'a> OutcomeView<'a> {
         let text = OrderId::as_str;
         match outcome {
             Outcome::OrderPlaced { order, expires, locations } => {
-                let locations = locations.iter().map(LocationId::as_str).collect();
+                let name =
+                    |location: &'a Option<LocationId>| location.as_ref().map_or("", LocationId::as_str);
+                let locations = locations.iter().map(name).collect();
                 Self::OrderPlaced { order: text(order), expires: *expires, locations }
             }
             Outcome::OrderConfirmed { order } => Self::OrderConfirmed { order: text(order) },
@@ -90,8 +92,13 @@ impl<'a> OutcomeView<'a> {
             Outcome::SkuCreated(_)
             | Outcome::SkuUpdated(_)
             | Outcome::SkuDeleted
+            | Outcome::LocationCreated(_)
+            | Outcome::LocationUpdated(_)
+            | Outcome::LocationDeleted
             | Outcome::StockReceived(..)
             | Outcome::StockAdjusted(..)
+            | Outcome::StockSet(..)
+            | Outcome::StockMoved(..)
             | Outcome::DueExpired { .. }
             | Outcome::RequestAbandoned
             | Outcome::Rejected(_) => Self::Other(Cow::Borrowed(outcome)),

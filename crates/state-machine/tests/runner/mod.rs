@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
 
-use stockade_state_machine::ids::{Principal, RequestId};
+use stockade_state_machine::ids::{LocationId, Principal, RequestId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
+use stockade_state_machine::location::Location;
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{
     Change, Command, ContentHash, Entry, LogTime, Origin, Outcome, Rejection, Request, Revision, State,
-    Stock, StockKey, invariants,
+    Stock, StockKey, Version, invariants,
 };
 
 /// Names every variant: the list follows from the match, so a new variant doesn't compile until it is named.
@@ -31,20 +32,31 @@ macro_rules! variants {
 }
 
 variants!(
-    OUTCOMES, outcome_name(Outcome): SkuCreated, SkuUpdated, SkuDeleted, StockReceived, StockAdjusted, OrderPlaced,
-    OrderConfirmed, OrderShipped, OrderCancelled, OrderReturned, DueExpired, RequestAbandoned, Rejected,
+    OUTCOMES, outcome_name(Outcome): SkuCreated, SkuUpdated, SkuDeleted, LocationCreated, LocationUpdated, LocationDeleted,
+    StockReceived, StockAdjusted, StockSet, StockMoved, OrderPlaced, OrderConfirmed, OrderShipped, OrderCancelled, OrderReturned, DueExpired, RequestAbandoned, Rejected,
 );
 variants!(
     REJECTIONS, rejection_name(Rejection): Malformed, RequestIdReused, RequestIdExpired, RequestIdInFuture,
-    RequestAbandoned, NotFound, AlreadyExists, ReservationExpired, IllegalTransition, SkuInUse, QuantityExceeded,
+    RequestAbandoned, NotFound, AlreadyExists, ReservationExpired, IllegalTransition, EtagMismatch,
+    QuantityStale, SkuInUse, LocationInUse, LocationDisabled, PurchaseLimit, QuantityExceeded,
     QuantityOverflow, InsufficientStock, RetryAfterExpiry,
 );
 
 /// When every script begins, in microseconds since 1970.
 const START_US: u64 = 1_790_000_000_000_000;
 
+/// Where every script's shop has stock from the beginning.
+const LOCATIONS: [&str; 5] = ["main", "shop", "a", "b", "c"];
+
 /// Rows shown after a command: enough for what a reader follows.
 const MAX_ROWS_SHOWN: usize = 8;
+
+fn location(id: &str) -> Change {
+    let id = LocationId::new(id).expect("visible");
+    let begun = LogTime::from_micros(START_US);
+    let (details, version) = Default::default();
+    Change::Location(id.clone(), Some(Location { id, details, created: begun, updated: begun, version }))
+}
 
 /// A state and what has happened to it.
 pub(crate) struct Shop {
@@ -62,7 +74,11 @@ pub(crate) struct Shop {
 
 impl Default for Shop {
     fn default() -> Self {
-        let (state, ids, ledger, provoked) = Default::default();
+        let (ids, ledger, provoked) = Default::default();
+        let mut state = State::new();
+        for id in LOCATIONS {
+            state.absorb(&location(id));
+        }
         Self { state, revision: 0, clock_us: START_US, ids, next_id: 0, ledger, provoked }
     }
 }
@@ -117,7 +133,8 @@ impl Shop {
     /// Puts units there as if they had been loaded from disk, with the ledger entry that brought them.
     fn load(&mut self, key: StockKey, units: i64) -> String {
         let revision = Revision::new(self.revision);
-        let balances = Stock::from_buckets([units, 0, 0, 0, 0, 0], revision).expect("not below 0");
+        let version = Version { revision, position: 0 };
+        let balances = Stock::from_buckets([units, 0, 0, 0, 0, 0], version).expect("not below 0");
         self.state.absorb(&Change::Stock(key.clone(), Some(balances)));
         self.ledger.push(LedgerEntry {
             revision,

@@ -1,17 +1,21 @@
 //! From the words of a script to commands.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 
 use goldenscript::ArgumentConsumer;
-use stockade_state_machine::Command;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, CreateSku, DeleteSku, Disposition, ExpireDue, LineQuantity,
-    PlaceLine, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, ShipOrder, UpdateSku,
+    AdjustStock, CancelOrder, ConfirmOrder, CreateLocation, CreateSku, DeleteLocation, DeleteSku,
+    Disposition, ExpireDue, LineQuantity, LocationChange, MoveStock, PlaceLine, PlaceOrder, ReceiveStock,
+    ReturnLine, ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, SkuId};
 use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::Currency;
+use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::Bucket;
+use stockade_state_machine::{Command, Revision, Version};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -48,12 +52,9 @@ pub(crate) fn command(script: &goldenscript::Command, args: &mut ArgumentConsume
         None => reference,
     };
     Ok(match name {
-        "create" => Command::CreateSku(CreateSku { sku: sku(&subject)?, display_name: reference }),
-        "update" => {
-            let display_name = (!reference.is_empty()).then_some(reference);
-            Command::UpdateSku(UpdateSku { sku: sku(&subject)?, display_name })
+        "create" | "update" | "delete" | "open" | "change" | "close" => {
+            catalog_command(name, &subject, args, reference)?
         }
-        "delete" => Command::DeleteSku(DeleteSku { sku: sku(&subject)? }),
         "receive" => {
             let (sku, location) = place_of(&subject)?;
             let quantity = args.next_pos().ok_or("how many?")?.value.parse()?;
@@ -65,6 +66,31 @@ pub(crate) fn command(script: &goldenscript::Command, args: &mut ArgumentConsume
             let bucket = bucket(args.lookup("bucket").map_or("available", |bucket| &bucket.value))?;
             let reason = reason(args.lookup("reason").map_or("correction", |reason| &reason.value))?;
             Command::AdjustStock(AdjustStock { sku, location, bucket, delta, reason, document, reference })
+        }
+        "set" => {
+            let (sku, location) = place_of(&subject)?;
+            let quantity = args.next_pos().ok_or("to how many?")?.value.parse()?;
+            let expected = args.lookup_parse("expected")?;
+            let bucket = bucket(args.lookup("bucket").map_or("available", |bucket| &bucket.value))?;
+            let reason = reason(args.lookup("reason").map_or("cycle_count", |reason| &reason.value))?;
+            Command::SetStock(SetStock {
+                sku,
+                location,
+                bucket,
+                quantity,
+                expected,
+                reason,
+                document,
+                reference,
+            })
+        }
+        "move" => {
+            let (sku, location) = place_of(&subject)?;
+            let quantity = args.next_pos().ok_or("how many?")?.value.parse()?;
+            let from = bucket(args.lookup("from").map_or("available", |bucket| &bucket.value))?;
+            let to = bucket(args.lookup("to").map_or("available", |bucket| &bucket.value))?;
+            let reason = reason(args.lookup("reason").map_or("damaged", |reason| &reason.value))?;
+            Command::MoveStock(MoveStock { sku, location, from, to, quantity, reason, document, reference })
         }
         "place" => {
             let customer = args.lookup("customer").map(|id| id.value.clone());
@@ -95,6 +121,85 @@ pub(crate) fn command(script: &goldenscript::Command, args: &mut ArgumentConsume
         }
         other => return Err(format!("no command {other:?}").into()),
     })
+}
+
+/// A command about SKUs or locations.
+fn catalog_command(
+    name: &str,
+    subject: &str,
+    args: &mut ArgumentConsumer<'_>,
+    reference: String,
+) -> Result<Command> {
+    Ok(match name {
+        "create" | "update" => {
+            let change = sku_change(args, reference)?;
+            if name == "update" {
+                let expected = expected(args)?;
+                return Ok(Command::UpdateSku(UpdateSku { sku: sku(subject)?, expected, change }));
+            }
+            let details = SkuDetails {
+                display_name: change.display_name.unwrap_or_default(),
+                untracked: change.untracked.unwrap_or_default(),
+                min_per_order: change.min_per_order.unwrap_or_default(),
+                max_per_order: change.max_per_order.unwrap_or_default(),
+                attributes: change.attributes.unwrap_or_default(),
+            };
+            Command::CreateSku(CreateSku { sku: sku(subject)?, details })
+        }
+        "delete" => Command::DeleteSku(DeleteSku { sku: sku(subject)?, expected: expected(args)? }),
+        "open" | "change" => {
+            let change = LocationChange {
+                display_name: (!reference.is_empty()).then_some(reference),
+                zone: args.lookup("zone").map(|zone| zone.value.clone()),
+                priority: args.lookup_parse("priority")?,
+                disabled: args.lookup_parse("disabled")?,
+            };
+            let location = location(subject)?;
+            if name == "change" {
+                let expected = expected(args)?;
+                return Ok(Command::UpdateLocation(UpdateLocation { location, expected, change }));
+            }
+            let details = LocationDetails {
+                display_name: change.display_name.unwrap_or_default(),
+                zone: change.zone.unwrap_or_default(),
+                priority: change.priority.unwrap_or_default(),
+                disabled: change.disabled.unwrap_or_default(),
+            };
+            Command::CreateLocation(CreateLocation { location, details })
+        }
+        "close" => Command::DeleteLocation(DeleteLocation {
+            location: location(subject)?,
+            expected: expected(args)?,
+        }),
+        other => return Err(format!("no command {other:?}").into()),
+    })
+}
+
+/// What `reference=`, `untracked=`, `min=`, `max=` and `attribute=NAME/VALUE` say of a SKU.
+fn sku_change(args: &mut ArgumentConsumer<'_>, reference: String) -> Result<SkuChange> {
+    let attribute = args.lookup("attribute").map(|attribute| attribute.value.clone());
+    let attributes = match attribute.as_deref() {
+        None => None,
+        Some("") => Some(BTreeMap::new()),
+        Some(pair) => {
+            let (name, value) = pair.split_once('/').ok_or("an attribute is NAME/VALUE")?;
+            Some(BTreeMap::from([(name.to_owned(), value.to_owned())]))
+        }
+    };
+    Ok(SkuChange {
+        display_name: (!reference.is_empty()).then_some(reference),
+        untracked: args.lookup_parse("untracked")?,
+        min_per_order: args.lookup_parse("min")?,
+        max_per_order: args.lookup_parse("max")?,
+        attributes,
+    })
+}
+
+/// The version in `etag=REVISION.POSITION`.
+fn expected(args: &mut ArgumentConsumer<'_>) -> Result<Option<Version>> {
+    let Some(etag) = args.lookup("etag") else { return Ok(None) };
+    let (revision, position) = etag.value.split_once('.').ok_or("an etag is REVISION.POSITION")?;
+    Ok(Some(Version { revision: Revision::new(revision.parse()?), position: position.parse()? }))
 }
 
 /// An order of lines such as `A/2@main` or `A/2` (from anywhere).

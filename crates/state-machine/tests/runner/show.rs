@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
+use stockade_state_machine::ids::LocationId;
 use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine};
+use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
-use stockade_state_machine::{Change, LogTime, Outcome, Rejection, Stock, StockKey};
+use stockade_state_machine::{Change, LogTime, Outcome, Rejection, Stock, StockKey, Version};
 
 use super::START_US;
 
@@ -24,13 +27,21 @@ fn seconds(micros: u64) -> String {
 /// An outcome in a line.
 pub(crate) fn outcome(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::SkuCreated(sku) => format!("SkuCreated {} {:?}", sku.id, sku.display_name),
-        Outcome::SkuUpdated(sku) => format!("SkuUpdated {} {:?}", sku.id, sku.display_name),
+        Outcome::SkuCreated(sku) => format!("SkuCreated {}", sku_row(sku)),
+        Outcome::SkuUpdated(sku) => format!("SkuUpdated {}", sku_row(sku)),
         Outcome::SkuDeleted => "SkuDeleted".to_owned(),
+        Outcome::LocationCreated(location) => format!("LocationCreated {}", location_row(location)),
+        Outcome::LocationUpdated(location) => format!("LocationUpdated {}", location_row(location)),
+        Outcome::LocationDeleted => "LocationDeleted".to_owned(),
         Outcome::StockReceived(key, stock) => format!("StockReceived {}", stock_row(key, stock)),
         Outcome::StockAdjusted(key, stock) => format!("StockAdjusted {}", stock_row(key, stock)),
+        Outcome::StockSet(key, stock) => format!("StockSet {}", stock_row(key, stock)),
+        Outcome::StockMoved(key, stock) => format!("StockMoved {}", stock_row(key, stock)),
         Outcome::OrderPlaced { order, expires, locations } => {
-            format!("OrderPlaced {order} until {} from {locations:?}", time(*expires))
+            let nowhere =
+                |location: &Option<LocationId>| location.as_ref().map_or("-".to_owned(), ToString::to_string);
+            let locations: Vec<_> = locations.iter().map(nowhere).collect();
+            format!("OrderPlaced {order} until {} from [{}]", time(*expires), locations.join(", "))
         }
         Outcome::OrderConfirmed { order } => format!("OrderConfirmed {order}"),
         Outcome::OrderShipped { order, state, shipped } => {
@@ -59,13 +70,20 @@ fn rejection(rejection: &Rejection) -> String {
         Rejection::ReservationExpired { order, expired } => {
             format!("ReservationExpired {order} expired={}", time(*expired))
         }
+        Rejection::EtagMismatch { resource, current } => {
+            format!("EtagMismatch {resource:?} current={}", version(*current))
+        }
         Rejection::Malformed(_)
         | Rejection::RequestIdReused
         | Rejection::RequestAbandoned
         | Rejection::NotFound(_)
         | Rejection::AlreadyExists(_)
         | Rejection::IllegalTransition { .. }
+        | Rejection::QuantityStale { .. }
         | Rejection::SkuInUse { .. }
+        | Rejection::LocationInUse { .. }
+        | Rejection::LocationDisabled { .. }
+        | Rejection::PurchaseLimit { .. }
         | Rejection::QuantityExceeded { .. }
         | Rejection::QuantityOverflow
         | Rejection::InsufficientStock { .. }
@@ -79,6 +97,10 @@ pub(crate) fn change(change: &Change) -> Option<(String, String)> {
         Change::Sku(id, sku) => {
             let row = if sku.is_some() { format!("sku {id}") } else { format!("sku {id} is gone") };
             Some((format!("1 {id}"), row))
+        }
+        Change::Location(id, location) => {
+            let gone = if location.is_some() { "" } else { " is gone" };
+            Some((format!("1 at {id}"), format!("location {id}{gone}")))
         }
         Change::Stock(key, Some(stock)) => {
             Some((format!("2 {} {}", key.sku, key.location), format!("stock {}", stock_row(key, stock))))
@@ -95,6 +117,33 @@ pub(crate) fn change(change: &Change) -> Option<(String, String)> {
         }
         Change::Ledger(_) | Change::Request(_, Some(_)) | Change::Clock(_) => None,
     }
+}
+
+fn version(version: Version) -> String {
+    format!("{}.{}", version.revision, version.position)
+}
+
+fn sku_row(sku: &Sku) -> String {
+    let SkuDetails { display_name, untracked, min_per_order, max_per_order, attributes } = &sku.details;
+    let mut row = format!("{} {display_name:?}", sku.id);
+    if *untracked {
+        row.push_str(" untracked");
+    }
+    for (name, limit) in [("min", min_per_order), ("max", max_per_order)] {
+        if *limit != 0 {
+            write!(row, " {name}={limit}").expect("a string takes all");
+        }
+    }
+    for (name, value) in attributes {
+        write!(row, " {name}:{value:?}").expect("a string takes all");
+    }
+    row
+}
+
+fn location_row(location: &Location) -> String {
+    let LocationDetails { display_name, zone, priority, disabled } = &location.details;
+    let disabled = if *disabled { " disabled" } else { "" };
+    format!("{} {display_name:?} zone={zone:?} priority={priority}{disabled}", location.id)
 }
 
 fn stock_row(key: &StockKey, stock: &Stock) -> String {
@@ -117,7 +166,8 @@ fn order_row(order: &Order) -> String {
 }
 
 fn line(line: &OrderLine) -> String {
-    let mut text = format!("{}@{} ordered={}", line.sku, line.location, line.ordered);
+    let location = line.location.as_ref().map_or("-", |location| location.as_str());
+    let mut text = format!("{}@{location} ordered={}", line.sku, line.ordered);
     let quantities = [
         ("held", line.held),
         ("allocated", line.allocated),

@@ -3,14 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, CreateSku, DeleteSku, ExpireDue, LineQuantity, PlaceLine,
-    PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, ShipOrder, UpdateSku,
+    AdjustStock, CancelOrder, ConfirmOrder, CreateLocation, CreateSku, DeleteLocation, DeleteSku, ExpireDue,
+    LineQuantity, MoveStock, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, SetStock, ShipOrder,
+    UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
 use stockade_state_machine::order::Currency;
-use stockade_state_machine::{Command, Origin};
+use stockade_state_machine::{Command, Origin, Version};
 
-use super::kinds::{BucketV1, DispositionV1, ReasonV1};
+use super::kinds::{BucketV1, ReasonV1};
+use super::parts::{LineQuantityV1, LocationChangeV1, PlaceLineV1, ReturnLineV1, SkuChangeV1};
+use super::row::{LocationDetailsV1, SkuDetailsV1, VersionV1};
 use super::{Invalid, id, mirror, optional_id, restore};
 
 /// The first form of [`Origin`]. The id's 16 bytes stand in the order in which a UUID is written.
@@ -44,15 +47,33 @@ pub(super) fn request_id(bytes: [u8; 16]) -> Result<RequestId, Invalid> {
 pub(crate) enum CommandV1<'a> {
     CreateSku {
         sku: &'a str,
-        display_name: &'a str,
+        #[serde(borrow)]
+        details: SkuDetailsV1<'a>,
     },
     UpdateSku {
         sku: &'a str,
+        expected: Option<VersionV1>,
         #[serde(borrow)]
-        display_name: Option<&'a str>,
+        change: SkuChangeV1<'a>,
     },
     DeleteSku {
         sku: &'a str,
+        expected: Option<VersionV1>,
+    },
+    CreateLocation {
+        location: &'a str,
+        #[serde(borrow)]
+        details: LocationDetailsV1<'a>,
+    },
+    UpdateLocation {
+        location: &'a str,
+        expected: Option<VersionV1>,
+        #[serde(borrow)]
+        change: LocationChangeV1<'a>,
+    },
+    DeleteLocation {
+        location: &'a str,
+        expected: Option<VersionV1>,
     },
     ReceiveStock {
         sku: &'a str,
@@ -67,6 +88,28 @@ pub(crate) enum CommandV1<'a> {
         location: &'a str,
         bucket: BucketV1,
         delta: i64,
+        reason: ReasonV1,
+        #[serde(borrow)]
+        document: Option<&'a str>,
+        reference: &'a str,
+    },
+    SetStock {
+        sku: &'a str,
+        location: &'a str,
+        bucket: BucketV1,
+        quantity: i64,
+        expected: Option<i64>,
+        reason: ReasonV1,
+        #[serde(borrow)]
+        document: Option<&'a str>,
+        reference: &'a str,
+    },
+    MoveStock {
+        sku: &'a str,
+        location: &'a str,
+        from: BucketV1,
+        to: BucketV1,
+        quantity: i64,
         reason: ReasonV1,
         #[serde(borrow)]
         document: Option<&'a str>,
@@ -105,43 +148,33 @@ pub(crate) enum CommandV1<'a> {
     AbandonRequest,
 }
 
-/// The first form of [`PlaceLine`].
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct PlaceLineV1<'a> {
-    sku: &'a str,
-    #[serde(borrow)]
-    location: Option<&'a str>,
-    quantity: i64,
-    unit_price_minor: i64,
-}
-
-/// The first form of [`LineQuantity`].
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct LineQuantityV1 {
-    line: u32,
-    quantity: i64,
-}
-
-/// The first form of [`ReturnLine`].
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ReturnLineV1 {
-    line: u32,
-    quantity: i64,
-    disposition: DispositionV1,
-}
-
 impl<'a> From<&'a Command> for CommandV1<'a> {
     fn from(command: &'a Command) -> Self {
         match command {
-            Command::CreateSku(CreateSku { sku, display_name }) => {
-                Self::CreateSku { sku: sku.as_str(), display_name }
+            Command::CreateSku(CreateSku { sku, details }) => {
+                Self::CreateSku { sku: sku.as_str(), details: details.into() }
             }
-            Command::UpdateSku(UpdateSku { sku, display_name }) => {
-                Self::UpdateSku { sku: sku.as_str(), display_name: display_name.as_deref() }
+            Command::UpdateSku(UpdateSku { sku, expected, change }) => {
+                let expected = expected.map(VersionV1::from);
+                Self::UpdateSku { sku: sku.as_str(), expected, change: change.into() }
             }
-            Command::DeleteSku(DeleteSku { sku }) => Self::DeleteSku { sku: sku.as_str() },
+            Command::DeleteSku(DeleteSku { sku, expected }) => {
+                Self::DeleteSku { sku: sku.as_str(), expected: expected.map(VersionV1::from) }
+            }
+            Command::CreateLocation(CreateLocation { location, details }) => {
+                Self::CreateLocation { location: location.as_str(), details: details.into() }
+            }
+            Command::UpdateLocation(UpdateLocation { location, expected, change }) => {
+                let expected = expected.map(VersionV1::from);
+                Self::UpdateLocation { location: location.as_str(), expected, change: change.into() }
+            }
+            Command::DeleteLocation(DeleteLocation { location, expected }) => {
+                Self::DeleteLocation { location: location.as_str(), expected: expected.map(VersionV1::from) }
+            }
             Command::ReceiveStock(command) => receive_stock(command),
             Command::AdjustStock(command) => adjust_stock(command),
+            Command::SetStock(command) => set_stock(command),
+            Command::MoveStock(command) => move_stock(command),
             Command::PlaceOrder(command) => place_order(command),
             Command::ConfirmOrder(ConfirmOrder { order, payment_reference }) => {
                 Self::ConfirmOrder { order: order.as_str(), payment_reference }
@@ -185,6 +218,34 @@ fn adjust_stock(command: &AdjustStock) -> CommandV1<'_> {
     }
 }
 
+fn set_stock(command: &SetStock) -> CommandV1<'_> {
+    let SetStock { sku, location, bucket, quantity, expected, reason, document, reference } = command;
+    CommandV1::SetStock {
+        sku: sku.as_str(),
+        location: location.as_str(),
+        bucket: (*bucket).into(),
+        quantity: *quantity,
+        expected: *expected,
+        reason: (*reason).into(),
+        document: document.as_ref().map(DocumentId::as_str),
+        reference,
+    }
+}
+
+fn move_stock(command: &MoveStock) -> CommandV1<'_> {
+    let MoveStock { sku, location, from, to, quantity, reason, document, reference } = command;
+    CommandV1::MoveStock {
+        sku: sku.as_str(),
+        location: location.as_str(),
+        from: (*from).into(),
+        to: (*to).into(),
+        quantity: *quantity,
+        reason: (*reason).into(),
+        document: document.as_ref().map(DocumentId::as_str),
+        reference,
+    }
+}
+
 fn place_order(command: &PlaceOrder) -> CommandV1<'_> {
     let PlaceOrder { order, customer, currency, lines, hold_us } = command;
     CommandV1::PlaceOrder {
@@ -199,17 +260,36 @@ fn place_order(command: &PlaceOrder) -> CommandV1<'_> {
 impl TryFrom<CommandV1<'_>> for Command {
     type Error = Invalid;
 
+    #[allow(clippy::too_many_lines, reason = "a list, an arm for each command")]
     fn try_from(mirror: CommandV1<'_>) -> Result<Self, Invalid> {
         Ok(match mirror {
-            CommandV1::CreateSku { sku, display_name } => Self::CreateSku(CreateSku {
+            CommandV1::CreateSku { sku, details } => {
+                Self::CreateSku(CreateSku { sku: id(SkuId::new, sku)?, details: details.into() })
+            }
+            CommandV1::UpdateSku { sku, expected, change } => Self::UpdateSku(UpdateSku {
                 sku: id(SkuId::new, sku)?,
-                display_name: display_name.to_owned(),
+                expected: expected.map(Version::from),
+                change: change.into(),
             }),
-            CommandV1::UpdateSku { sku, display_name } => Self::UpdateSku(UpdateSku {
+            CommandV1::DeleteSku { sku, expected } => Self::DeleteSku(DeleteSku {
                 sku: id(SkuId::new, sku)?,
-                display_name: display_name.map(str::to_owned),
+                expected: expected.map(Version::from),
             }),
-            CommandV1::DeleteSku { sku } => Self::DeleteSku(DeleteSku { sku: id(SkuId::new, sku)? }),
+            CommandV1::CreateLocation { location, details } => Self::CreateLocation(CreateLocation {
+                location: id(LocationId::new, location)?,
+                details: details.into(),
+            }),
+            CommandV1::UpdateLocation { location, expected, change } => {
+                Self::UpdateLocation(UpdateLocation {
+                    location: id(LocationId::new, location)?,
+                    expected: expected.map(Version::from),
+                    change: change.into(),
+                })
+            }
+            CommandV1::DeleteLocation { location, expected } => Self::DeleteLocation(DeleteLocation {
+                location: id(LocationId::new, location)?,
+                expected: expected.map(Version::from),
+            }),
             CommandV1::ReceiveStock { sku, location, quantity, document, reference } => {
                 Self::ReceiveStock(ReceiveStock {
                     sku: id(SkuId::new, sku)?,
@@ -225,6 +305,37 @@ impl TryFrom<CommandV1<'_>> for Command {
                     location: id(LocationId::new, location)?,
                     bucket: bucket.into(),
                     delta,
+                    reason: reason.into(),
+                    document: optional_id(DocumentId::new, document)?,
+                    reference: reference.to_owned(),
+                })
+            }
+            CommandV1::SetStock {
+                sku,
+                location,
+                bucket,
+                quantity,
+                expected,
+                reason,
+                document,
+                reference,
+            } => Self::SetStock(SetStock {
+                sku: id(SkuId::new, sku)?,
+                location: id(LocationId::new, location)?,
+                bucket: bucket.into(),
+                quantity,
+                expected,
+                reason: reason.into(),
+                document: optional_id(DocumentId::new, document)?,
+                reference: reference.to_owned(),
+            }),
+            CommandV1::MoveStock { sku, location, from, to, quantity, reason, document, reference } => {
+                Self::MoveStock(MoveStock {
+                    sku: id(SkuId::new, sku)?,
+                    location: id(LocationId::new, location)?,
+                    from: from.into(),
+                    to: to.into(),
+                    quantity,
                     reason: reason.into(),
                     document: optional_id(DocumentId::new, document)?,
                     reference: reference.to_owned(),
@@ -264,53 +375,4 @@ impl TryFrom<CommandV1<'_>> for Command {
 
 pub(super) fn currency_of(code: &str) -> Result<Currency, Invalid> {
     Currency::new(code).ok_or_else(|| Invalid(format!("currency {code:?} is not three capital letters")))
-}
-
-impl<'a> From<&'a PlaceLine> for PlaceLineV1<'a> {
-    fn from(line: &'a PlaceLine) -> Self {
-        let PlaceLine { sku, location, quantity, unit_price_minor } = line;
-        Self {
-            sku: sku.as_str(),
-            location: location.as_ref().map(LocationId::as_str),
-            quantity: *quantity,
-            unit_price_minor: *unit_price_minor,
-        }
-    }
-}
-
-impl TryFrom<PlaceLineV1<'_>> for PlaceLine {
-    type Error = Invalid;
-
-    fn try_from(mirror: PlaceLineV1<'_>) -> Result<Self, Invalid> {
-        Ok(Self {
-            sku: id(SkuId::new, mirror.sku)?,
-            location: optional_id(LocationId::new, mirror.location)?,
-            quantity: mirror.quantity,
-            unit_price_minor: mirror.unit_price_minor,
-        })
-    }
-}
-
-impl From<&LineQuantity> for LineQuantityV1 {
-    fn from(line: &LineQuantity) -> Self {
-        Self { line: line.line, quantity: line.quantity }
-    }
-}
-
-impl From<LineQuantityV1> for LineQuantity {
-    fn from(mirror: LineQuantityV1) -> Self {
-        Self { line: mirror.line, quantity: mirror.quantity }
-    }
-}
-
-impl From<&ReturnLine> for ReturnLineV1 {
-    fn from(line: &ReturnLine) -> Self {
-        Self { line: line.line, quantity: line.quantity, disposition: line.disposition.into() }
-    }
-}
-
-impl From<ReturnLineV1> for ReturnLine {
-    fn from(mirror: ReturnLineV1) -> Self {
-        Self { line: mirror.line, quantity: mirror.quantity, disposition: mirror.disposition.into() }
-    }
 }

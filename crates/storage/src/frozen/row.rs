@@ -1,37 +1,60 @@
-//! Rows of the applied state, frozen: SKUs, stock, orders, documents, ledger entries, the clock.
+//! Rows of the applied state, frozen: SKUs, locations, stock, orders, documents, ledger entries, the clock.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine};
-use stockade_state_machine::sku::Sku;
+use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
-use stockade_state_machine::{Clock, LogTime, Revision, Stock};
+use stockade_state_machine::{Clock, LogTime, Revision, Stock, Version};
 
 use super::command::{currency_of, request_id};
 use super::kinds::{BucketV1, ReasonV1};
 use super::{Invalid, ensure, id, mirror, optional_id, restore};
 
+/// The first form of [`Version`].
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct VersionV1 {
+    revision: u64,
+    position: u32,
+}
+
+impl From<Version> for VersionV1 {
+    fn from(version: Version) -> Self {
+        Self { revision: version.revision.get(), position: version.position }
+    }
+}
+
+impl From<VersionV1> for Version {
+    fn from(mirror: VersionV1) -> Self {
+        Self { revision: Revision::new(mirror.revision), position: mirror.position }
+    }
+}
+
 /// The first form of [`Sku`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SkuV1<'a> {
     id: &'a str,
-    display_name: &'a str,
+    #[serde(borrow)]
+    details: SkuDetailsV1<'a>,
     created_us: u64,
     updated_us: u64,
-    revision: u64,
+    version: VersionV1,
 }
 
 impl<'a> From<&'a Sku> for SkuV1<'a> {
     fn from(sku: &'a Sku) -> Self {
-        let Sku { id, display_name, created, updated, revision } = sku;
+        let Sku { id, details, created, updated, version } = sku;
         Self {
             id: id.as_str(),
-            display_name,
+            details: details.into(),
             created_us: created.micros(),
             updated_us: updated.micros(),
-            revision: revision.get(),
+            version: (*version).into(),
         }
     }
 }
@@ -42,11 +65,119 @@ impl TryFrom<SkuV1<'_>> for Sku {
     fn try_from(mirror: SkuV1<'_>) -> Result<Self, Invalid> {
         Ok(Self {
             id: id(SkuId::new, mirror.id)?,
-            display_name: mirror.display_name.to_owned(),
+            details: mirror.details.into(),
             created: LogTime::from_micros(mirror.created_us),
             updated: LogTime::from_micros(mirror.updated_us),
-            revision: Revision::new(mirror.revision),
+            version: mirror.version.into(),
         })
+    }
+}
+
+/// The first form of [`SkuDetails`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SkuDetailsV1<'a> {
+    display_name: &'a str,
+    untracked: bool,
+    min_per_order: i64,
+    max_per_order: i64,
+    #[serde(borrow)]
+    attributes: AttributesV1<'a>,
+}
+
+/// Attributes of a SKU, in the order of their names.
+pub(crate) type AttributesV1<'a> = BTreeMap<&'a str, &'a str>;
+
+pub(super) fn attributes_v1(attributes: &BTreeMap<String, String>) -> AttributesV1<'_> {
+    attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+pub(super) fn attributes_of(mirror: AttributesV1<'_>) -> BTreeMap<String, String> {
+    mirror.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+impl<'a> From<&'a SkuDetails> for SkuDetailsV1<'a> {
+    fn from(details: &'a SkuDetails) -> Self {
+        let SkuDetails { display_name, untracked, min_per_order, max_per_order, attributes } = details;
+        Self {
+            display_name,
+            untracked: *untracked,
+            min_per_order: *min_per_order,
+            max_per_order: *max_per_order,
+            attributes: attributes_v1(attributes),
+        }
+    }
+}
+
+impl From<SkuDetailsV1<'_>> for SkuDetails {
+    fn from(mirror: SkuDetailsV1<'_>) -> Self {
+        Self {
+            display_name: mirror.display_name.to_owned(),
+            untracked: mirror.untracked,
+            min_per_order: mirror.min_per_order,
+            max_per_order: mirror.max_per_order,
+            attributes: attributes_of(mirror.attributes),
+        }
+    }
+}
+
+/// The first form of [`Location`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LocationV1<'a> {
+    id: &'a str,
+    #[serde(borrow)]
+    details: LocationDetailsV1<'a>,
+    created_us: u64,
+    updated_us: u64,
+    version: VersionV1,
+}
+
+impl<'a> From<&'a Location> for LocationV1<'a> {
+    fn from(location: &'a Location) -> Self {
+        let Location { id, details, created, updated, version } = location;
+        Self {
+            id: id.as_str(),
+            details: details.into(),
+            created_us: created.micros(),
+            updated_us: updated.micros(),
+            version: (*version).into(),
+        }
+    }
+}
+
+impl TryFrom<LocationV1<'_>> for Location {
+    type Error = Invalid;
+
+    fn try_from(mirror: LocationV1<'_>) -> Result<Self, Invalid> {
+        Ok(Self {
+            id: id(LocationId::new, mirror.id)?,
+            details: mirror.details.into(),
+            created: LogTime::from_micros(mirror.created_us),
+            updated: LogTime::from_micros(mirror.updated_us),
+            version: mirror.version.into(),
+        })
+    }
+}
+
+/// The first form of [`LocationDetails`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LocationDetailsV1<'a> {
+    display_name: &'a str,
+    zone: &'a str,
+    priority: u32,
+    disabled: bool,
+}
+
+impl<'a> From<&'a LocationDetails> for LocationDetailsV1<'a> {
+    fn from(details: &'a LocationDetails) -> Self {
+        let LocationDetails { display_name, zone, priority, disabled } = details;
+        Self { display_name, zone, priority: *priority, disabled: *disabled }
+    }
+}
+
+impl From<LocationDetailsV1<'_>> for LocationDetails {
+    fn from(mirror: LocationDetailsV1<'_>) -> Self {
+        let LocationDetailsV1 { display_name, zone, priority, disabled } = mirror;
+        Self { display_name: display_name.to_owned(), zone: zone.to_owned(), priority, disabled }
     }
 }
 
@@ -54,12 +185,12 @@ impl TryFrom<SkuV1<'_>> for Sku {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct StockV1 {
     buckets: [i64; 6],
-    revision: u64,
+    version: VersionV1,
 }
 
 impl From<&Stock> for StockV1 {
     fn from(stock: &Stock) -> Self {
-        Self { buckets: stock.buckets(), revision: stock.revision.get() }
+        Self { buckets: stock.buckets(), version: stock.version.into() }
     }
 }
 
@@ -67,7 +198,7 @@ impl TryFrom<StockV1> for Stock {
     type Error = Invalid;
 
     fn try_from(mirror: StockV1) -> Result<Self, Invalid> {
-        Self::from_buckets(mirror.buckets, Revision::new(mirror.revision)).ok_or_else(|| {
+        Self::from_buckets(mirror.buckets, mirror.version.into()).ok_or_else(|| {
             Invalid(format!("stock {:?} has a bucket below 0 or an overflowing sum", mirror.buckets))
         })
     }
@@ -85,7 +216,7 @@ pub(crate) struct OrderV1<'a> {
     created_us: u64,
     updated_us: u64,
     expires_us: u64,
-    revision: u64,
+    version: VersionV1,
     payment_reference: &'a str,
 }
 
@@ -93,7 +224,8 @@ pub(crate) struct OrderV1<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OrderLineV1<'a> {
     sku: &'a str,
-    location: &'a str,
+    #[serde(borrow)]
+    location: Option<&'a str>,
     unit_price_minor: i64,
     ordered: i64,
     held: i64,
@@ -113,7 +245,7 @@ impl OrderV1<'_> {
 
 impl<'a> From<&'a Order> for OrderV1<'a> {
     fn from(order: &'a Order) -> Self {
-        let Order { id, customer, currency, lines, created, updated, expires, revision, payment_reference } =
+        let Order { id, customer, currency, lines, created, updated, expires, version, payment_reference } =
             order;
         Self {
             id: id.as_str(),
@@ -123,7 +255,7 @@ impl<'a> From<&'a Order> for OrderV1<'a> {
             created_us: created.micros(),
             updated_us: updated.micros(),
             expires_us: expires.micros(),
-            revision: revision.get(),
+            version: (*version).into(),
             payment_reference,
         }
     }
@@ -142,7 +274,7 @@ impl TryFrom<OrderV1<'_>> for Order {
             created: LogTime::from_micros(mirror.created_us),
             updated: LogTime::from_micros(mirror.updated_us),
             expires: LogTime::from_micros(mirror.expires_us),
-            revision: Revision::new(mirror.revision),
+            version: mirror.version.into(),
             payment_reference: mirror.payment_reference.to_owned(),
         })
     }
@@ -152,7 +284,7 @@ impl<'a> From<&'a OrderLine> for OrderLineV1<'a> {
     fn from(line: &'a OrderLine) -> Self {
         Self {
             sku: line.sku.as_str(),
-            location: line.location.as_str(),
+            location: line.location.as_ref().map(LocationId::as_str),
             unit_price_minor: line.unit_price_minor,
             ordered: line.ordered,
             held: line.held,
@@ -181,7 +313,7 @@ impl TryFrom<OrderLineV1<'_>> for OrderLine {
         )?;
         Ok(Self {
             sku: id(SkuId::new, mirror.sku)?,
-            location: id(LocationId::new, mirror.location)?,
+            location: optional_id(LocationId::new, mirror.location)?,
             unit_price_minor: mirror.unit_price_minor,
             ordered,
             held,
@@ -265,7 +397,6 @@ impl TryFrom<LedgerEntryV1<'_>> for LedgerEntry {
 
     fn try_from(mirror: LedgerEntryV1<'_>) -> Result<Self, Invalid> {
         ensure(mirror.quantity >= 1, "a ledger entry moves at least one unit")?;
-        ensure(mirror.from.is_some() || mirror.to.is_some(), "a ledger entry moves from or to a bucket")?;
         Ok(Self {
             revision: Revision::new(mirror.revision),
             position: mirror.position,

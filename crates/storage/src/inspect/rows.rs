@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::sku::Sku;
@@ -31,6 +32,8 @@ pub enum RowKind {
     Document,
     /// A page of ledger entries.
     Ledger,
+    /// A location.
+    Location,
     /// An order.
     Order,
     /// A page of request records.
@@ -50,6 +53,7 @@ impl RowKind {
             Self::Applied => "applied",
             Self::Document => "document",
             Self::Ledger => "ledger",
+            Self::Location => "location",
             Self::Order => "order",
             Self::Request => "request",
             Self::Sku => "sku",
@@ -84,10 +88,13 @@ pub(super) fn describe(trimmed: Option<&Origin>, key: &[u8], value: &[u8]) -> In
             (RowKind::Document, one::<Document>(value, |document| document.revision.get()))
         }
         Some(&keys::LEDGER) => (RowKind::Ledger, ledger(value)),
-        Some(&keys::ORDER) => (RowKind::Order, one::<Order>(value, |order| order.revision.get())),
+        Some(&keys::ORDER) => (RowKind::Order, one::<Order>(value, |order| order.version.revision.get())),
         Some(&keys::REQUEST) => (RowKind::Request, requests(trimmed, value)),
-        Some(&keys::SKU) => (RowKind::Sku, one::<Sku>(value, |sku| sku.revision.get())),
-        Some(&keys::STOCK) => (RowKind::Stock, one::<Stock>(value, |stock| stock.revision.get())),
+        Some(&keys::SKU) => (RowKind::Sku, one::<Sku>(value, |sku| sku.version.revision.get())),
+        Some(&keys::LOCATION) => {
+            (RowKind::Location, one::<Location>(value, |location| location.version.revision.get()))
+        }
+        Some(&keys::STOCK) => (RowKind::Stock, one::<Stock>(value, |stock| stock.version.revision.get())),
         _ if keys::is_applied(key) => (RowKind::Applied, applied(value)),
         _ => (RowKind::Unknown, Ok((format!("{value:02x?}"), None))),
     };
@@ -101,7 +108,7 @@ fn key_in_words(kind: RowKind, key: &[u8]) -> String {
     let text = || String::from_utf8_lossy(key).into_owned();
     match kind {
         RowKind::Applied | RowKind::Unknown => text(),
-        RowKind::Document | RowKind::Order | RowKind::Sku => {
+        RowKind::Document | RowKind::Location | RowKind::Order | RowKind::Sku => {
             keys::id_of(key).map_or_else(text, ToOwned::to_owned)
         }
         RowKind::Stock => {

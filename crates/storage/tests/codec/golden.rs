@@ -6,19 +6,22 @@ use std::path::Path;
 use bytes::Bytes;
 use stockade_state_machine::change::Clock;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, CreateSku, DeleteSku, Disposition, ExpireDue, LineQuantity,
-    MALFORMED_RULES, PlaceLine, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, ShipOrder, UpdateSku,
+    AdjustStock, CancelOrder, ConfirmOrder, CreateLocation, CreateSku, DeleteLocation, DeleteSku,
+    Disposition, ExpireDue, LineQuantity, LocationChange, MALFORMED_RULES, MoveStock, PlaceLine, PlaceOrder,
+    ReceiveStock, ReturnLine, ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
+use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Currency, Operation, Order, OrderLine, OrderState};
-use stockade_state_machine::rejection::{ExceededLine, Resource, Shortage};
+use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Resource, Shortage};
 use stockade_state_machine::request::RequestRecord;
-use stockade_state_machine::sku::Sku;
+use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{
     Command, ContentHash, LogTime, Origin, Outcome, Rejection, Reply, Request, Revision, Stock, StockKey,
+    Version,
 };
 use stockade_storage::codec::{Durable, assemble_proposal, encode_request};
 
@@ -46,7 +49,7 @@ pub(crate) fn sample_order() -> Order {
         currency: Currency::new("GBP").expect("capitals"),
         lines: vec![OrderLine {
             sku: sku(),
-            location: main_location(),
+            location: Some(main_location()),
             unit_price_minor: 255,
             ordered: 6,
             held: 0,
@@ -59,13 +62,17 @@ pub(crate) fn sample_order() -> Order {
         created: NOW,
         updated: NOW.after_micros(1),
         expires: NOW.after_micros(900_000_000),
-        revision: Revision::new(1_234_567),
+        version: Version { revision: Revision::new(1_234_567), position: 3 },
         payment_reference: "pay-1".to_owned(),
     }
 }
 
+fn sample_version() -> Version {
+    Version { revision: Revision::new(7), position: 2 }
+}
+
 pub(crate) fn sample_stock() -> Stock {
-    Stock::from_buckets([300, 1, 2, 3, 4, 5], Revision::new(7)).expect("none below 0")
+    Stock::from_buckets([300, 1, 2, 3, 4, 5], sample_version()).expect("none below 0")
 }
 
 pub(crate) fn sample_ledger_entry() -> LedgerEntry {
@@ -93,9 +100,26 @@ pub(crate) fn sample_commands() -> Vec<Command> {
     let document = DocumentId::new("D-1").ok();
     let place_line = PlaceLine { sku: sku(), location: None, quantity: 6, unit_price_minor: 255 };
     vec![
-        Command::CreateSku(CreateSku { sku: sku(), display_name: "heart".to_owned() }),
-        Command::UpdateSku(UpdateSku { sku: sku(), display_name: Some("holder".to_owned()) }),
-        Command::DeleteSku(DeleteSku { sku: sku() }),
+        Command::CreateSku(CreateSku { sku: sku(), details: sample_sku().details }),
+        Command::UpdateSku(UpdateSku {
+            sku: sku(),
+            expected: Some(sample_version()),
+            change: SkuChange { display_name: Some("holder".to_owned()), ..SkuChange::default() },
+        }),
+        Command::DeleteSku(DeleteSku { sku: sku(), expected: None }),
+        Command::CreateLocation(CreateLocation {
+            location: main_location(),
+            details: sample_location().details,
+        }),
+        Command::UpdateLocation(UpdateLocation {
+            location: main_location(),
+            expected: None,
+            change: LocationChange { priority: Some(300), ..LocationChange::default() },
+        }),
+        Command::DeleteLocation(DeleteLocation {
+            location: main_location(),
+            expected: Some(sample_version()),
+        }),
         Command::ReceiveStock(ReceiveStock {
             sku: sku(),
             location: main_location(),
@@ -111,6 +135,26 @@ pub(crate) fn sample_commands() -> Vec<Command> {
             reason: Reason::TheftLoss,
             document: None,
             reference: String::new(),
+        }),
+        Command::SetStock(SetStock {
+            sku: sku(),
+            location: main_location(),
+            bucket: Bucket::Available,
+            quantity: 5,
+            expected: Some(4),
+            reason: Reason::CycleCount,
+            document: document.clone(),
+            reference: String::new(),
+        }),
+        Command::MoveStock(MoveStock {
+            sku: sku(),
+            location: main_location(),
+            from: Bucket::Available,
+            to: Bucket::QualityControl,
+            quantity: 3,
+            reason: Reason::QualityHold,
+            document: None,
+            reference: "r".to_owned(),
         }),
         Command::PlaceOrder(PlaceOrder {
             order: order.clone(),
@@ -144,9 +188,18 @@ pub(crate) fn sample_outcomes() -> Vec<Outcome> {
         Outcome::SkuCreated(sample_sku()),
         Outcome::SkuUpdated(sample_sku()),
         Outcome::SkuDeleted,
+        Outcome::LocationCreated(sample_location()),
+        Outcome::LocationUpdated(sample_location()),
+        Outcome::LocationDeleted,
         Outcome::StockReceived(key.clone(), sample_stock()),
-        Outcome::StockAdjusted(key, sample_stock()),
-        Outcome::OrderPlaced { order: order.clone(), expires: NOW, locations: vec![main_location()] },
+        Outcome::StockAdjusted(key.clone(), sample_stock()),
+        Outcome::StockSet(key.clone(), sample_stock()),
+        Outcome::StockMoved(key, sample_stock()),
+        Outcome::OrderPlaced {
+            order: order.clone(),
+            expires: NOW,
+            locations: vec![Some(main_location()), None],
+        },
         Outcome::OrderConfirmed { order: order.clone() },
         Outcome::OrderShipped { order: order.clone(), state, shipped: 4 },
         Outcome::OrderCancelled { order: order.clone(), state: OrderState::Shipped, cancelled: 1 },
@@ -166,7 +219,18 @@ pub(crate) fn sample_outcomes() -> Vec<Outcome> {
         Rejection::AlreadyExists(Resource::Document(DocumentId::new("D-1").expect("visible"))),
         Rejection::ReservationExpired { order: order.clone(), expired: NOW },
         Rejection::IllegalTransition { order: order.clone(), state, operation: Operation::Return },
+        Rejection::NotFound(Resource::Location(main_location())),
+        Rejection::EtagMismatch { resource: Resource::Sku(sku()), current: sample_version() },
+        Rejection::QuantityStale {
+            sku: sku(),
+            location: main_location(),
+            bucket: Bucket::Damaged,
+            current: 4,
+        },
         Rejection::SkuInUse { sku: sku(), location: main_location() },
+        Rejection::LocationInUse { location: main_location(), sku: sku() },
+        Rejection::LocationDisabled { location: main_location() },
+        Rejection::PurchaseLimit { breaches: vec![LimitBreach { sku: sku(), asked: 9, min: 1, max: 5 }] },
         Rejection::QuantityExceeded { order, lines: vec![ExceededLine { line: 1, asked: 9, left: 4 }] },
         Rejection::QuantityOverflow,
         Rejection::InsufficientStock {
@@ -186,13 +250,24 @@ pub(crate) fn sample_outcomes() -> Vec<Outcome> {
 }
 
 pub(crate) fn sample_sku() -> Sku {
-    Sku {
-        id: sku(),
+    let details = SkuDetails {
         display_name: "heart".to_owned(),
-        created: NOW,
-        updated: NOW,
-        revision: Revision::new(7),
-    }
+        untracked: true,
+        min_per_order: 2,
+        max_per_order: 300,
+        attributes: [("colour".to_owned(), "red".to_owned())].into(),
+    };
+    Sku { id: sku(), details, created: NOW, updated: NOW, version: sample_version() }
+}
+
+pub(crate) fn sample_location() -> Location {
+    let details = LocationDetails {
+        display_name: "Main".to_owned(),
+        zone: "uk".to_owned(),
+        priority: 7,
+        disabled: true,
+    };
+    Location { id: main_location(), details, created: NOW, updated: NOW, version: sample_version() }
 }
 
 /// Every durable type, every command, every outcome, under a name of its own.
@@ -203,7 +278,8 @@ pub(crate) fn samples() -> Vec<(String, Vec<u8>)> {
         assert_eq!(&Request::decode(&bytes).expect("just encoded").command, command);
         samples.push((format!("request {number}"), bytes.to_vec()));
     }
-    samples.push(("request of the system".to_owned(), encode_request(None, &sample_commands()[10]).to_vec()));
+    let system = Command::ExpireDue(ExpireDue { limit: 1_000 });
+    samples.push(("request of the system".to_owned(), encode_request(None, &system).to_vec()));
     for (number, outcome) in sample_outcomes().into_iter().enumerate() {
         let content = ContentHash(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
         let record = RequestRecord { content, outcome, revision: Revision::new(7), position: 2, time: NOW };
@@ -213,10 +289,14 @@ pub(crate) fn samples() -> Vec<(String, Vec<u8>)> {
         let bytes = LedgerEntry { reason, position: number, ..sample_ledger_entry() }.encode();
         samples.push((format!("ledger entry {number}"), bytes));
     }
+    // A return that was thrown away comes from outside and goes there.
+    let scrapped = LedgerEntry { from: None, reason: Reason::Returned, ..sample_ledger_entry() };
+    samples.push(("ledger entry of a scrapped return".to_owned(), scrapped.encode()));
     let outcome = Outcome::SkuDeleted;
     let reply = Reply { outcome, revision: Revision::new(7), position: 2, time: NOW, replayed: true };
     samples.push(("reply".to_owned(), reply.encode()));
     samples.push(("sku".to_owned(), sample_sku().encode()));
+    samples.push(("location".to_owned(), sample_location().encode()));
     samples.push(("stock".to_owned(), sample_stock().encode()));
     let document = Document { id: DocumentId::new("D-1").expect("visible"), revision: Revision::new(7) };
     samples.push(("document".to_owned(), document.encode()));

@@ -40,7 +40,7 @@ proptest! {
     fn every_durable_value_comes_back_as_it_was(
         reply in replies(),
         request in requests(),
-        sku in sku_rows(),
+        (sku, location) in (sku_rows(), location_rows()),
         (stock, clock, document) in (stocks(), clocks(), document_rows()),
         order in order_rows(),
         entry in ledger_entries(),
@@ -50,6 +50,7 @@ proptest! {
         check_round_trip(&reply, cut);
         check_round_trip(&request, cut);
         check_round_trip(&sku, cut);
+        check_round_trip(&location, cut);
         check_round_trip(&stock, cut);
         check_round_trip(&clock, cut);
         check_round_trip(&document, cut);
@@ -125,9 +126,9 @@ fn rows_that_break_an_invariant_are_refused() {
     assert!(Order::decode(&broken.encode()).is_err(), "an order without lines");
     let broken = LedgerEntry { quantity: 0, ..sample_ledger_entry() };
     assert!(LedgerEntry::decode(&broken.encode()).is_err(), "a movement of nothing");
-    // Format, six buckets in zigzag, revision.
-    assert!(Stock::decode(&[1, 1, 0, 0, 0, 0, 0, 0]).is_err(), "a bucket of -1");
-    assert!(Stock::decode(&[1, 2, 0, 0, 0, 0, 0, 0]).is_ok(), "a bucket of 1");
+    // Format, six buckets in zigzag, revision, position.
+    assert!(Stock::decode(&[1, 1, 0, 0, 0, 0, 0, 0, 0]).is_err(), "a bucket of -1");
+    assert!(Stock::decode(&[1, 2, 0, 0, 0, 0, 0, 0, 0]).is_ok(), "a bucket of 1");
     // An id with a blank in it.
     assert!(Document::decode(b"\x01\x03a b\x05").is_err());
     assert!(Document::decode(b"\x01\x03a-b\x05").is_ok());

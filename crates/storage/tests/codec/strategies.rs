@@ -1,23 +1,28 @@
 //! Random values of everything durable.
 
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use stockade_state_machine::change::Clock;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, CreateSku, DeleteSku, Disposition, ExpireDue, LineQuantity,
-    MALFORMED_RULES, PlaceLine, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, ShipOrder, UpdateSku,
+    AdjustStock, CancelOrder, ConfirmOrder, CreateLocation, CreateSku, DeleteLocation, DeleteSku,
+    Disposition, ExpireDue, LineQuantity, LocationChange, MALFORMED_RULES, MoveStock, PlaceLine, PlaceOrder,
+    ReceiveStock, ReturnLine, ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
+use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Currency, Operation, Order, OrderLine, OrderState};
-use stockade_state_machine::rejection::{ExceededLine, Resource, Shortage};
+use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Resource, Shortage};
 use stockade_state_machine::request::RequestRecord;
-use stockade_state_machine::sku::Sku;
+use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{
     Command, ContentHash, LogTime, Origin, Outcome, Rejection, Reply, Request, Revision, Stock, StockKey,
+    Version,
 };
 
 macro_rules! ids {
@@ -53,6 +58,10 @@ pub(crate) fn times() -> impl Strategy<Value = LogTime> + Clone {
 
 pub(crate) fn revisions() -> impl Strategy<Value = Revision> + Clone {
     any::<u64>().prop_map(Revision::new)
+}
+
+pub(crate) fn versions() -> impl Strategy<Value = Version> + Clone {
+    (revisions(), any::<u32>()).prop_map(|(revision, position)| Version { revision, position })
 }
 
 pub(crate) fn buckets() -> impl Strategy<Value = Bucket> + Clone {
@@ -92,13 +101,40 @@ pub(crate) fn currencies() -> impl Strategy<Value = Currency> + Clone {
 }
 
 pub(crate) fn stocks() -> impl Strategy<Value = Stock> + Clone {
-    ([0..i64::MAX / 6, 0..1000, 0..1000, 0..1000, 0..i64::MAX / 6, 0..1000], revisions())
-        .prop_map(|(buckets, revision)| Stock::from_buckets(buckets, revision).expect("the sum fits"))
+    ([0..i64::MAX / 6, 0..1000, 0..1000, 0..1000, 0..i64::MAX / 6, 0..1000], versions())
+        .prop_map(|(buckets, version)| Stock::from_buckets(buckets, version).expect("the sum fits"))
 }
 
 pub(crate) fn sku_rows() -> impl Strategy<Value = Sku> + Clone {
-    (skus(), ".{0,64}", times(), times(), revisions()).prop_map(
-        |(id, display_name, created, updated, revision)| Sku { id, display_name, created, updated, revision },
+    (skus(), sku_details(), times(), times(), versions())
+        .prop_map(|(id, details, created, updated, version)| Sku { id, details, created, updated, version })
+}
+
+fn attributes() -> impl Strategy<Value = BTreeMap<String, String>> + Clone {
+    prop::collection::btree_map("[!-~]{1,16}", ".{0,16}", 0..4)
+}
+
+pub(crate) fn sku_details() -> impl Strategy<Value = SkuDetails> + Clone {
+    (".{0,64}", any::<bool>(), any::<i64>(), any::<i64>(), attributes()).prop_map(
+        |(display_name, untracked, min_per_order, max_per_order, attributes)| SkuDetails {
+            display_name,
+            untracked,
+            min_per_order,
+            max_per_order,
+            attributes,
+        },
+    )
+}
+
+pub(crate) fn location_details() -> impl Strategy<Value = LocationDetails> + Clone {
+    (".{0,64}", ".{0,16}", any::<u32>(), any::<bool>()).prop_map(
+        |(display_name, zone, priority, disabled)| LocationDetails { display_name, zone, priority, disabled },
+    )
+}
+
+pub(crate) fn location_rows() -> impl Strategy<Value = Location> + Clone {
+    (locations(), location_details(), times(), times(), versions()).prop_map(
+        |(id, details, created, updated, version)| Location { id, details, created, updated, version },
     )
 }
 
@@ -106,7 +142,7 @@ pub(crate) fn order_lines() -> impl Strategy<Value = OrderLine> {
     let units = 0..1_000_000_000_i64;
     (
         skus(),
-        locations(),
+        option::of(locations()),
         any::<i64>(),
         [units.clone(), units.clone(), units.clone(), units.clone()],
         units.clone(),
@@ -135,8 +171,8 @@ pub(crate) fn order_lines() -> impl Strategy<Value = OrderLine> {
 
 pub(crate) fn order_rows() -> impl Strategy<Value = Order> {
     let head = (orders(), option::of(customers()), currencies(), vec(order_lines(), 1..6));
-    (head, times(), times(), times(), revisions(), ".{0,64}").prop_map(
-        |((id, customer, currency, lines), created, updated, expires, revision, payment_reference)| Order {
+    (head, times(), times(), times(), versions(), ".{0,64}").prop_map(
+        |((id, customer, currency, lines), created, updated, expires, version, payment_reference)| Order {
             id,
             customer,
             currency,
@@ -144,7 +180,7 @@ pub(crate) fn order_rows() -> impl Strategy<Value = Order> {
             created,
             updated,
             expires,
-            revision,
+            version,
             payment_reference,
         },
     )
@@ -156,7 +192,7 @@ pub(crate) fn document_rows() -> impl Strategy<Value = Document> {
 
 pub(crate) fn ledger_entries() -> impl Strategy<Value = LedgerEntry> {
     let place = (revisions(), any::<u32>(), times(), skus(), locations());
-    let movement = (option::of(buckets()), buckets(), 1..i64::MAX, reasons());
+    let movement = (option::of(buckets()), option::of(buckets()), 1..i64::MAX, reasons());
     let cause = (option::of(origins()), option::of(orders()), option::of(documents()), ".{0,64}");
     (place, movement, cause, stocks()).prop_map(|(place, movement, cause, balances)| {
         let (revision, position, time, sku, location) = place;
@@ -169,7 +205,7 @@ pub(crate) fn ledger_entries() -> impl Strategy<Value = LedgerEntry> {
             sku,
             location,
             from,
-            to: Some(to),
+            to,
             quantity,
             reason,
             actor: origin.as_ref().map(|origin| origin.principal.clone()),
@@ -182,6 +218,30 @@ pub(crate) fn ledger_entries() -> impl Strategy<Value = LedgerEntry> {
     })
 }
 
+fn sku_changes() -> impl Strategy<Value = SkuChange> + Clone {
+    let limit = || option::of(any::<i64>());
+    (option::of(".{0,64}"), option::of(any::<bool>()), limit(), limit(), option::of(attributes())).prop_map(
+        |(display_name, untracked, min_per_order, max_per_order, attributes)| SkuChange {
+            display_name,
+            untracked,
+            min_per_order,
+            max_per_order,
+            attributes,
+        },
+    )
+}
+
+fn location_changes() -> impl Strategy<Value = LocationChange> + Clone {
+    let text = || option::of(".{0,16}");
+    (text(), text(), option::of(any::<u32>()), option::of(any::<bool>())).prop_map(
+        |(display_name, zone, priority, disabled)| LocationChange { display_name, zone, priority, disabled },
+    )
+}
+
+fn by_hand() -> impl Strategy<Value = (Reason, Option<DocumentId>, String)> + Clone {
+    (reasons(), option::of(documents()), ".{0,64}")
+}
+
 pub(crate) fn commands() -> impl Strategy<Value = Command> {
     let place_line = (skus(), option::of(locations()), any::<i64>(), any::<i64>()).prop_map(
         |(sku, location, quantity, unit_price_minor)| PlaceLine { sku, location, quantity, unit_price_minor },
@@ -190,11 +250,46 @@ pub(crate) fn commands() -> impl Strategy<Value = Command> {
     let return_line = (any::<u32>(), any::<i64>(), dispositions())
         .prop_map(|(line, quantity, disposition)| ReturnLine { line, quantity, disposition });
     prop_oneof![
-        (skus(), ".{0,64}")
-            .prop_map(|(sku, display_name)| Command::CreateSku(CreateSku { sku, display_name })),
-        (skus(), option::of(".{0,64}"))
-            .prop_map(|(sku, display_name)| Command::UpdateSku(UpdateSku { sku, display_name })),
-        skus().prop_map(|sku| Command::DeleteSku(DeleteSku { sku })),
+        (skus(), sku_details()).prop_map(|(sku, details)| Command::CreateSku(CreateSku { sku, details })),
+        (skus(), option::of(versions()), sku_changes())
+            .prop_map(|(sku, expected, change)| Command::UpdateSku(UpdateSku { sku, expected, change })),
+        (skus(), option::of(versions()))
+            .prop_map(|(sku, expected)| Command::DeleteSku(DeleteSku { sku, expected })),
+        (locations(), location_details())
+            .prop_map(|(location, details)| Command::CreateLocation(CreateLocation { location, details })),
+        (locations(), option::of(versions()), location_changes()).prop_map(|(location, expected, change)| {
+            Command::UpdateLocation(UpdateLocation { location, expected, change })
+        }),
+        (locations(), option::of(versions()))
+            .prop_map(|(location, expected)| Command::DeleteLocation(DeleteLocation { location, expected })),
+        (skus(), locations(), buckets(), any::<i64>(), option::of(any::<i64>()), by_hand()).prop_map(
+            |(sku, location, bucket, quantity, expected, (reason, document, reference))| {
+                Command::SetStock(SetStock {
+                    sku,
+                    location,
+                    bucket,
+                    quantity,
+                    expected,
+                    reason,
+                    document,
+                    reference,
+                })
+            }
+        ),
+        (skus(), locations(), buckets(), buckets(), any::<i64>(), by_hand()).prop_map(
+            |(sku, location, from, to, quantity, (reason, document, reference))| {
+                Command::MoveStock(MoveStock {
+                    sku,
+                    location,
+                    from,
+                    to,
+                    quantity,
+                    reason,
+                    document,
+                    reference,
+                })
+            }
+        ),
         (skus(), locations(), any::<i64>(), option::of(documents()), ".{0,64}").prop_map(
             |(sku, location, quantity, document, reference)| {
                 Command::ReceiveStock(ReceiveStock { sku, location, quantity, document, reference })
@@ -243,6 +338,7 @@ pub(crate) fn requests() -> impl Strategy<Value = Request> {
 pub(crate) fn resources() -> impl Strategy<Value = Resource> {
     prop_oneof![
         skus().prop_map(Resource::Sku),
+        locations().prop_map(Resource::Location),
         orders().prop_map(Resource::Order),
         (orders(), any::<u32>()).prop_map(|(order, line)| Resource::OrderLine(order, line)),
         documents().prop_map(Resource::Document),
@@ -279,6 +375,8 @@ pub(crate) fn rejections() -> impl Strategy<Value = Rejection> {
             asked,
             available,
         });
+    let breach = (skus(), any::<i64>(), any::<i64>(), any::<i64>())
+        .prop_map(|(sku, asked, min, max)| LimitBreach { sku, asked, min, max });
     prop_oneof![
         prop::sample::select(MALFORMED_RULES.to_vec()).prop_map(Rejection::Malformed),
         Just(Rejection::RequestIdReused),
@@ -290,7 +388,15 @@ pub(crate) fn rejections() -> impl Strategy<Value = Rejection> {
         (orders(), times()).prop_map(|(order, expired)| Rejection::ReservationExpired { order, expired }),
         (orders(), order_states(), operations)
             .prop_map(|(order, state, operation)| Rejection::IllegalTransition { order, state, operation }),
+        (resources(), versions())
+            .prop_map(|(resource, current)| Rejection::EtagMismatch { resource, current }),
+        (skus(), locations(), buckets(), any::<i64>()).prop_map(|(sku, location, bucket, current)| {
+            Rejection::QuantityStale { sku, location, bucket, current }
+        }),
         (skus(), locations()).prop_map(|(sku, location)| Rejection::SkuInUse { sku, location }),
+        (skus(), locations()).prop_map(|(sku, location)| Rejection::LocationInUse { location, sku }),
+        locations().prop_map(|location| Rejection::LocationDisabled { location }),
+        vec(breach, 0..4).prop_map(|breaches| Rejection::PurchaseLimit { breaches }),
         (orders(), vec(exceeded, 0..4))
             .prop_map(|(order, lines)| Rejection::QuantityExceeded { order, lines }),
         Just(Rejection::QuantityOverflow),
@@ -305,9 +411,14 @@ pub(crate) fn outcomes() -> impl Strategy<Value = Outcome> {
         sku_rows().prop_map(Outcome::SkuCreated),
         sku_rows().prop_map(Outcome::SkuUpdated),
         Just(Outcome::SkuDeleted),
+        location_rows().prop_map(Outcome::LocationCreated),
+        location_rows().prop_map(Outcome::LocationUpdated),
+        Just(Outcome::LocationDeleted),
         (keys.clone(), stocks()).prop_map(|(key, stock)| Outcome::StockReceived(key, stock)),
-        (keys, stocks()).prop_map(|(key, stock)| Outcome::StockAdjusted(key, stock)),
-        (orders(), times(), vec(locations(), 0..6))
+        (keys.clone(), stocks()).prop_map(|(key, stock)| Outcome::StockAdjusted(key, stock)),
+        (keys.clone(), stocks()).prop_map(|(key, stock)| Outcome::StockSet(key, stock)),
+        (keys, stocks()).prop_map(|(key, stock)| Outcome::StockMoved(key, stock)),
+        (orders(), times(), vec(option::of(locations()), 0..6))
             .prop_map(|(order, expires, locations)| Outcome::OrderPlaced { order, expires, locations }),
         orders().prop_map(|order| Outcome::OrderConfirmed { order }),
         (orders(), order_states(), any::<i64>()).prop_map(|(order, state, shipped)| Outcome::OrderShipped {

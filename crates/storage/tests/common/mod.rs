@@ -12,10 +12,12 @@ use openraft::type_config::alias::{EntryOf, LogIdOf};
 use openraft::{EntryPayload, LogId};
 use stockade_env::Env;
 use stockade_state_machine::command::{
-    CancelOrder, ConfirmOrder, CreateSku, PlaceLine, PlaceOrder, ReceiveStock, ShipOrder,
+    CancelOrder, ConfirmOrder, CreateLocation, CreateSku, PlaceLine, PlaceOrder, ReceiveStock, ShipOrder,
 };
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::Currency;
+use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::{Command, LogTime, Origin};
 use stockade_storage::file::{DiskFiles, Files};
 use stockade_storage::{Error, Identity, Options, SnapshotFile, Storage, TypeConfig, codec};
@@ -146,8 +148,14 @@ pub(crate) fn order(name: &str) -> OrderId {
     OrderId::new(name).unwrap()
 }
 
+/// The location of all stock.
+pub(crate) fn main_location() -> Command {
+    let location = LocationId::new("main").unwrap();
+    Command::CreateLocation(CreateLocation { location, details: LocationDetails::default() })
+}
+
 pub(crate) fn create(name: &str) -> Command {
-    Command::CreateSku(CreateSku { sku: sku(name), display_name: format!("the {name}") })
+    Command::CreateSku(CreateSku { sku: sku(name), details: SkuDetails::named(format!("the {name}")) })
 }
 
 pub(crate) fn receive(name: &str, quantity: i64, document: &str) -> Command {
@@ -191,6 +199,7 @@ pub(crate) fn cancel(id: &str) -> Command {
 /// A shop with a thousand units of two SKUs.
 pub(crate) async fn open_shop(dir: &Path) -> Node {
     let mut node = Node::open(dir).await;
-    node.run(vec![create("a"), create("b"), receive("a", 1_000, "r1"), receive("b", 1_000, "r2")]).await;
+    let skus = [create("a"), create("b"), receive("a", 1_000, "r1"), receive("b", 1_000, "r2")];
+    node.run(std::iter::once(main_location()).chain(skus).collect()).await;
     node
 }

@@ -6,10 +6,12 @@ use openraft::entry::RaftEntry;
 use openraft::impls::leader_id_adv::LeaderId;
 use openraft::{BasicNode, EntryPayload, Membership, RaftTypeConfig};
 use stockade_state_machine::command::{
-    CancelOrder, ConfirmOrder, CreateSku, PlaceLine, PlaceOrder, ReceiveStock, ShipOrder,
+    CancelOrder, ConfirmOrder, CreateLocation, CreateSku, PlaceLine, PlaceOrder, ReceiveStock, ShipOrder,
 };
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::Currency;
+use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::{Command, LogTime, Origin};
 use stockade_storage::{TypeConfig, codec};
 
@@ -60,16 +62,23 @@ fn proposal(term: u64, index: u64, large: bool) -> EntryPayload<stockade_storage
     EntryPayload::Normal(codec::assemble_proposal(LogTime::from_micros(START_US + index * 1_000), &requests))
 }
 
+fn main_location() -> LocationId {
+    LocationId::new("main").expect("a sound id")
+}
+
 fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
     let sku = |name: &str| SkuId::new(name).expect("a sound id");
     let order = |index: u64| OrderId::new(&format!("order-{index}")).expect("a sound id");
     let create = |name: &str| {
-        Command::CreateSku(CreateSku { sku: sku(name), display_name: format!("the {name} of term {term}") })
+        Command::CreateSku(CreateSku {
+            sku: sku(name),
+            details: SkuDetails::named(format!("the {name} of term {term}")),
+        })
     };
     let receive = |name: &str, quantity: i64| {
         Command::ReceiveStock(ReceiveStock {
             sku: sku(name),
-            location: LocationId::new("main").expect("a sound id"),
+            location: main_location(),
             quantity,
             document: Some(DocumentId::new(&format!("doc-{index}-{name}")).expect("a sound id")),
             reference: String::new(),
@@ -85,7 +94,11 @@ fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
         hold_us: 60_000_000,
     });
     match index {
-        2 => vec![create("a"), create("b"), receive("a", 10_000)],
+        2 => {
+            let (location, details) = (main_location(), LocationDetails::default());
+            let open = Command::CreateLocation(CreateLocation { location, details });
+            vec![create("a"), create("b"), open, receive("a", 10_000)]
+        }
         5 if large => (0..LARGE_COMMANDS).map(|number| create(&format!("bulk-{number}"))).collect(),
         _ => match index % 4 {
             3 => vec![place],

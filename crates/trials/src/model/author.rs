@@ -4,13 +4,16 @@
 use std::collections::VecDeque;
 
 use stockade_env::Random;
-use stockade_state_machine::command::{Command, ContentHash, CreateSku, Entry, ExpireDue, Origin, Request};
+use stockade_state_machine::command::{
+    Command, ContentHash, CreateLocation, CreateSku, Entry, ExpireDue, Origin, Request,
+};
 use stockade_state_machine::ids::{Principal, RequestId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::limits::{MAX_REQUEST_AHEAD_MS, REQUEST_RETENTION_MS};
-use stockade_state_machine::sku::Sku;
+use stockade_state_machine::location::{Location, LocationDetails};
+use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::{Bucket, Stock, StockKey};
-use stockade_state_machine::{Change, LogTime, Revision, State};
+use stockade_state_machine::{Change, LogTime, Revision, State, Version};
 
 use super::commands::{Writer, first_sku, location, sku_id};
 
@@ -61,9 +64,12 @@ impl Author {
     /// The rows that an episode begins with.
     pub(super) fn founding() -> Vec<Change> {
         let (id, location) = (sku_id(VAST), location(0));
-        let (time, revision) = (LogTime::default(), Revision::default());
-        let sku = Sku { id: id.clone(), display_name: String::new(), created: time, updated: time, revision };
-        let stock = Stock::from_buckets([VAST_UNITS, 0, 0, 0, 0, 0], revision).expect("it fits, just so");
+        let (time, revision, version) = (LogTime::default(), Revision::default(), Version::default());
+        let details = SkuDetails::default();
+        let sku = Sku { id: id.clone(), details, created: time, updated: time, version };
+        let details = LocationDetails::default();
+        let place = Location { id: location.clone(), details, created: time, updated: time, version };
+        let stock = Stock::from_buckets([VAST_UNITS, 0, 0, 0, 0, 0], version).expect("it fits, just so");
         let movement = LedgerEntry {
             revision,
             position: 0,
@@ -81,8 +87,13 @@ impl Author {
             reference: String::new(),
             balances: stock,
         };
-        let key = StockKey { sku: id.clone(), location };
-        vec![Change::Sku(id, Some(sku)), Change::Stock(key, Some(stock)), Change::Ledger(movement)]
+        let key = StockKey { sku: id.clone(), location: location.clone() };
+        vec![
+            Change::Sku(id, Some(sku)),
+            Change::Location(location, Some(place)),
+            Change::Stock(key, Some(stock)),
+            Change::Ledger(movement),
+        ]
     }
 
     /// The next entry. The state tells what would be of interest.
@@ -224,7 +235,10 @@ impl Author {
         };
         // Without a SKU nothing is short.
         let sku = first_sku();
-        self.write_ahead(vec![Command::CreateSku(CreateSku { sku, display_name: String::new() }), first]);
+        let (details, place) = (LocationDetails::default(), location(0));
+        let create = Command::CreateSku(CreateSku { sku, details: SkuDetails::default() });
+        let open = Command::CreateLocation(CreateLocation { location: place, details });
+        self.write_ahead(vec![create, open, first]);
         let second = short(self);
         self.write_ahead(vec![second]);
     }

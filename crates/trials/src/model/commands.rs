@@ -3,8 +3,8 @@
 use stockade_env::Random;
 use stockade_state_machine::State;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, Command, ConfirmOrder, CreateSku, DeleteSku, Disposition, ExpireDue,
-    LineQuantity, PlaceLine, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, ShipOrder, UpdateSku,
+    AdjustStock, CancelOrder, Command, ConfirmOrder, Disposition, ExpireDue, LineQuantity, MoveStock,
+    PlaceLine, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, SetStock, ShipOrder,
 };
 use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, SkuId};
 use stockade_state_machine::ledger::Reason;
@@ -15,10 +15,11 @@ use stockade_state_machine::order::{Currency, Operation, OrderLine};
 use stockade_state_machine::stock::{Bucket, StockKey};
 
 use super::author::{VAST, pick};
+use super::catalog::Catalog;
 use super::spoil;
 
 /// How often each kind of command comes, before an episode makes it its own.
-const WEIGHTS: [u64; 12] = [6, 3, 5, 14, 12, 26, 18, 14, 8, 14, 3, 2];
+const WEIGHTS: [u64; 16] = [8, 4, 5, 14, 10, 28, 19, 15, 8, 15, 3, 2, 7, 3, 5, 6];
 /// Commands out of a thousand that break a bound.
 const SPOILT: u64 = 25;
 /// Orders that are looked at to find one of interest.
@@ -42,11 +43,12 @@ pub(super) fn first_sku() -> SkuId {
 /// Writes commands.
 pub(super) struct Writer {
     random: Random,
-    weights: [u64; 12],
+    weights: [u64; 16],
     skus: u64,
     locations: u64,
     orders: u64,
     documents: u64,
+    catalog: Catalog,
 }
 
 impl Writer {
@@ -54,7 +56,8 @@ impl Writer {
     pub(super) fn new(random: &Random) -> Self {
         let weights = WEIGHTS.map(|weight| weight * (1 + random.below(4)));
         let (skus, locations) = (1 + random.below(4), 1 + random.below(3));
-        Self { random: random.clone(), weights, skus, locations, orders: 0, documents: 0 }
+        let catalog = Catalog::new(random);
+        Self { random: random.clone(), weights, skus, locations, orders: 0, documents: 0, catalog }
     }
 
     /// A command of any kind.
@@ -76,12 +79,9 @@ impl Writer {
             found
         });
         match kind.expect("it is below the sum") {
-            0 => Command::CreateSku(CreateSku { sku: self.sku(), display_name: self.text(3) }),
-            1 => {
-                let display_name = (self.random.below(3) > 0).then(|| self.text(256));
-                Command::UpdateSku(UpdateSku { sku: self.sku(), display_name })
-            }
-            2 => Command::DeleteSku(DeleteSku { sku: self.sku() }),
+            0 => self.catalog.create_sku(self.sku()),
+            1 => self.catalog.update_sku(self.sku(), state),
+            2 => self.catalog.delete_sku(self.sku(), state),
             3 => self.receive(),
             4 => self.adjust(state),
             5 => self.place(),
@@ -99,7 +99,14 @@ impl Writer {
                 let limits = [0, 1, 2, 1_000, 1_001, u32::MAX];
                 Command::ExpireDue(ExpireDue { limit: pick(&self.random, &limits) })
             }
-            _ => Command::AbandonRequest,
+            11 => Command::AbandonRequest,
+            12 => self.catalog.create_location(self.location()),
+            13 => match self.random.below(3) {
+                0 => self.catalog.delete_location(self.location(), state),
+                _ => self.catalog.update_location(self.location(), state),
+            },
+            14 => self.set(state),
+            _ => self.move_stock(state),
         }
     }
 
@@ -214,6 +221,56 @@ impl Writer {
             bucket,
             delta,
             reason: pick(&self.random, &reasons),
+            document: self.document(),
+            reference: self.text(512),
+        })
+    }
+
+    /// Often to what is there already, or with what was expected there.
+    fn set(&mut self, state: &State) -> Command {
+        let key = StockKey { sku: self.sku(), location: self.location() };
+        let bucket = pick(&self.random, &BUCKETS);
+        let current = state.stock(&key).get(bucket);
+        let quantity = match self.random.below(10) {
+            0 => MAX_STOCK_CHANGE,
+            1..3 => 0,
+            3 => current.min(MAX_STOCK_CHANGE),
+            _ => self.units(30),
+        };
+        let expected = match self.random.below(4) {
+            0 => Some(current),
+            1 => Some(self.units(5)),
+            _ => None,
+        };
+        Command::SetStock(SetStock {
+            sku: key.sku,
+            location: key.location,
+            bucket,
+            quantity,
+            expected,
+            reason: pick(&self.random, &[Reason::CycleCount, Reason::Correction]),
+            document: self.document(),
+            reference: self.text(512),
+        })
+    }
+
+    fn move_stock(&mut self, state: &State) -> Command {
+        let key = StockKey { sku: self.sku(), location: self.location() };
+        let stock = state.stock(&key);
+        let filled = BUCKETS.into_iter().find(|bucket| stock.get(*bucket) > 0);
+        let from = filled.filter(|_| self.random.below(5) > 0).unwrap_or(pick(&self.random, &BUCKETS));
+        let others: Vec<Bucket> = BUCKETS.into_iter().filter(|bucket| *bucket != from).collect();
+        let quantity = match self.random.below(4) {
+            0 if stock.get(from) > 0 => stock.get(from).min(MAX_STOCK_CHANGE),
+            _ => self.units(6),
+        };
+        Command::MoveStock(MoveStock {
+            sku: key.sku,
+            location: key.location,
+            from,
+            to: pick(&self.random, &others),
+            quantity,
+            reason: pick(&self.random, &[Reason::Damaged, Reason::QualityHold, Reason::SafetyStock]),
             document: self.document(),
             reference: self.text(512),
         })

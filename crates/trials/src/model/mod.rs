@@ -7,6 +7,7 @@
 
 mod again;
 mod author;
+mod catalog;
 mod commands;
 mod episode;
 mod pair;

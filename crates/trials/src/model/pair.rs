@@ -75,6 +75,9 @@ impl Pair {
         for change in changes {
             match change {
                 Change::Sku(id, _) => differ(change, self.rows.skus.get(id), self.model.sku(id))?,
+                Change::Location(id, _) => {
+                    differ(change, self.rows.locations.get(id), self.model.location(id))?;
+                }
                 Change::Stock(key, _) => differ(change, self.rows.stock.get(key), self.model.stock_row(key))?,
                 Change::Order(id, _) => {
                     differ(change, self.rows.orders.get(id).map(AsRef::as_ref), self.model.order(id))?;
@@ -128,6 +131,7 @@ impl Pair {
         }
         let of_changes = &self.rows;
         let equal = self.real.skus_after(None).eq(of_changes.skus.values())
+            && self.real.locations_after(None).eq(of_changes.locations.values())
             && self.real.stock_after(None).eq(&of_changes.stock)
             && self.real.orders().eq(of_changes.orders.values())
             && of_changes.documents.iter().all(|(id, document)| self.real.document(id) == Some(document))
@@ -153,6 +157,7 @@ impl Pair {
         let model = &self.model;
         Rows {
             skus: model.skus().map(|sku| (sku.id.clone(), sku.clone())).collect(),
+            locations: model.locations().map(|location| (location.id.clone(), location.clone())).collect(),
             stock: model.stock().map(|(key, stock)| (key.clone(), *stock)).collect(),
             orders: model.orders().map(|order| (order.id.clone(), order.clone().into())).collect(),
             documents: model.documents().map(|(id, document)| (id.clone(), document.clone())).collect(),

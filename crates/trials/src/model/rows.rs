@@ -6,14 +6,15 @@ use std::sync::Arc;
 use stockade_state_machine::change::Clock;
 use stockade_state_machine::command::Origin;
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::outcome::Outcome;
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::stock::{Stock, StockKey};
-use stockade_state_machine::{Change, Entry, Revision, State};
+use stockade_state_machine::{Change, Entry, Revision, State, Version};
 use stockade_storage::codec::Durable;
 use stockade_storage::{CanonicalRow, canonical_hash};
 
@@ -21,6 +22,7 @@ use stockade_storage::{CanonicalRow, canonical_hash};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Rows {
     pub(super) skus: BTreeMap<SkuId, Sku>,
+    pub(super) locations: BTreeMap<LocationId, Location>,
     pub(super) stock: BTreeMap<StockKey, Stock>,
     pub(super) orders: BTreeMap<OrderId, Arc<Order>>,
     pub(super) documents: BTreeMap<DocumentId, Document>,
@@ -42,6 +44,7 @@ impl Rows {
         for change in changes {
             match change {
                 Change::Sku(id, sku) => put(&mut self.skus, id, sku.as_ref()),
+                Change::Location(id, location) => put(&mut self.locations, id, location.as_ref()),
                 Change::Stock(key, stock) => put(&mut self.stock, key, stock.as_ref()),
                 Change::Order(id, order) => put(&mut self.orders, id, Some(order)),
                 Change::Document(id, document) => put(&mut self.documents, id, Some(document)),
@@ -58,6 +61,9 @@ impl Rows {
         let mut state = State::new();
         for (id, sku) in &self.skus {
             state.absorb(&Change::Sku(id.clone(), Some(stored(sku))));
+        }
+        for (id, location) in &self.locations {
+            state.absorb(&Change::Location(id.clone(), Some(stored(location))));
         }
         for (key, stock) in &self.stock {
             state.absorb(&Change::Stock(key.clone(), Some(stored(stock))));
@@ -115,6 +121,7 @@ impl Rows {
             .chain(self.skus.values().map(CanonicalRow::Sku))
             .chain(self.ledger.iter().map(CanonicalRow::Ledger))
             .chain(self.orders.values().map(|order| CanonicalRow::Order(order)))
+            .chain(self.locations.values().map(CanonicalRow::Location))
             .chain(requests.into_iter().map(|(origin, record)| CanonicalRow::Request(origin, record)))
             .chain(self.stock.iter().map(|(key, stock)| CanonicalRow::Stock(key, stock)));
         canonical_hash(rows, &self.clock).0
@@ -124,12 +131,14 @@ impl Rows {
     pub(super) fn without_entries(&self) -> Self {
         let mut rows = self.clone();
         let none = Revision::default();
-        rows.skus.values_mut().for_each(|sku| sku.revision = none);
-        rows.stock.values_mut().for_each(|stock| stock.revision = none);
-        rows.orders.values_mut().for_each(|order| Arc::make_mut(order).revision = none);
+        let nowhere = Version::default();
+        rows.skus.values_mut().for_each(|sku| sku.version = nowhere);
+        rows.locations.values_mut().for_each(|location| location.version = nowhere);
+        rows.stock.values_mut().for_each(|stock| stock.version = nowhere);
+        rows.orders.values_mut().for_each(|order| Arc::make_mut(order).version = nowhere);
         rows.documents.values_mut().for_each(|document| document.revision = none);
         for entry in &mut rows.ledger {
-            (entry.revision, entry.position, entry.balances.revision) = (none, 0, none);
+            (entry.revision, entry.position, entry.balances.version) = (none, 0, nowhere);
         }
         for record in rows.requests.values_mut() {
             (record.revision, record.position) = (none, 0);
@@ -142,11 +151,16 @@ impl Rows {
 /// Takes from an outcome what tells which entry its command stood in.
 pub(super) fn outcome_without_entry(outcome: &mut Outcome) {
     match outcome {
-        Outcome::SkuCreated(sku) | Outcome::SkuUpdated(sku) => sku.revision = Revision::default(),
-        Outcome::StockReceived(_, stock) | Outcome::StockAdjusted(_, stock) => {
-            stock.revision = Revision::default();
+        Outcome::SkuCreated(sku) | Outcome::SkuUpdated(sku) => sku.version = Version::default(),
+        Outcome::LocationCreated(location) | Outcome::LocationUpdated(location) => {
+            location.version = Version::default();
         }
+        Outcome::StockReceived(_, stock)
+        | Outcome::StockAdjusted(_, stock)
+        | Outcome::StockSet(_, stock)
+        | Outcome::StockMoved(_, stock) => stock.version = Version::default(),
         Outcome::SkuDeleted
+        | Outcome::LocationDeleted
         | Outcome::OrderPlaced { .. }
         | Outcome::OrderConfirmed { .. }
         | Outcome::OrderShipped { .. }

@@ -1,11 +1,13 @@
 //! Breaks a bound of a command: the gateway would have refused it, the log may hold it.
 
+use std::collections::BTreeMap;
+
 use stockade_env::Random;
 use stockade_state_machine::command::{Command, LineQuantity};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::{
-    MAX_DISPLAY_NAME_LEN, MAX_HOLD_US, MAX_LINE_QUANTITY, MAX_LINES, MAX_REFERENCE_LEN, MAX_STOCK_CHANGE,
-    MAX_UNIT_PRICE_MINOR, MIN_HOLD_US,
+    MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, MAX_DISPLAY_NAME_LEN, MAX_HOLD_US, MAX_ID_LEN, MAX_LINE_QUANTITY,
+    MAX_LINES, MAX_PRIORITY, MAX_REFERENCE_LEN, MAX_STOCK_CHANGE, MAX_UNIT_PRICE_MINOR, MIN_HOLD_US,
 };
 use stockade_state_machine::stock::Bucket;
 
@@ -16,8 +18,50 @@ const LINE_QUANTITIES: [i64; 5] = [0, -1, i64::MIN, MAX_LINE_QUANTITY + 1, i64::
 /// Breaks one of its bounds, if it has any.
 pub(super) fn spoil(command: &mut Command, random: &Random) {
     match command {
-        Command::CreateSku(command) => command.display_name = too_long(MAX_DISPLAY_NAME_LEN),
-        Command::UpdateSku(command) => command.display_name = Some(too_long(MAX_DISPLAY_NAME_LEN)),
+        Command::CreateSku(command) => {
+            let details = &mut command.details;
+            match random.below(5) {
+                0 => details.display_name = too_long(MAX_DISPLAY_NAME_LEN),
+                1 => details.min_per_order = pick(random, &[-1, MAX_LINE_QUANTITY + 1]),
+                2 => details.max_per_order = pick(random, &[-1, i64::MAX]),
+                3 => (details.min_per_order, details.max_per_order) = (3, 2),
+                _ => details.attributes = bad_attributes(random),
+            }
+        }
+        Command::UpdateSku(command) => {
+            let change = &mut command.change;
+            match random.below(5) {
+                0 => change.display_name = Some(too_long(MAX_DISPLAY_NAME_LEN)),
+                1 => change.min_per_order = Some(pick(random, &[-1, MAX_LINE_QUANTITY + 1])),
+                2 => change.max_per_order = Some(pick(random, &[-1, i64::MAX])),
+                // Decided by what it leaves.
+                3 => (change.min_per_order, change.max_per_order) = (Some(3), Some(2)),
+                _ => change.attributes = Some(bad_attributes(random)),
+            }
+        }
+        Command::CreateLocation(command) => match random.below(3) {
+            0 => command.details.display_name = too_long(MAX_DISPLAY_NAME_LEN),
+            1 => command.details.zone = String::from(pick(random, &["two words", "\u{e9}"])),
+            _ => command.details.priority = pick(random, &[MAX_PRIORITY + 1, u32::MAX]),
+        },
+        Command::UpdateLocation(command) => match random.below(3) {
+            0 => command.change.display_name = Some(too_long(MAX_DISPLAY_NAME_LEN)),
+            1 => command.change.zone = Some(too_long(MAX_ID_LEN)),
+            _ => command.change.priority = Some(pick(random, &[MAX_PRIORITY + 1, u32::MAX])),
+        },
+        Command::SetStock(command) => match random.below(4) {
+            0 => command.reference = too_long(MAX_REFERENCE_LEN),
+            1 => command.bucket = pick(random, &[Bucket::Reserved, Bucket::Committed]),
+            2 => command.reason = pick(random, &[Reason::Received, Reason::Expiry, Reason::Shipment]),
+            _ => command.quantity = pick(random, &[-1, MAX_STOCK_CHANGE + 1, i64::MIN, i64::MAX]),
+        },
+        Command::MoveStock(command) => match random.below(5) {
+            0 => command.reference = too_long(MAX_REFERENCE_LEN),
+            1 => command.to = pick(random, &[Bucket::Reserved, Bucket::Committed]),
+            2 => command.to = command.from,
+            3 => command.reason = pick(random, &[Reason::Received, Reason::Expiry, Reason::Shipment]),
+            _ => command.quantity = pick(random, &[0, -1, MAX_STOCK_CHANGE + 1, i64::MIN, i64::MAX]),
+        },
         Command::ReceiveStock(command) => match random.below(3) {
             0 => command.reference = too_long(MAX_REFERENCE_LEN),
             _ => command.quantity = pick(random, &[0, -1, i64::MIN, MAX_STOCK_CHANGE + 1, i64::MAX]),
@@ -67,8 +111,20 @@ pub(super) fn spoil(command: &mut Command, random: &Random) {
                 }
             }
         },
-        Command::DeleteSku(_) | Command::CancelOrder(_) | Command::ExpireDue(_) | Command::AbandonRequest => {
-        }
+        Command::DeleteSku(_)
+        | Command::DeleteLocation(_)
+        | Command::CancelOrder(_)
+        | Command::ExpireDue(_)
+        | Command::AbandonRequest => {}
+    }
+}
+
+fn bad_attributes(random: &Random) -> BTreeMap<String, String> {
+    let attribute = |number: usize| (format!("a{number}"), String::new());
+    match random.below(3) {
+        0 => (0..=MAX_ATTRIBUTES).map(attribute).collect(),
+        1 => BTreeMap::from([("a".to_owned(), too_long(MAX_ATTRIBUTES_BYTES))]),
+        _ => BTreeMap::from([("two words".to_owned(), String::new())]),
     }
 }
 

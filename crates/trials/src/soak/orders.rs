@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use stockade_client::{Client, Config, Error};
 use stockade_env::Env;
 use stockade_proto::v1::{
-    CancelOrderRequest, ConfirmOrderRequest, CreateSkuRequest, GetOrderRequest, NewOrderLine,
-    PlaceOrderRequest, ReceiveStockRequest, ShipOrderRequest, Sku, SnapshotRequest,
+    CancelOrderRequest, ConfirmOrderRequest, CreateLocationRequest, CreateSkuRequest, GetOrderRequest,
+    Location, NewOrderLine, PlaceOrderRequest, ReceiveStockRequest, ShipOrderRequest, Sku, SnapshotRequest,
 };
 use tokio::sync::mpsc;
 
@@ -75,6 +75,13 @@ impl Shop {
     }
 
     async fn fill_shelves(&self) -> anyhow::Result<()> {
+        let location = Location { location_id: LOCATION.to_owned(), ..Location::default() };
+        let location = CreateLocationRequest { location: Some(location), ..Default::default() };
+        match self.client.create_location(location).await {
+            Ok(_) => {}
+            Err(error) if error.reason() == "ALREADY_EXISTS" => {}
+            Err(error) => return Err(error).context("creating the location"),
+        }
         for number in 0..SKUS {
             let sku_id = sku(number);
             let sku = Sku { sku_id: sku_id.clone(), display_name: sku_id.clone(), ..Sku::default() };

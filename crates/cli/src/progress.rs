@@ -1,15 +1,17 @@
-//! How far the import is: a bar where there is a terminal, a line every few seconds elsewhere. On standard error only.
+//! How far an import is: a bar where there is a terminal, a line every few seconds elsewhere. On standard error only.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-use super::limits;
+/// Pause between two plain progress lines.
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// Progress of one stage.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     stage: &'static str,
     total: u64,
     done: AtomicU64,
@@ -21,7 +23,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Begins a stage of `total` `unit`s.
-    pub(super) fn begin(stage: &'static str, unit: &str, total: u64) -> Self {
+    pub(crate) fn begin(stage: &'static str, unit: &str, total: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let template = format!(
                 "{{msg:<10}} [{{bar:40}}] {{human_pos}}/{{human_len}} {unit} {{per_sec}}, {{eta}} left"
@@ -29,13 +31,13 @@ impl Progress {
             let style = ProgressStyle::with_template(&template).expect("the template is ours and sound");
             ProgressBar::new(total).with_style(style.progress_chars("=> ")).with_message(stage)
         });
-        let every = u64::try_from(limits::PROGRESS_EVERY.as_millis()).expect("some seconds");
+        let every = u64::try_from(PROGRESS_EVERY.as_millis()).expect("some seconds");
         let (done, next_ms) = (AtomicU64::new(0), AtomicU64::new(every));
         Self { stage, total, done, started: Instant::now(), next_ms, bar }
     }
 
     /// So many more are done.
-    pub(super) fn advance(&self, by: u64) {
+    pub(crate) fn advance(&self, by: u64) {
         let done = self.done.fetch_add(by, Ordering::Relaxed) + by;
         if let Some(bar) = &self.bar {
             bar.set_position(done);
@@ -43,7 +45,7 @@ impl Progress {
         }
         let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if elapsed_ms >= self.next_ms.load(Ordering::Relaxed) {
-            let every = u64::try_from(limits::PROGRESS_EVERY.as_millis()).expect("some seconds");
+            let every = u64::try_from(PROGRESS_EVERY.as_millis()).expect("some seconds");
             self.next_ms.store(elapsed_ms + every, Ordering::Relaxed);
             eprintln!("{}", self.line(done, elapsed_ms));
         }
@@ -57,7 +59,7 @@ impl Progress {
     }
 
     /// Ends the stage.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -1,0 +1,107 @@
+//! Single fields of requests: numbers, names, reasons, etags. Written from the comments in `proto/`, apart from the
+//! gateway's way.
+
+use stockade_proto::v1;
+use stockade_state_machine::ids::{DocumentId, IdError};
+use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::stock::Bucket;
+use stockade_state_machine::{Revision, Version};
+
+use crate::convert;
+
+/// Why a message is no command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoCommand(pub String);
+
+impl From<IdError> for NoCommand {
+    fn from(error: IdError) -> Self {
+        Self(format!("an id {error}"))
+    }
+}
+
+pub(crate) fn wrong(what: &str) -> NoCommand {
+    NoCommand(what.to_owned())
+}
+
+pub(crate) fn micros(time: &prost_types::Timestamp) -> Option<u64> {
+    let seconds = u64::try_from(time.seconds).ok()?;
+    let nanos = u64::try_from(time.nanos).ok()?;
+    seconds.checked_mul(1_000_000)?.checked_add(nanos / 1_000)
+}
+
+pub(crate) fn number(line: i32) -> Result<u32, NoCommand> {
+    u32::try_from(line).map_err(|_| wrong("a line number below 0"))
+}
+
+pub(crate) fn document(id: &str) -> Result<Option<DocumentId>, NoCommand> {
+    Ok(Some(id).filter(|id| !id.is_empty()).map(DocumentId::new).transpose()?)
+}
+
+/// "Where set, it must be the current one": the version that it stands for.
+pub(crate) fn expected(etag: &str) -> Result<Option<Version>, NoCommand> {
+    if etag.is_empty() {
+        return Ok(None);
+    }
+    let hexadecimal = || {
+        let (revision, position) = etag.split_once('-')?;
+        let revision = Revision::new(u64::from_str_radix(revision, 16).ok()?);
+        Some(Version { revision, position: u32::from_str_radix(position, 16).ok()? })
+    };
+    // Opaque to callers, so that one spelling is enough: the one that was handed out.
+    let version = hexadecimal().filter(|version| convert::etag(*version) == etag);
+    version.map(Some).ok_or_else(|| NoCommand(format!("`{etag}` is no etag")))
+}
+
+/// "Unspecified means AVAILABLE."
+pub(crate) fn bucket(bucket: v1::Bucket) -> Bucket {
+    match bucket {
+        v1::Bucket::Unspecified | v1::Bucket::Available => Bucket::Available,
+        v1::Bucket::Reserved => Bucket::Reserved,
+        v1::Bucket::Committed => Bucket::Committed,
+        v1::Bucket::SafetyStock => Bucket::SafetyStock,
+        v1::Bucket::Damaged => Bucket::Damaged,
+        v1::Bucket::QualityControl => Bucket::QualityControl,
+    }
+}
+
+pub(crate) fn reason(reason: v1::Reason) -> Result<Reason, NoCommand> {
+    Ok(match reason {
+        v1::Reason::Unspecified => return Err(wrong("no reason")),
+        v1::Reason::Received => Reason::Received,
+        v1::Reason::Returned => Reason::Returned,
+        v1::Reason::Reservation => Reason::Reservation,
+        v1::Reason::Commit => Reason::Commit,
+        v1::Reason::Release => Reason::Release,
+        v1::Reason::Expiry => Reason::Expiry,
+        v1::Reason::Shipment => Reason::Shipment,
+        v1::Reason::Restock => Reason::Restock,
+        v1::Reason::Correction => Reason::Correction,
+        v1::Reason::CycleCount => Reason::CycleCount,
+        v1::Reason::Damaged => Reason::Damaged,
+        v1::Reason::Shrinkage => Reason::Shrinkage,
+        v1::Reason::TheftLoss => Reason::TheftLoss,
+        v1::Reason::Promotion => Reason::Promotion,
+        v1::Reason::QualityHold => Reason::QualityHold,
+        v1::Reason::SafetyStock => Reason::SafetyStock,
+        v1::Reason::Other => Reason::Other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etag_stands_for_the_version_that_it_was_made_of_and_for_no_other_spelling() {
+        let version = Version { revision: Revision::new(0x1c), position: 10 };
+        assert_eq!(convert::etag(version), "1c-a");
+        assert_eq!(expected("1c-a"), Ok(Some(version)));
+        assert_eq!(expected(""), Ok(None));
+        for text in
+            ["1C-a", "01c-a", "1c-0a", "+1c-a", "1c", "1c-", "-a", "0-0", "1c-a-0", "1c-100000000", "any"]
+        {
+            assert!(expected(text).is_err(), "{text} is no etag");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What callers ask for.
+
+use stockade_checker::convert;
+use stockade_history::Asked;
+use stockade_proto::v1;
+use stockade_state_machine::ids::{LocationId, SkuId};
+
+use super::Cluster;
+
+/// Where all stock comes in, and nothing is ever closed.
+const MAIN: &str = "main";
+/// A location that is opened, closed, deleted and created again.
+const SPARE: &str = "spare";
+/// A SKU that is not tracked.
+const SERVICE: &str = "service";
+
+fn sku_name(number: u64) -> String {
+    format!("sku-{number}")
+}
+
+impl Cluster {
+    pub(super) fn fill_catalogue(&mut self) {
+        self.create_location(MAIN);
+        for number in 0..self.shape.skus {
+            self.create_sku(&sku_name(number), false);
+            let units = self.shape.units;
+            let receipt = self.receive(number, units);
+            self.alone(receipt);
+        }
+        if self.shape.rich {
+            self.create_location(SPARE);
+            self.create_sku(SERVICE, true);
+        }
+    }
+
+    fn create_location(&mut self, id: &str) {
+        let request_id = self.request_id();
+        let location = v1::Location { location_id: id.to_owned(), ..v1::Location::default() };
+        self.alone(v1::CreateLocationRequest { request_id, location: Some(location) }.into());
+    }
+
+    fn create_sku(&mut self, id: &str, untracked: bool) {
+        let request_id = self.request_id();
+        let sku = v1::Sku { sku_id: id.to_owned(), untracked, ..v1::Sku::default() };
+        self.alone(v1::CreateSkuRequest { request_id, sku: Some(sku) }.into());
+    }
+
+    fn receive(&mut self, sku: u64, quantity: i64) -> Asked {
+        let request_id = self.request_id();
+        let location = self.location_name();
+        v1::ReceiveStockRequest {
+            request_id,
+            sku_id: sku_name(sku),
+            location_id: location.to_owned(),
+            quantity,
+            ..v1::ReceiveStockRequest::default()
+        }
+        .into()
+    }
+
+    fn location_name(&mut self) -> &'static str {
+        if self.shape.rich && self.rng.chance(6) { SPARE } else { MAIN }
+    }
+
+    pub(super) fn mutation(&mut self) -> Asked {
+        if self.rng.chance(40)
+            && let Some(again) = self.lately.front()
+        {
+            return again.clone();
+        }
+        let asked = if self.shape.rich && self.rng.chance(5) {
+            self.catalogue_mutation()
+        } else {
+            self.fresh_mutation()
+        };
+        self.lately.push_back(asked.clone());
+        if self.lately.len() > 20 {
+            self.lately.pop_front();
+        }
+        asked
+    }
+
+    fn fresh_mutation(&mut self) -> Asked {
+        let sku = self.rng.below(self.shape.skus);
+        let (sku_id, location_id) = (sku_name(sku), self.location_name().to_owned());
+        let request_id = self.request_id();
+        let reason = v1::Reason::Correction.into();
+        match self.rng.below(22) {
+            0 => self.receive(sku, 5),
+            1 => v1::AdjustStockRequest {
+                request_id,
+                sku_id,
+                location_id,
+                delta: if self.rng.chance(2) { 1 } else { -1 },
+                reason,
+                ..v1::AdjustStockRequest::default()
+            }
+            .into(),
+            2 if self.rng.chance(4) => {
+                let given_up = self.request_id();
+                v1::AbandonRequestRequest { request_id: given_up }.into()
+            }
+            2..=8 => self.place(request_id, sku),
+            9 => v1::SetStockRequest {
+                request_id,
+                sku_id,
+                location_id,
+                quantity: i64::try_from(self.rng.below(8)).expect("few"),
+                expected_quantity: self.rng.chance(2).then_some(3),
+                reason,
+                ..v1::SetStockRequest::default()
+            }
+            .into(),
+            10 => v1::MoveStockRequest {
+                request_id,
+                sku_id,
+                location_id,
+                to_bucket: v1::Bucket::Damaged.into(),
+                quantity: 1 + i64::try_from(self.rng.below(3)).expect("few"),
+                reason,
+                ..v1::MoveStockRequest::default()
+            }
+            .into(),
+            _ => self.take_further(request_id).unwrap_or_else(|| self.receive(sku, 3)),
+        }
+    }
+
+    /// Changes of SKUs and locations: half of them under an etag, some of these under an old one.
+    fn catalogue_mutation(&mut self) -> Asked {
+        let request_id = self.request_id();
+        let sku_id = sku_name(self.rng.below(self.shape.skus));
+        let location_id = SPARE.to_owned();
+        match self.rng.below(8) {
+            0..=2 => {
+                let etag = self.etag_of_sku(&sku_id);
+                let max_per_order = i64::try_from(self.rng.below(4)).expect("few");
+                let sku = v1::Sku { sku_id, max_per_order, etag, ..v1::Sku::default() };
+                let update_mask = Some(prost_types::FieldMask { paths: vec!["max_per_order".to_owned()] });
+                v1::UpdateSkuRequest { request_id, sku: Some(sku), update_mask }.into()
+            }
+            3 | 4 => {
+                let (etag, disabled) = (self.etag_of_spare(), self.rng.chance(2));
+                let location = v1::Location { location_id, etag, disabled, ..v1::Location::default() };
+                let update_mask = None;
+                v1::UpdateLocationRequest { request_id, location: Some(location), update_mask }.into()
+            }
+            5 => {
+                let etag = self.etag_of_spare();
+                v1::DeleteLocationRequest { request_id, location_id, etag }.into()
+            }
+            6 => {
+                let zone = "z".to_owned();
+                let location = v1::Location { location_id, zone, ..v1::Location::default() };
+                v1::CreateLocationRequest { request_id, location: Some(location) }.into()
+            }
+            _ => {
+                let etag = self.etag_of_sku(&sku_id);
+                v1::DeleteSkuRequest { request_id, sku_id, etag }.into()
+            }
+        }
+    }
+
+    fn etag_of_sku(&mut self, id: &str) -> String {
+        let sku = self.state.sku(&SkuId::new(id).expect("a sound id"));
+        let current = sku.map(|sku| convert::etag(sku.version)).unwrap_or_default();
+        self.some_etag(current)
+    }
+
+    fn etag_of_spare(&mut self) -> String {
+        let location = self.state.location(&LocationId::new(SPARE).expect("a sound id"));
+        let current = location.map(|location| convert::etag(location.version)).unwrap_or_default();
+        self.some_etag(current)
+    }
+
+    fn some_etag(&mut self, current: String) -> String {
+        match self.rng.below(6) {
+            0..=2 => String::new(),
+            3 => "1-0".to_owned(),
+            _ => current,
+        }
+    }
+
+    fn place(&mut self, request_id: String, sku: u64) -> Asked {
+        self.placed += 1;
+        let order_id = format!("order-{}", self.placed);
+        self.orders.push_back((order_id.clone(), 0));
+        let quantity = 1 + i64::try_from(self.rng.below(3)).expect("few");
+        let mut line = v1::NewOrderLine { sku_id: sku_name(sku), quantity, ..v1::NewOrderLine::default() };
+        if self.shape.rich {
+            match self.rng.below(8) {
+                0 => SERVICE.clone_into(&mut line.sku_id),
+                1 => SPARE.clone_into(&mut line.location_id),
+                _ => {}
+            }
+        }
+        v1::PlaceOrderRequest {
+            request_id,
+            order_id,
+            currency_code: "EUR".to_owned(),
+            lines: vec![line],
+            ..v1::PlaceOrderRequest::default()
+        }
+        .into()
+    }
+
+    fn take_further(&mut self, request_id: String) -> Option<Asked> {
+        let (order_id, steps) = self.orders.pop_front()?;
+        if steps < 2 {
+            self.orders.push_back((order_id.clone(), steps + 1));
+        }
+        Some(match (steps, self.rng.below(4)) {
+            (0, 0) | (_, 1) => v1::CancelOrderRequest { request_id, order_id }.into(),
+            (0, _) => {
+                let payment_reference = "paid".to_owned();
+                v1::ConfirmOrderRequest { request_id, order_id, payment_reference }.into()
+            }
+            (1, _) => v1::ShipOrderRequest { request_id, order_id, ..v1::ShipOrderRequest::default() }.into(),
+            _ => {
+                let lines = vec![v1::ReturnLine { line: 1, quantity: 1, disposition: 1 }];
+                v1::ReturnOrderRequest { request_id, order_id, lines, document_id: String::new() }.into()
+            }
+        })
+    }
+
+    pub(super) fn read_request(&mut self) -> Asked {
+        if self.shape.rich && self.rng.chance(3) {
+            return self.rich_read_request();
+        }
+        let sku_id = sku_name(self.rng.below(self.shape.skus + 1));
+        match self.rng.below(11) {
+            0 => v1::GetSkuRequest { sku_id }.into(),
+            1..=5 => v1::GetStockRequest { sku_id, location_id: MAIN.to_owned() }.into(),
+            6 if self.rng.chance(20) => v1::ListStockRequest { page_size: 2, ..Default::default() }.into(),
+            7 => v1::GetAvailabilityRequest { sku_ids: vec![sku_id], ..Default::default() }.into(),
+            _ => match self.orders.back() {
+                Some((order_id, _)) => v1::GetOrderRequest { order_id: order_id.clone() }.into(),
+                None => v1::GetSkuRequest { sku_id }.into(),
+            },
+        }
+    }
+
+    fn rich_read_request(&mut self) -> Asked {
+        let (one, other) =
+            (sku_name(self.rng.below(self.shape.skus)), sku_name(self.rng.below(self.shape.skus)));
+        let location_id = self.location_name().to_owned();
+        match self.rng.below(7) {
+            0 => v1::GetLocationRequest { location_id }.into(),
+            1 => v1::BatchGetSkusRequest { sku_ids: vec![one, other, SERVICE.to_owned()] }.into(),
+            2 => {
+                let names = [(&one, MAIN), (&other, &location_id)];
+                let name = |(sku_id, location_id): (&String, &str)| v1::StockName {
+                    sku_id: sku_id.clone(),
+                    location_id: location_id.to_owned(),
+                };
+                v1::BatchGetStockRequest { names: names.map(name).to_vec() }.into()
+            }
+            3 => v1::ListLocationsRequest { page_size: 1, ..Default::default() }.into(),
+            4 => v1::ListStockRequest { page_size: 2, location_id, ..Default::default() }.into(),
+            5 => v1::ListStockRequest { page_size: 2, available_below: Some(6), ..Default::default() }.into(),
+            _ => {
+                let sku_ids = vec![one, SERVICE.to_owned(), other];
+                v1::GetAvailabilityRequest { sku_ids, ..Default::default() }.into()
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Messages of the surface as JSON objects and as tables. One place, so that a thing looks the same in every command.
+
+mod catalog;
+mod node;
+mod order;
+mod stock;
+
+use prost_types::Timestamp;
+use serde_json::{Value, json};
+use stockade_proto::v1::{NodeRole, OrderState, ResponseHeader};
+
+pub(crate) use catalog::{location_object, location_table, sku_object, sku_table};
+pub(crate) use node::{node_object, node_table};
+pub(crate) use order::{order_object, order_table, order_text};
+pub(crate) use stock::{availability_object, availability_table, stock_object, stock_table};
+
+/// RFC 3339, UTC; empty where there is none.
+pub(crate) fn time(time: Option<&Timestamp>) -> String {
+    time.map(ToString::to_string).unwrap_or_default()
+}
+
+/// The header, with what a caller may want to know of it.
+pub(crate) fn header(header: Option<&ResponseHeader>) -> Value {
+    let Some(header) = header else { return Value::Null };
+    json!({
+        "cluster_id": header.cluster_id,
+        "node_id": header.node_id,
+        "term": header.term,
+        "revision": header.revision,
+        "served_revision": header.served_revision,
+        "replayed": header.replayed,
+        "log_time": time(header.log_time.as_ref()),
+    })
+}
+
+/// `PENDING_PAYMENT` of `ORDER_STATE_PENDING_PAYMENT`.
+pub(crate) fn state(state: i32) -> &'static str {
+    let name = OrderState::try_from(state).unwrap_or(OrderState::Unspecified).as_str_name();
+    name.strip_prefix("ORDER_STATE_").unwrap_or(name)
+}
+
+/// `LEADER` of `NODE_ROLE_LEADER`.
+pub(crate) fn role(role: i32) -> &'static str {
+    let name = NodeRole::try_from(role).unwrap_or(NodeRole::Unspecified).as_str_name();
+    name.strip_prefix("NODE_ROLE_").unwrap_or(name)
+}
+
+/// How to see the next page; empty on the last.
+pub(crate) fn more(token: &str) -> String {
+    if token.is_empty() { String::new() } else { format!("\nmore: --page-token {token}") }
+}
+
+/// A text for people on one line: what would move the cursor becomes a space.
+fn plain(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enums_are_printed_without_their_prefix() {
+        assert_eq!(state(i32::from(OrderState::PendingPayment)), "PENDING_PAYMENT");
+        assert_eq!(role(i32::from(NodeRole::Leader)), "LEADER");
+        assert_eq!(state(99), "UNSPECIFIED");
+    }
+
+    #[test]
+    fn a_name_with_line_breaks_stays_on_its_line() {
+        assert_eq!(plain("a\nb\u{1b}[2J"), "a b [2J");
+    }
+}

@@ -1,0 +1,70 @@
+//! Reasons and buckets as they are written on the command line and in files.
+
+use stockade_proto::v1::{Bucket, Reason, Stock};
+
+/// `CYCLE_COUNT` of `cycle-count`.
+fn spelled(text: &str) -> String {
+    text.to_ascii_uppercase().replace('-', "_")
+}
+
+/// A reason that callers may give.
+pub(crate) fn reason(text: &str) -> Result<Reason, String> {
+    let reason = Reason::from_str_name(&format!("REASON_{}", spelled(text)));
+    // Those up to SHIPMENT are the system's own.
+    let own = |reason: &Reason| i32::from(*reason) > i32::from(Reason::Shipment);
+    reason.filter(own).ok_or_else(|| {
+        "write restock, correction, cycle-count, damaged, shrinkage, theft-loss, promotion, quality-hold, \
+         safety-stock or other"
+            .to_owned()
+    })
+}
+
+/// A bucket that callers may change.
+pub(crate) fn bucket(text: &str) -> Result<Bucket, String> {
+    let open = [Bucket::Available, Bucket::SafetyStock, Bucket::Damaged, Bucket::QualityControl];
+    let bucket = Bucket::from_str_name(&format!("BUCKET_{}", spelled(text)));
+    bucket
+        .filter(|bucket| open.contains(bucket))
+        .ok_or_else(|| "write available, safety-stock, damaged or quality-control".to_owned())
+}
+
+/// `SAFETY_STOCK` of `BUCKET_SAFETY_STOCK`.
+pub(crate) fn bucket_name(bucket: Bucket) -> &'static str {
+    let name = bucket.as_str_name();
+    name.strip_prefix("BUCKET_").unwrap_or(name)
+}
+
+/// The units of a bucket. One that is not named means what can be sold, as in requests.
+pub(crate) fn units_in(stock: &Stock, bucket: Bucket) -> i64 {
+    match bucket {
+        Bucket::Unspecified | Bucket::Available => stock.available,
+        Bucket::Reserved => stock.reserved,
+        Bucket::Committed => stock.committed,
+        Bucket::SafetyStock => stock.safety_stock,
+        Bucket::Damaged => stock.damaged,
+        Bucket::QualityControl => stock.quality_control,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_of_the_system_are_not_for_callers() {
+        assert_eq!(reason("cycle-count"), Ok(Reason::CycleCount));
+        assert!(reason("shipment").is_err() && reason("unspecified").is_err() && reason("x").is_err());
+    }
+
+    #[test]
+    fn buckets_of_orders_are_not_for_callers() {
+        assert_eq!(bucket("safety-stock"), Ok(Bucket::SafetyStock));
+        assert_eq!(bucket("SAFETY_STOCK"), Ok(Bucket::SafetyStock));
+        assert!(bucket("reserved").is_err() && bucket("committed").is_err());
+    }
+
+    #[test]
+    fn a_bucket_is_named_as_it_may_be_written() {
+        assert_eq!(bucket(bucket_name(Bucket::QualityControl)), Ok(Bucket::QualityControl));
+    }
+}
