@@ -8,8 +8,8 @@ use stockade_state_machine::ids::{LocationId, SkuId};
 use stockade_state_machine::location::Location;
 use stockade_state_machine::stock::Bucket;
 
-/// Locations that are told of a SKU: "at most 1,000".
-const MAX_LOCATIONS: usize = 1_000;
+/// Locations that are told of a SKU: "at most 100".
+const MAX_LOCATIONS: usize = 100;
 
 /// What should have been answered; `None` where a SKU or a location that was asked for is missing.
 pub(crate) fn expected(rows: &State, request: &v1::GetAvailabilityRequest) -> Option<Vec<v1::Availability>> {

@@ -18,6 +18,8 @@ pub(crate) const DEFAULT_PAGE_SIZE: usize = 50;
 pub(crate) const MAX_PAGE_SIZE: usize = 1_000;
 /// SKUs that one call of `GetAvailability` names: it looks at all of their locations, and nothing is applied meanwhile.
 pub(crate) const MAX_AVAILABILITY_BATCH: usize = 100;
+/// Locations that an answer of `GetAvailability` lists of a SKU: with the longest ids all of them stay below [`MAX_PAGE_BYTES`].
+pub(crate) const MAX_AVAILABILITY_LOCATIONS: usize = 100;
 /// Things that one call of `BatchGetStock` names.
 pub(crate) const MAX_BATCH: usize = 1_000;
 /// SKUs that one call of `BatchGetSkus` names: each may have 4 `KiB` of attributes.

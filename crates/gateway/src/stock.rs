@@ -202,7 +202,7 @@ impl Asked {
             }
             let available = stock.get(Bucket::Available);
             told.available = told.available.saturating_add(available);
-            if available > 0 && told.locations.len() < limits::MAX_BATCH {
+            if available > 0 && told.locations.len() < limits::MAX_AVAILABILITY_LOCATIONS {
                 let location_id = key.location.to_string();
                 told.locations.push(v1::LocationAvailability { location_id, available });
             }

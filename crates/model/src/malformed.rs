@@ -48,13 +48,13 @@ pub(crate) fn broken_rule(command: &Command) -> Option<&'static str> {
     }
 }
 
-/// "`max_per_order`: ... 0 for no limit ... and not below `min_per_order`". Of a change only the row can tell.
+/// "`max_per_order`: ... 0 for no limit ... and not below `min_per_order`". Of a change of one of them only the row can tell.
 pub(crate) fn limits_per_order(details: &SkuDetails) -> Option<&'static str> {
-    let no_maximum = details.max_per_order == 0;
-    unless(
-        no_maximum || details.min_per_order <= details.max_per_order,
-        "minimum per order above its maximum",
-    )
+    fitting(details.min_per_order, details.max_per_order)
+}
+
+fn fitting(min: i64, max: i64) -> Option<&'static str> {
+    unless(max == 0 || min <= max, "minimum per order above its maximum")
 }
 
 pub(crate) fn sku(details: &SkuDetails) -> Option<&'static str> {
@@ -72,6 +72,7 @@ fn sku_change(change: &SkuChange) -> Option<&'static str> {
         change.display_name.as_deref().and_then(display_name),
         change.min_per_order.and_then(limit_per_order),
         change.max_per_order.and_then(limit_per_order),
+        change.min_per_order.zip(change.max_per_order).and_then(|(min, max)| fitting(min, max)),
         change.attributes.as_ref().and_then(attributes),
     ])
 }

@@ -115,6 +115,9 @@ fn check_sku_change(change: &SkuChange) -> Result<(), &'static str> {
     display_name.as_deref().map_or(Ok(()), check_display_name)?;
     min_per_order.map_or(Ok(()), check_limit_per_order)?;
     max_per_order.map_or(Ok(()), check_limit_per_order)?;
+    if let (Some(min), Some(max)) = (*min_per_order, *max_per_order) {
+        ensure(max == 0 || min <= max, WRONG_SKU_LIMITS)?;
+    }
     attributes.as_ref().map_or(Ok(()), check_attributes)
 }
 

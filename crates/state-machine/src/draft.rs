@@ -185,12 +185,16 @@ impl<'a> Draft<'a> {
         keys.filter(|key| self.stock.get(*key) != Some(&None)).map(|key| (&key.location, self.stock(key)))
     }
 
-    /// A SKU of which a location has units, if there is one.
+    /// The first SKU of which a location has units, if there is one.
     pub(crate) fn any_stock_at(&self, location: &LocationId) -> Option<SkuId> {
+        let has_units = |sku: &&SkuId| {
+            let key = StockKey { sku: SkuId::clone(sku), location: location.clone() };
+            self.stock(&key).on_hand() > 0
+        };
+        // No more are looked at than the command itself has emptied.
+        let kept = self.state.skus_with_units_at(location).find(has_units);
         let touched = self.stock.keys().filter(|key| key.location == *location).map(|key| &key.sku);
-        let key = |sku: &SkuId| StockKey { sku: sku.clone(), location: location.clone() };
-        let mut skus = self.state.skus_at(location, None).chain(touched);
-        skus.find(|sku| self.stock(&key(sku)).on_hand() > 0).cloned()
+        kept.into_iter().chain(touched.filter(has_units)).min().cloned()
     }
 
     /// Forgets a stock row that holds nothing.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::ids::{LocationId, SkuId};
 use crate::ledger::LedgerEntry;
 use crate::order::{Order, OrderState};
 use crate::state::State;
@@ -40,10 +41,8 @@ pub fn violations<'a>(
         if state.location(&key.location).is_none() && stock.on_hand() > 0 {
             found.push(format!("stock at a location that does not exist: {key:?}"));
         }
-        if !state.skus_at(&key.location, None).any(|sku| *sku == key.sku) {
-            found.push(format!("the index by location lacks {key:?}"));
-        }
     }
+    check_index_by_location(state, &mut found);
     for (key, (held, unshipped)) in owed {
         expect_equal(&mut found, &format!("I3 {key:?} without stock, held"), held, 0);
         expect_equal(&mut found, &format!("I4 {key:?} without stock, owed"), unshipped, 0);
@@ -55,6 +54,24 @@ pub fn violations<'a>(
         check_ledger(state, ledger, &mut found);
     }
     found
+}
+
+/// The index has the rows of every location, those with units where units are.
+fn check_index_by_location(state: &State, found: &mut Vec<String>) {
+    let mut by_location: BTreeMap<&LocationId, (Vec<&SkuId>, Vec<&SkuId>)> = BTreeMap::new();
+    for (key, stock) in state.stock_after(None) {
+        let (all, with_units) = by_location.entry(&key.location).or_default();
+        all.push(&key.sku);
+        if stock.on_hand() > 0 {
+            with_units.push(&key.sku);
+        }
+    }
+    for (location, (all, with_units)) in by_location {
+        let is_indexed = state.skus_at(location, None).eq(all);
+        if !is_indexed || !state.skus_with_units_at(location).eq(with_units) {
+            found.push(format!("the index by location is wrong about {location}"));
+        }
+    }
 }
 
 /// I5, and that no quantity is below 0.

@@ -49,6 +49,10 @@ fn source(draft: &Draft<'_>, number: u32, line: &PlaceLine) -> Result<LocationId
             most = most.max(available);
             if available >= line.quantity && best.is_none_or(|(lowest, _)| priority < lowest) {
                 best = Some((priority, location));
+                // No other comes before it: where nobody sets priorities, few are looked at.
+                if priority == 0 {
+                    break;
+                }
             }
         }
         if let Some((_, location)) = best {

@@ -21,7 +21,7 @@ use crate::time::LogTime;
 /// What commands read and change.
 ///
 /// Invariants:
-/// - `stock_at` holds exactly the keys of `stock`, by location.
+/// - `stock_at` holds exactly the keys of `stock`, by location: those that have units before those that are empty.
 /// - `due` holds exactly the unpaid orders of `orders`, by the end of their hold.
 /// - All SKUs, all locations, all stock, all unsettled orders and all request records are here. Settled orders and documents need not
 ///   be: whoever owns the state loads those that an entry names before it is applied.
@@ -31,7 +31,7 @@ pub struct State {
     skus: BTreeMap<SkuId, Sku>,
     locations: BTreeMap<LocationId, Location>,
     stock: BTreeMap<StockKey, Stock>,
-    stock_at: BTreeSet<(LocationId, SkuId)>,
+    stock_at: BTreeSet<(LocationId, IsEmpty, SkuId)>,
     orders: BTreeMap<OrderId, Arc<Order>>,
     documents: BTreeMap<DocumentId, Document>,
     due: BTreeSet<(LogTime, OrderId)>,
@@ -61,13 +61,12 @@ impl State {
                 self.locations.remove(id);
             }
             Change::Stock(key, Some(stock)) => {
-                if self.stock.insert(key.clone(), *stock).is_none() {
-                    self.stock_at.insert((key.location.clone(), key.sku.clone()));
-                }
+                let before = self.stock.insert(key.clone(), *stock);
+                self.index_stock(key, before, Some(*stock));
             }
             Change::Stock(key, None) => {
-                self.stock.remove(key);
-                self.stock_at.remove(&(key.location.clone(), key.sku.clone()));
+                let before = self.stock.remove(key);
+                self.index_stock(key, before, None);
             }
             Change::Order(id, order) => self.absorb_order(id, order),
             Change::Document(id, document) => {
@@ -102,6 +101,21 @@ impl State {
         self.orders.append(&mut orders);
         self.documents.append(&mut documents);
         self.due.append(&mut due);
+    }
+
+    fn index_stock(&mut self, key: &StockKey, before: Option<Stock>, now: Option<Stock>) {
+        let is_empty = |stock: Option<Stock>| stock.map(|stock| stock.on_hand() == 0);
+        let (before, now) = (is_empty(before), is_empty(now));
+        if before == now {
+            return;
+        }
+        let entry = |is_empty| (key.location.clone(), is_empty, key.sku.clone());
+        if let Some(is_empty) = before {
+            self.stock_at.remove(&entry(is_empty));
+        }
+        if let Some(is_empty) = now {
+            self.stock_at.insert(entry(is_empty));
+        }
     }
 
     fn absorb_order(&mut self, id: &OrderId, order: &Arc<Order>) {
@@ -174,10 +188,33 @@ impl State {
         location: &'a LocationId,
         after: Option<&SkuId>,
     ) -> impl Iterator<Item = &'a SkuId> {
-        let from = (location.clone(), after.cloned().unwrap_or_else(SkuId::first));
+        let mut filled = self.stock_entries(location, false, after).peekable();
+        let mut empty = self.stock_entries(location, true, after).peekable();
+        std::iter::from_fn(move || match (filled.peek(), empty.peek()) {
+            (Some(one), Some(other)) if one > other => empty.next(),
+            (Some(_), _) => filled.next(),
+            (None, _) => empty.next(),
+        })
+    }
+
+    /// The SKUs that a location has units of, in order.
+    pub(crate) fn skus_with_units_at<'a>(
+        &'a self,
+        location: &'a LocationId,
+    ) -> impl Iterator<Item = &'a SkuId> {
+        self.stock_entries(location, false, None)
+    }
+
+    fn stock_entries<'a>(
+        &'a self,
+        location: &'a LocationId,
+        is_empty: IsEmpty,
+        after: Option<&SkuId>,
+    ) -> impl Iterator<Item = &'a SkuId> {
+        let from = (location.clone(), is_empty, after.cloned().unwrap_or_else(SkuId::first));
         let bound = if after.is_some() { Bound::Excluded(from) } else { Bound::Included(from) };
         let rows = self.stock_at.range((bound, Bound::Unbounded));
-        rows.take_while(move |(at, _)| at == location).map(|(_, sku)| sku)
+        rows.take_while(move |(at, empty, _)| at == location && *empty == is_empty).map(|(_, _, sku)| sku)
     }
 
     /// An order that is in memory.
@@ -262,6 +299,9 @@ impl State {
         Some(origin)
     }
 }
+
+/// Whether a stock row holds nothing in any bucket.
+type IsEmpty = bool;
 
 fn lower_bound<K: Clone>(after: Option<&K>) -> Bound<K> {
     after.map_or(Bound::Unbounded, |key| Bound::Excluded(key.clone()))

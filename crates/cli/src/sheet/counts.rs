@@ -98,10 +98,11 @@ pub(super) fn judge(count: &Count, there: &BTreeMap<Place, Result<Stock, String>
         None => return Verdict::Missing("it was not found".to_owned()),
     };
     let units = words::units_in(stock, count.bucket);
-    if count.expected.is_some_and(|expected| expected != units) {
-        Verdict::Stale(units)
-    } else if units == count.quantity {
+    if units == count.quantity {
+        // A file that was broken off is run again: what it has set is no conflict.
         Verdict::Unchanged
+    } else if count.expected.is_some_and(|expected| expected != units) {
+        Verdict::Stale(units)
     } else {
         Verdict::Set(units)
     }
@@ -143,8 +144,9 @@ mod tests {
         let count = |bucket, quantity, expected| Count { place: place.clone(), bucket, quantity, expected };
         assert_eq!(judge(&count(Bucket::Available, 9, None), &there), Verdict::Set(7));
         assert_eq!(judge(&count(Bucket::Damaged, 2, Some(2)), &there), Verdict::Unchanged);
-        // As the cluster has it: what is expected comes first.
-        assert_eq!(judge(&count(Bucket::Available, 7, Some(9)), &there), Verdict::Stale(7));
+        assert_eq!(judge(&count(Bucket::Available, 8, Some(9)), &there), Verdict::Stale(7));
+        // The same file a second time: it is as the line says, which was not so when the file was made.
+        assert_eq!(judge(&count(Bucket::Available, 7, Some(9)), &there), Verdict::Unchanged);
         let cup = Count { place: ("cup".to_owned(), "main".to_owned()), ..count(Bucket::Available, 1, None) };
         assert_eq!(judge(&cup, &there), Verdict::Missing("there is no sku cup".to_owned()));
     }

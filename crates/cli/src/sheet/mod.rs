@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! - A file is read and checked to its last line before anything is changed.
-//! - What an export writes, an import reads as the same.
+//! - What an export of SKUs writes, an import reads as the same.
 
 pub(crate) mod attributes;
 mod catalog;

@@ -27,12 +27,6 @@ pub(super) fn create_sku(request: &v1::CreateSkuRequest, violations: &mut Violat
     };
     let id = violations.sku("sku.sku_id", &sku.sku_id);
     let change = sku_change(sku, &SKU_FIELDS, violations);
-    if let (Some(min), Some(max)) = (change.min_per_order, change.max_per_order)
-        && max > 0
-        && min > max
-    {
-        violations.add("sku.min_per_order", "must not be above max_per_order");
-    }
     let details = SkuDetails {
         display_name: change.display_name.unwrap_or_default(),
         untracked: change.untracked.unwrap_or_default(),
@@ -127,7 +121,7 @@ fn sku_change(sku: &v1::Sku, fields: &[&str], violations: &mut Violations) -> Sk
     let limit = |field: &str, limit: i64, violations: &mut Violations| {
         violations.number(&format!("sku.{field}"), limit, 0..=MAX_LINE_QUANTITY)
     };
-    SkuChange {
+    let change = SkuChange {
         display_name: has("display_name")
             .then(|| violations.display_name("sku.display_name", &sku.display_name))
             .flatten(),
@@ -139,7 +133,14 @@ fn sku_change(sku: &v1::Sku, fields: &[&str], violations: &mut Violations) -> Sk
             .then(|| limit("max_per_order", sku.max_per_order, violations))
             .flatten(),
         attributes: has("attributes").then(|| attributes(&sku.attributes, violations)).flatten(),
+    };
+    if let (Some(min), Some(max)) = (change.min_per_order, change.max_per_order)
+        && max > 0
+        && min > max
+    {
+        violations.add("sku.min_per_order", "must not be above max_per_order");
     }
+    change
 }
 
 fn attributes(

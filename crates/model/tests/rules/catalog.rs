@@ -130,8 +130,10 @@ fn an_update_that_leaves_a_minimum_above_the_maximum_is_malformed() {
     world.change("mug", limits(None, Some(3)));
     assert_eq!(world.refusal(sku_change("mug", limits(Some(4), None))), wrong);
     world.change("mug", limits(Some(4), Some(0)));
+    // With both limits it needs no row to be wrong, with one of them it does.
+    assert_eq!(world.refusal(sku_change("cup", limits(Some(3), Some(2)))), wrong);
     let unknown = Rejection::NotFound(Resource::Sku(sku_id("cup")));
-    assert_eq!(world.refusal(sku_change("cup", limits(Some(3), Some(2)))), unknown);
+    assert_eq!(world.refusal(sku_change("cup", limits(Some(3), None))), unknown);
 }
 
 #[test]
