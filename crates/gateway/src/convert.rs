@@ -119,10 +119,15 @@ pub(crate) fn location_details(details: &LocationDetails) -> v1::Location {
     v1::Location {
         display_name: display_name.clone(),
         zone: zone.clone(),
-        priority: i32::try_from(*priority).unwrap_or(i32::MAX),
+        priority: self::priority(*priority),
         disabled: *disabled,
         ..v1::Location::default()
     }
+}
+
+/// A location's priority. Bounds keep it within what a caller can say.
+pub(crate) fn priority(priority: u32) -> i32 {
+    i32::try_from(priority).unwrap_or(i32::MAX)
 }
 
 /// A version as callers see it; empty where nothing ever changed.

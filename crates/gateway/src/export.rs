@@ -190,7 +190,7 @@ fn update_location(request_id: String, command: &UpdateLocation) -> v1::UpdateLo
         location_id: command.location.to_string(),
         display_name: display_name.clone().unwrap_or_default(),
         zone: zone.clone().unwrap_or_default(),
-        priority: priority.and_then(|priority| i32::try_from(priority).ok()).unwrap_or_default(),
+        priority: priority.map_or(0, convert::priority),
         disabled: disabled.unwrap_or_default(),
         etag: etag(command.expected),
         ..v1::Location::default()

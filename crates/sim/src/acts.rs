@@ -25,8 +25,8 @@ pub(crate) enum Act {
     PowerCut,
     /// A process stands still.
     Pause,
-    /// The leader is cut off, and killed perhaps, at the moment when the next write is acknowledged: its followers may not know
-    /// yet that they have it.
+    /// The leader is cut off, and killed perhaps, as soon as a client hears that its write is done: the followers may not
+    /// know yet that it is committed.
     Ambush,
     /// Links of one node are cut, in one direction or both.
     Cut,

@@ -5,7 +5,7 @@ use crate::command::{CreateSku, DeleteSku, UpdateSku};
 use crate::draft::Draft;
 use crate::outcome::Outcome;
 use crate::rejection::{Rejection, Resource};
-use crate::sku::{Sku, SkuDetails};
+use crate::sku::{Sku, limits_fit};
 use crate::stock::StockKey;
 use crate::version::Version;
 
@@ -28,16 +28,9 @@ pub(crate) fn create(draft: &mut Draft<'_>, command: &CreateSku) -> Result<Outco
 pub(crate) fn update(draft: &mut Draft<'_>, command: &UpdateSku) -> Result<Outcome, Rejection> {
     let old = draft.known_sku(&command.sku)?;
     expect_version(command.expected, old.version, || Resource::Sku(command.sku.clone()))?;
-    let (kept, change) = (&old.details, command.change.clone());
-    let details = SkuDetails {
-        display_name: change.display_name.unwrap_or_else(|| kept.display_name.clone()),
-        untracked: change.untracked.unwrap_or(kept.untracked),
-        min_per_order: change.min_per_order.unwrap_or(kept.min_per_order),
-        max_per_order: change.max_per_order.unwrap_or(kept.max_per_order),
-        attributes: change.attributes.unwrap_or_else(|| kept.attributes.clone()),
-    };
+    let details = command.change.clone().applied_to(&old.details);
     // Each bound was checked by itself; together with what stays they may leave nothing that could be ordered.
-    if !details.limits_fit() {
+    if !limits_fit(details.min_per_order, details.max_per_order) {
         return Err(Rejection::Malformed(WRONG_SKU_LIMITS));
     }
     let context = draft.context();

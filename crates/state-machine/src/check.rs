@@ -7,7 +7,7 @@ use crate::ids::is_id;
 use crate::ledger::Reason;
 use crate::limits;
 use crate::location::LocationDetails;
-use crate::sku::SkuDetails;
+use crate::sku::{SkuDetails, limits_fit};
 use crate::stock::Bucket;
 
 impl Command {
@@ -106,7 +106,7 @@ fn check_sku(details: &SkuDetails) -> Result<(), &'static str> {
     check_display_name(display_name)?;
     check_limit_per_order(*min_per_order)?;
     check_limit_per_order(*max_per_order)?;
-    ensure(details.limits_fit(), WRONG_SKU_LIMITS)?;
+    ensure(limits_fit(*min_per_order, *max_per_order), WRONG_SKU_LIMITS)?;
     check_attributes(attributes)
 }
 
@@ -116,7 +116,7 @@ fn check_sku_change(change: &SkuChange) -> Result<(), &'static str> {
     min_per_order.map_or(Ok(()), check_limit_per_order)?;
     max_per_order.map_or(Ok(()), check_limit_per_order)?;
     if let (Some(min), Some(max)) = (*min_per_order, *max_per_order) {
-        ensure(max == 0 || min <= max, WRONG_SKU_LIMITS)?;
+        ensure(limits_fit(min, max), WRONG_SKU_LIMITS)?;
     }
     attributes.as_ref().map_or(Ok(()), check_attributes)
 }

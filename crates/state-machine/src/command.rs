@@ -86,6 +86,31 @@ pub enum Command {
     AbandonRequest,
 }
 
+impl Command {
+    /// The version that a row must have for the command to change it, if it names one.
+    pub fn expected(&self) -> Option<Version> {
+        match self {
+            Self::UpdateSku(command) => command.expected,
+            Self::DeleteSku(command) => command.expected,
+            Self::UpdateLocation(command) => command.expected,
+            Self::DeleteLocation(command) => command.expected,
+            Self::CreateSku(_)
+            | Self::CreateLocation(_)
+            | Self::ReceiveStock(_)
+            | Self::AdjustStock(_)
+            | Self::SetStock(_)
+            | Self::MoveStock(_)
+            | Self::PlaceOrder(_)
+            | Self::ConfirmOrder(_)
+            | Self::ShipOrder(_)
+            | Self::CancelOrder(_)
+            | Self::ReturnOrder(_)
+            | Self::ExpireDue(_)
+            | Self::AbandonRequest => None,
+        }
+    }
+}
+
 /// See [`Command::CreateSku`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateSku {
@@ -115,6 +140,20 @@ pub struct SkuChange {
     pub min_per_order: Option<i64>,
     pub max_per_order: Option<i64>,
     pub attributes: Option<BTreeMap<String, String>>,
+}
+
+impl SkuChange {
+    /// The details with the change.
+    #[must_use]
+    pub fn applied_to(self, kept: &SkuDetails) -> SkuDetails {
+        SkuDetails {
+            display_name: self.display_name.unwrap_or_else(|| kept.display_name.clone()),
+            untracked: self.untracked.unwrap_or(kept.untracked),
+            min_per_order: self.min_per_order.unwrap_or(kept.min_per_order),
+            max_per_order: self.max_per_order.unwrap_or(kept.max_per_order),
+            attributes: self.attributes.unwrap_or_else(|| kept.attributes.clone()),
+        }
+    }
 }
 
 /// See [`Command::DeleteSku`].
@@ -154,6 +193,19 @@ pub struct LocationChange {
     pub zone: Option<String>,
     pub priority: Option<u32>,
     pub disabled: Option<bool>,
+}
+
+impl LocationChange {
+    /// The details with the change.
+    #[must_use]
+    pub fn applied_to(self, kept: &LocationDetails) -> LocationDetails {
+        LocationDetails {
+            display_name: self.display_name.unwrap_or_else(|| kept.display_name.clone()),
+            zone: self.zone.unwrap_or_else(|| kept.zone.clone()),
+            priority: self.priority.unwrap_or(kept.priority),
+            disabled: self.disabled.unwrap_or(kept.disabled),
+        }
+    }
 }
 
 /// See [`Command::DeleteLocation`].

@@ -3,7 +3,7 @@
 use crate::catalog::expect_version;
 use crate::command::{CreateLocation, DeleteLocation, UpdateLocation};
 use crate::draft::Draft;
-use crate::location::{Location, LocationDetails};
+use crate::location::Location;
 use crate::outcome::Outcome;
 use crate::rejection::{Rejection, Resource};
 
@@ -26,13 +26,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, command: &CreateLocation) -> Result<
 pub(crate) fn update(draft: &mut Draft<'_>, command: &UpdateLocation) -> Result<Outcome, Rejection> {
     let old = draft.known_location(&command.location)?;
     expect_version(command.expected, old.version, || Resource::Location(command.location.clone()))?;
-    let (kept, change) = (&old.details, command.change.clone());
-    let details = LocationDetails {
-        display_name: change.display_name.unwrap_or_else(|| kept.display_name.clone()),
-        zone: change.zone.unwrap_or_else(|| kept.zone.clone()),
-        priority: change.priority.unwrap_or(kept.priority),
-        disabled: change.disabled.unwrap_or(kept.disabled),
-    };
+    let details = command.change.clone().applied_to(&old.details);
     let context = draft.context();
     let location = Location { details, updated: context.now, version: context.version, ..old.clone() };
     draft.put_location(&command.location, Some(location.clone()));

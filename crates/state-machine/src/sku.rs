@@ -41,9 +41,9 @@ impl SkuDetails {
     pub fn named(display_name: impl Into<String>) -> Self {
         Self { display_name: display_name.into(), ..Self::default() }
     }
+}
 
-    /// True where some quantity can be ordered.
-    pub(crate) fn limits_fit(&self) -> bool {
-        self.max_per_order == 0 || self.min_per_order <= self.max_per_order
-    }
+/// True where some quantity lies within both limits of an order.
+pub fn limits_fit(min_per_order: i64, max_per_order: i64) -> bool {
+    max_per_order == 0 || min_per_order <= max_per_order
 }

@@ -2,7 +2,8 @@
 
 use crate::revision::Revision;
 
-/// Where a row last changed: what an etag stands for. No two changes of a row share one, for a command changes it once.
+/// Where a row last changed: what an etag stands for. No two states of a row that anybody outside of a
+/// command can see share one: what a command does, it does at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Version {
     /// The log index; 0 where it never changed.

@@ -210,29 +210,9 @@ fn entries(steps: &[Step], batch: usize) -> Vec<Entry> {
     entries
 }
 
-/// The same steps without the versions that commands expect: those say where an entry stands in the log.
+/// The steps but for those that expect a version: it says where an entry stood in the log.
 fn without_versions(mut steps: Vec<Step>) -> Vec<Step> {
-    for (command, _, _) in &mut steps {
-        match command {
-            Command::UpdateSku(UpdateSku { expected, .. })
-            | Command::DeleteSku(DeleteSku { expected, .. })
-            | Command::UpdateLocation(UpdateLocation { expected, .. })
-            | Command::DeleteLocation(DeleteLocation { expected, .. }) => *expected = None,
-            Command::CreateSku(_)
-            | Command::CreateLocation(_)
-            | Command::ReceiveStock(_)
-            | Command::AdjustStock(_)
-            | Command::SetStock(_)
-            | Command::MoveStock(_)
-            | Command::PlaceOrder(_)
-            | Command::ConfirmOrder(_)
-            | Command::ShipOrder(_)
-            | Command::CancelOrder(_)
-            | Command::ReturnOrder(_)
-            | Command::ExpireDue(_)
-            | Command::AbandonRequest => {}
-        }
-    }
+    steps.retain(|(command, _, _)| command.expected().is_none());
     steps
 }
 

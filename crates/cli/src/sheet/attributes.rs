@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::columns::is_id;
 use super::limits;
 
 /// `NAME=VALUE` of the command line, where nothing is escaped.
@@ -53,9 +54,7 @@ pub(super) fn read(cell: &str) -> Result<BTreeMap<String, String>, String> {
             Some(character) if character != ';' => part.push(character),
             end => {
                 let name = name.take().ok_or_else(|| format!("`{part}` is not written name=value"))?;
-                let sound = (1..=limits::MAX_ID_LEN).contains(&name.len())
-                    && name.bytes().all(|byte| byte.is_ascii_graphic());
-                if !sound {
+                if !is_id(&name) {
                     return Err(format!("the name `{name}` is not 1 to 128 visible ASCII characters"));
                 }
                 if let Some(before) = attributes.insert(name.clone(), std::mem::take(&mut part)) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use stockade_proto::v1::Sku;
 
 use super::columns::{self, Bad, Cells, Columns, ReadSheet, Sheet};
+use super::known::Known;
 use super::{attributes, limits};
 
 /// The columns of the file. But for the first they are the fields of a SKU that can be changed, as a field mask has them.
@@ -83,10 +84,10 @@ pub(super) struct Plan {
 }
 
 /// Compares a file with the SKUs that are there. Fields of which the file has no column stay as they are.
-pub(super) fn plan(sheet: Sheet<Sku>, there: &BTreeMap<String, Sku>) -> Plan {
+pub(super) fn plan(sheet: Sheet<Sku>, there: &Known<String, Sku>) -> Plan {
     let mut plan = Plan::default();
     for (line, sku) in sheet.rows {
-        let Some(current) = there.get(&sku.sku_id) else {
+        let Some(Ok(current)) = there.get(&sku.sku_id) else {
             plan.changes.push(Change { line, sku, what: What::Create });
             continue;
         };
@@ -135,7 +136,7 @@ mod tests {
 
     fn planned(text: &str, there: &[Sku]) -> Plan {
         let sheet = read(text.as_bytes()).unwrap().unwrap();
-        plan(sheet, &there.iter().map(|sku| (sku.sku_id.clone(), sku.clone())).collect())
+        plan(sheet, &there.iter().map(|sku| (sku.sku_id.clone(), Ok(sku.clone()))).collect())
     }
 
     #[test]

@@ -84,9 +84,7 @@ impl<'a> Cells<'a> {
     /// An id that must be there.
     pub(super) fn id(&mut self, column: &str) -> String {
         let text = self.text(column);
-        let sound = (1..=limits::MAX_ID_LEN).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !sound {
+        if !is_id(text) {
             self.wrong(column, "must be 1 to 128 visible ASCII characters");
         }
         text.to_owned()
@@ -118,6 +116,11 @@ impl<'a> Cells<'a> {
             }
         }
     }
+}
+
+/// True for what a cluster takes for an id.
+pub(super) fn is_id(text: &str) -> bool {
+    (1..=limits::MAX_ID_LEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Reads a file to its end. `known` are its columns, of which the first `required` must be there; `row` takes a record

@@ -1,11 +1,9 @@
 //! Counted quantities as lines of a file, and what such a line leads to.
 
-use std::collections::BTreeMap;
-
 use stockade_proto::v1::{Bucket, Stock};
 
 use super::columns::{self, Cells, ReadSheet};
-use super::known::Place;
+use super::known::{Known, Place};
 use super::limits;
 use crate::words;
 
@@ -91,7 +89,7 @@ pub(super) enum Verdict {
 }
 
 /// Compares a line with what is there.
-pub(super) fn judge(count: &Count, there: &BTreeMap<Place, Result<Stock, String>>) -> Verdict {
+pub(super) fn judge(count: &Count, there: &Known<Place, Stock>) -> Verdict {
     let stock = match there.get(&count.place) {
         Some(Ok(stock)) => stock,
         Some(Err(why)) => return Verdict::Missing(why.clone()),
@@ -110,6 +108,8 @@ pub(super) fn judge(count: &Count, there: &BTreeMap<Place, Result<Stock, String>
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

@@ -11,7 +11,7 @@ use stockade_state_machine::command::{
 use stockade_state_machine::ids::is_id;
 use stockade_state_machine::limits::{MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, MAX_LINE_QUANTITY, MAX_PRIORITY};
 use stockade_state_machine::location::LocationDetails;
-use stockade_state_machine::sku::SkuDetails;
+use stockade_state_machine::sku::{SkuDetails, limits_fit};
 
 use super::Violations;
 
@@ -27,13 +27,7 @@ pub(super) fn create_sku(request: &v1::CreateSkuRequest, violations: &mut Violat
     };
     let id = violations.sku("sku.sku_id", &sku.sku_id);
     let change = sku_change(sku, &SKU_FIELDS, violations);
-    let details = SkuDetails {
-        display_name: change.display_name.unwrap_or_default(),
-        untracked: change.untracked.unwrap_or_default(),
-        min_per_order: change.min_per_order.unwrap_or_default(),
-        max_per_order: change.max_per_order.unwrap_or_default(),
-        attributes: change.attributes.unwrap_or_default(),
-    };
+    let details = change.applied_to(&SkuDetails::default());
     Some(Command::CreateSku(CreateSku { sku: id?, details }))
 }
 
@@ -65,12 +59,7 @@ pub(super) fn create_location(
     };
     let id = violations.location("location.location_id", &location.location_id);
     let change = location_change(location, &LOCATION_FIELDS, violations);
-    let details = LocationDetails {
-        display_name: change.display_name.unwrap_or_default(),
-        zone: change.zone.unwrap_or_default(),
-        priority: change.priority.unwrap_or_default(),
-        disabled: change.disabled.unwrap_or_default(),
-    };
+    let details = change.applied_to(&LocationDetails::default());
     Some(Command::CreateLocation(CreateLocation { location: id?, details }))
 }
 
@@ -135,8 +124,7 @@ fn sku_change(sku: &v1::Sku, fields: &[&str], violations: &mut Violations) -> Sk
         attributes: has("attributes").then(|| attributes(&sku.attributes, violations)).flatten(),
     };
     if let (Some(min), Some(max)) = (change.min_per_order, change.max_per_order)
-        && max > 0
-        && min > max
+        && !limits_fit(min, max)
     {
         violations.add("sku.min_per_order", "must not be above max_per_order");
     }

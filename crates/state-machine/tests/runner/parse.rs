@@ -137,13 +137,7 @@ fn catalog_command(
                 let expected = expected(args)?;
                 return Ok(Command::UpdateSku(UpdateSku { sku: sku(subject)?, expected, change }));
             }
-            let details = SkuDetails {
-                display_name: change.display_name.unwrap_or_default(),
-                untracked: change.untracked.unwrap_or_default(),
-                min_per_order: change.min_per_order.unwrap_or_default(),
-                max_per_order: change.max_per_order.unwrap_or_default(),
-                attributes: change.attributes.unwrap_or_default(),
-            };
+            let details = change.applied_to(&SkuDetails::default());
             Command::CreateSku(CreateSku { sku: sku(subject)?, details })
         }
         "delete" => Command::DeleteSku(DeleteSku { sku: sku(subject)?, expected: expected(args)? }),
@@ -159,12 +153,7 @@ fn catalog_command(
                 let expected = expected(args)?;
                 return Ok(Command::UpdateLocation(UpdateLocation { location, expected, change }));
             }
-            let details = LocationDetails {
-                display_name: change.display_name.unwrap_or_default(),
-                zone: change.zone.unwrap_or_default(),
-                priority: change.priority.unwrap_or_default(),
-                disabled: change.disabled.unwrap_or_default(),
-            };
+            let details = change.applied_to(&LocationDetails::default());
             Command::CreateLocation(CreateLocation { location, details })
         }
         "close" => Command::DeleteLocation(DeleteLocation {

@@ -1,7 +1,7 @@
 //! A run that is done, once more in other ways: with other bounds between its entries, and from the rows at an index on.
 
 use stockade_env::Random;
-use stockade_state_machine::command::{Command, Request};
+use stockade_state_machine::command::Request;
 use stockade_state_machine::{Applied, Entry, LogTime, Revision, State};
 
 use super::pair::{Sequence, revision_at};
@@ -60,7 +60,9 @@ impl Done<'_> {
     /// Cuts the entries anew where log time allows it: the outcomes must be the same, and the rows, but for what tells
     /// the entry.
     pub(super) fn regroup(&self, random: &Random) -> Result<(), String> {
-        if self.sequence.entries.iter().flat_map(|entry| &entry.requests).any(expects_a_version) {
+        // A version says where an entry stood in the log.
+        let mut requests = self.sequence.entries.iter().flat_map(|entry| &entry.requests);
+        if requests.any(|request| request.command.expected().is_some()) {
             return Ok(());
         }
         let mut state = State::new();
@@ -89,29 +91,6 @@ impl Done<'_> {
             return Err("cut anew, the entries make other rows".to_owned());
         }
         Ok(())
-    }
-}
-
-/// True where what becomes of a request depends on the entry that something before it stood in.
-fn expects_a_version(request: &Request) -> bool {
-    match &request.command {
-        Command::UpdateSku(command) => command.expected.is_some(),
-        Command::DeleteSku(command) => command.expected.is_some(),
-        Command::UpdateLocation(command) => command.expected.is_some(),
-        Command::DeleteLocation(command) => command.expected.is_some(),
-        Command::CreateSku(_)
-        | Command::CreateLocation(_)
-        | Command::ReceiveStock(_)
-        | Command::AdjustStock(_)
-        | Command::SetStock(_)
-        | Command::MoveStock(_)
-        | Command::PlaceOrder(_)
-        | Command::ConfirmOrder(_)
-        | Command::ShipOrder(_)
-        | Command::CancelOrder(_)
-        | Command::ReturnOrder(_)
-        | Command::ExpireDue(_)
-        | Command::AbandonRequest => false,
     }
 }
 

@@ -27,14 +27,7 @@ impl Catalog {
     }
 
     pub(super) fn create_sku(&self, sku: SkuId) -> Command {
-        let change = self.sku_change();
-        let details = SkuDetails {
-            display_name: change.display_name.unwrap_or_default(),
-            untracked: change.untracked.unwrap_or_default(),
-            min_per_order: change.min_per_order.unwrap_or_default(),
-            max_per_order: change.max_per_order.unwrap_or_default(),
-            attributes: change.attributes.unwrap_or_default(),
-        };
+        let details = self.sku_change().applied_to(&SkuDetails::default());
         Command::CreateSku(CreateSku { sku, details })
     }
 
@@ -49,14 +42,9 @@ impl Catalog {
     }
 
     pub(super) fn create_location(&self, location: LocationId) -> Command {
-        let change = self.location_change();
-        let details = LocationDetails {
-            display_name: change.display_name.unwrap_or_default(),
-            zone: change.zone.unwrap_or_default(),
-            priority: change.priority.unwrap_or_default(),
-            // Else too little would be sold.
-            disabled: false,
-        };
+        // A disabled one would sell too little.
+        let change = LocationChange { disabled: None, ..self.location_change() };
+        let details = change.applied_to(&LocationDetails::default());
         Command::CreateLocation(CreateLocation { location, details })
     }
 

@@ -100,10 +100,10 @@ impl Writer {
                 Command::ExpireDue(ExpireDue { limit: pick(&self.random, &limits) })
             }
             11 => Command::AbandonRequest,
-            12 => self.catalog.create_location(self.location()),
+            12 => self.catalog.create_location(self.location_or_annex()),
             13 => match self.random.below(3) {
-                0 => self.catalog.delete_location(self.location(), state),
-                _ => self.catalog.update_location(self.location(), state),
+                0 => self.catalog.delete_location(self.location_or_annex(), state),
+                _ => self.catalog.update_location(self.location_or_annex(), state),
             },
             14 => self.set(state),
             _ => self.move_stock(state),
@@ -139,7 +139,19 @@ impl Writer {
     }
 
     fn location(&self) -> LocationId {
-        location(self.random.below(self.locations))
+        match self.random.below(60) {
+            0 => self.annex(),
+            _ => location(self.random.below(self.locations)),
+        }
+    }
+
+    /// A location where goods seldom come, so that it can go.
+    fn annex(&self) -> LocationId {
+        location(self.locations)
+    }
+
+    fn location_or_annex(&self) -> LocationId {
+        if self.random.below(3) == 0 { self.annex() } else { self.location() }
     }
 
     fn text(&self, most: u64) -> String {
