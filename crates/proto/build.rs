@@ -7,6 +7,7 @@ const FILES: &[&str] = &[
     "stockade/v1/catalog.proto",
     "stockade/v1/stock.proto",
     "stockade/v1/order.proto",
+    "stockade/v1/reservation.proto",
     "stockade/v1/transaction.proto",
     "stockade/v1/cluster.proto",
     "stockade/v1/maintenance.proto",

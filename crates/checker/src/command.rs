@@ -5,17 +5,18 @@ use stockade_proto::v1;
 use stockade_proto::v1::logged_command::Command as Logged;
 use stockade_proto::v1::mutation::Request as Mutation;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, Disposition, ExpireDue, LineQuantity, MoveStock, PlaceLine,
-    PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, SetStock, ShipOrder,
+    AdjustStock, CancelOrder, ConfirmOrder, Disposition, ExpireDue, MoveStock, PlaceOrder, ReceiveStock,
+    ReturnLine, ReturnOrder, SetStock, ShipOrder,
 };
-use stockade_state_machine::ids::{CustomerId, LocationId, OrderId, Principal, SkuId};
-use stockade_state_machine::limits::DEFAULT_HOLD_US;
-use stockade_state_machine::order::Currency;
+use stockade_state_machine::ids::{LocationId, OrderId, Principal, SkuId};
 use stockade_state_machine::{Command, Entry, LogTime, Origin, Request};
 use stockade_storage::codec::{self, Durable as _};
 
-use crate::fields::{NoCommand, bucket, document, micros, number, reason, wrong};
-use crate::{catalog, words};
+use crate::fields::{
+    NoCommand, bucket, currency, customer, document, hold_us, line_quantities, micros, new_lines, number,
+    reason, wrong,
+};
+use crate::{catalog, reservations, words};
 
 /// The commands of a log entry; `None` where it has none, as the blank one that opens a term.
 pub fn entry(entry: &v1::LogEntry) -> Result<Option<Entry>, NoCommand> {
@@ -98,21 +99,22 @@ pub(crate) fn of_mutation(mutation: &Mutation) -> Result<Command, NoCommand> {
             document: document(&request.document_id)?,
             reference: request.reference.clone(),
         }),
-        Mutation::PlaceOrder(request) => place(request)?,
+        Mutation::PlaceOrder(request) => Command::PlaceOrder(PlaceOrder {
+            order: OrderId::new(&request.order_id)?,
+            customer: customer(&request.customer_id)?,
+            currency: currency(&request.currency_code)?,
+            lines: new_lines(&request.lines)?,
+            hold_us: hold_us(request.hold_duration.as_ref())?,
+        }),
         Mutation::ConfirmOrder(request) => Command::ConfirmOrder(ConfirmOrder {
             order: OrderId::new(&request.order_id)?,
             payment_reference: request.payment_reference.clone(),
         }),
-        Mutation::ShipOrder(request) => {
-            let line = |line: &v1::LineQuantity| {
-                Ok(LineQuantity { line: number(line.line)?, quantity: line.quantity })
-            };
-            Command::ShipOrder(ShipOrder {
-                order: OrderId::new(&request.order_id)?,
-                lines: request.lines.iter().map(line).collect::<Result<_, NoCommand>>()?,
-                tracking_number: request.tracking_number.clone(),
-            })
-        }
+        Mutation::ShipOrder(request) => Command::ShipOrder(ShipOrder {
+            order: OrderId::new(&request.order_id)?,
+            lines: line_quantities(&request.lines)?,
+            tracking_number: request.tracking_number.clone(),
+        }),
         Mutation::CancelOrder(request) => {
             Command::CancelOrder(CancelOrder { order: OrderId::new(&request.order_id)? })
         }
@@ -121,34 +123,12 @@ pub(crate) fn of_mutation(mutation: &Mutation) -> Result<Command, NoCommand> {
             lines: request.lines.iter().map(return_line).collect::<Result<_, NoCommand>>()?,
             document: document(&request.document_id)?,
         }),
+        Mutation::CreateReservation(request) => reservations::create(request)?,
+        Mutation::ExtendReservation(request) => reservations::extend(request)?,
+        Mutation::CommitReservation(request) => reservations::commit(request)?,
+        Mutation::ReleaseReservation(request) => reservations::release(request)?,
+        Mutation::MoveReservation(request) => reservations::relocate(request)?,
     })
-}
-
-fn place(request: &v1::PlaceOrderRequest) -> Result<Command, NoCommand> {
-    let line = |line: &v1::NewOrderLine| {
-        let location = Some(line.location_id.as_str()).filter(|id| !id.is_empty());
-        Ok(PlaceLine {
-            sku: SkuId::new(&line.sku_id)?,
-            location: location.map(LocationId::new).transpose()?,
-            quantity: line.quantity,
-            unit_price_minor: line.unit_price_minor,
-        })
-    };
-    let customer = Some(request.customer_id.as_str()).filter(|id| !id.is_empty());
-    let hold_us = match &request.hold_duration {
-        None => DEFAULT_HOLD_US,
-        Some(hold) => {
-            let as_time = prost_types::Timestamp { seconds: hold.seconds, nanos: hold.nanos };
-            micros(&as_time).ok_or_else(|| wrong("a hold below 0"))?
-        }
-    };
-    Ok(Command::PlaceOrder(PlaceOrder {
-        order: OrderId::new(&request.order_id)?,
-        customer: customer.map(CustomerId::new).transpose()?,
-        currency: Currency::new(&request.currency_code).ok_or_else(|| wrong("no currency code"))?,
-        lines: request.lines.iter().map(line).collect::<Result<_, NoCommand>>()?,
-        hold_us,
-    }))
 }
 
 /// "Unspecified means RESTOCK."

@@ -4,6 +4,7 @@ use stockade_proto::v1;
 use stockade_state_machine::ids::LocationId;
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine, OrderState};
+use stockade_state_machine::reservation::{Reservation, ReservationLine, ReservationState};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{LogTime, Stock, StockKey, Version};
@@ -92,7 +93,7 @@ pub fn order_state(state: OrderState) -> v1::OrderState {
 pub fn order(order: &Order) -> v1::Order {
     v1::Order {
         order_id: order.id.to_string(),
-        customer_id: order.customer.as_ref().map(ToString::to_string).unwrap_or_default(),
+        customer_id: text(order.customer.as_ref()),
         currency_code: order.currency.as_str().to_owned(),
         state: order_state(order.state()).into(),
         lines: order.lines.iter().map(order_line).collect(),
@@ -107,7 +108,12 @@ pub fn order(order: &Order) -> v1::Order {
 
 /// "Empty where the SKU was not tracked."
 pub fn location_id(location: Option<&LocationId>) -> String {
-    location.map(ToString::to_string).unwrap_or_default()
+    text(location)
+}
+
+/// Empty where there is none.
+fn text(id: Option<&impl ToString>) -> String {
+    id.map(ToString::to_string).unwrap_or_default()
 }
 
 fn order_line(line: &OrderLine) -> v1::OrderLine {
@@ -121,6 +127,46 @@ fn order_line(line: &OrderLine) -> v1::OrderLine {
         shipped: line.shipped,
         returned: line.returned,
         cancelled: line.cancelled,
+        expired: line.expired,
+    }
+}
+
+/// Where a reservation is in its life.
+pub fn reservation_state(state: ReservationState) -> v1::ReservationState {
+    match state {
+        ReservationState::Active => v1::ReservationState::Active,
+        ReservationState::PartiallyCommitted => v1::ReservationState::PartiallyCommitted,
+        ReservationState::Committed => v1::ReservationState::Committed,
+        ReservationState::Released => v1::ReservationState::Released,
+        ReservationState::Expired => v1::ReservationState::Expired,
+    }
+}
+
+/// A reservation.
+pub fn reservation(reservation: &Reservation) -> v1::Reservation {
+    v1::Reservation {
+        reservation_id: reservation.id.to_string(),
+        customer_id: text(reservation.customer.as_ref()),
+        currency_code: reservation.currency.as_str().to_owned(),
+        state: reservation_state(reservation.state()).into(),
+        lines: reservation.lines.iter().map(reservation_line).collect(),
+        create_time: Some(timestamp(reservation.created)),
+        update_time: Some(timestamp(reservation.updated)),
+        expire_time: Some(timestamp(reservation.expires)),
+        revision: reservation.version.revision.get(),
+        etag: etag(reservation.version),
+    }
+}
+
+fn reservation_line(line: &ReservationLine) -> v1::ReservationLine {
+    v1::ReservationLine {
+        sku_id: line.sku.to_string(),
+        location_id: location_id(line.location.as_ref()),
+        unit_price_minor: line.unit_price_minor,
+        quantity: line.quantity,
+        open: line.open,
+        committed: line.committed,
+        released: line.released,
         expired: line.expired,
     }
 }

@@ -2,13 +2,11 @@
 
 use stockade_history::{Answer, Asked, Outcome as Ending};
 use stockade_proto::v1;
-use stockade_proto::v1::mutation_result::Response;
-use stockade_state_machine::order::OrderState;
 use stockade_state_machine::{Outcome, Rejection, Reply};
 use tonic_types::{RpcStatusExt as _, pb};
 
-use crate::convert;
 use crate::refusal::{reason_and_metadata, refusal};
+use crate::response::{response, take_header};
 
 /// How a call must end whose command the log decided so; `None` where no call has such an end.
 pub fn ending(asked: &Asked, reply: &Reply) -> Option<Ending<Answer>> {
@@ -28,7 +26,12 @@ pub fn ending(asked: &Asked, reply: &Reply) -> Option<Ending<Answer>> {
         | Asked::ConfirmOrder(_)
         | Asked::ShipOrder(_)
         | Asked::CancelOrder(_)
-        | Asked::ReturnOrder(_) => match response(&reply.outcome) {
+        | Asked::ReturnOrder(_)
+        | Asked::CreateReservation(_)
+        | Asked::ExtendReservation(_)
+        | Asked::CommitReservation(_)
+        | Asked::ReleaseReservation(_)
+        | Asked::MoveReservation(_) => match response(&reply.outcome) {
             Ok(response) => Some(Ending::Ok(Answer::from(response))),
             Err(Some(rejection)) => Some(refusal(rejection)),
             Err(None) => None,
@@ -44,7 +47,9 @@ pub fn ending(asked: &Asked, reply: &Reply) -> Option<Ending<Answer>> {
         | Asked::GetAvailability(_)
         | Asked::ListStock(_)
         | Asked::GetOrder(_)
-        | Asked::ListOrders(_) => None,
+        | Asked::ListOrders(_)
+        | Asked::GetReservation(_)
+        | Asked::ListReservations(_) => None,
     }
 }
 
@@ -72,6 +77,11 @@ fn abandoned(request_id: &str, reply: &Reply) -> Option<Ending<Answer>> {
         | Outcome::OrderShipped { .. }
         | Outcome::OrderCancelled { .. }
         | Outcome::OrderReturned { .. }
+        | Outcome::ReservationCreated { .. }
+        | Outcome::ReservationExtended { .. }
+        | Outcome::ReservationCommitted { .. }
+        | Outcome::ReservationReleased { .. }
+        | Outcome::ReservationMoved { .. }
         | Outcome::Rejected(_) => v1::OutcomeState::Decided,
     };
     let decided = state == v1::OutcomeState::Decided;
@@ -113,124 +123,6 @@ pub(crate) fn comparable(mut result: v1::MutationResult) -> v1::MutationResult {
         take_header(response);
     }
     result
-}
-
-fn take_header(response: &mut Response) {
-    match response {
-        Response::CreateSku(response) => response.header = None,
-        Response::UpdateSku(response) => response.header = None,
-        Response::DeleteSku(response) => response.header = None,
-        Response::CreateLocation(response) => response.header = None,
-        Response::UpdateLocation(response) => response.header = None,
-        Response::DeleteLocation(response) => response.header = None,
-        Response::ReceiveStock(response) => response.header = None,
-        Response::AdjustStock(response) => response.header = None,
-        Response::SetStock(response) => response.header = None,
-        Response::MoveStock(response) => response.header = None,
-        Response::PlaceOrder(response) => response.header = None,
-        Response::ConfirmOrder(response) => response.header = None,
-        Response::ShipOrder(response) => response.header = None,
-        Response::CancelOrder(response) => response.header = None,
-        Response::ReturnOrder(response) => response.header = None,
-    }
-}
-
-/// The response, without header; `Err` with the rejection, or with nothing where the outcome is none of a mutation.
-fn response(outcome: &Outcome) -> Result<Response, Option<&Rejection>> {
-    let header = None;
-    Ok(match outcome {
-        Outcome::SkuCreated(sku) => {
-            Response::CreateSku(v1::CreateSkuResponse { header, sku: Some(convert::sku(sku)) })
-        }
-        Outcome::SkuUpdated(sku) => {
-            Response::UpdateSku(v1::UpdateSkuResponse { header, sku: Some(convert::sku(sku)) })
-        }
-        Outcome::SkuDeleted => Response::DeleteSku(v1::DeleteSkuResponse { header }),
-        Outcome::LocationCreated(location) => {
-            let location = Some(convert::location(location));
-            Response::CreateLocation(v1::CreateLocationResponse { header, location })
-        }
-        Outcome::LocationUpdated(location) => {
-            let location = Some(convert::location(location));
-            Response::UpdateLocation(v1::UpdateLocationResponse { header, location })
-        }
-        Outcome::LocationDeleted => Response::DeleteLocation(v1::DeleteLocationResponse { header }),
-        Outcome::StockReceived(key, stock) => {
-            let stock = Some(convert::stock(key, stock));
-            Response::ReceiveStock(v1::ReceiveStockResponse { header, stock })
-        }
-        Outcome::StockAdjusted(key, stock) => {
-            let stock = Some(convert::stock(key, stock));
-            Response::AdjustStock(v1::AdjustStockResponse { header, stock })
-        }
-        Outcome::StockSet(key, stock) => {
-            let stock = Some(convert::stock(key, stock));
-            Response::SetStock(v1::SetStockResponse { header, stock })
-        }
-        Outcome::StockMoved(key, stock) => {
-            let stock = Some(convert::stock(key, stock));
-            Response::MoveStock(v1::MoveStockResponse { header, stock })
-        }
-        Outcome::OrderPlaced { .. }
-        | Outcome::OrderConfirmed { .. }
-        | Outcome::OrderShipped { .. }
-        | Outcome::OrderCancelled { .. }
-        | Outcome::OrderReturned { .. } => return of_order(outcome).ok_or(None),
-        Outcome::Rejected(rejection) => return Err(Some(rejection)),
-        Outcome::DueExpired { .. } | Outcome::RequestAbandoned => return Err(None),
-    })
-}
-
-/// The response, without header, of what happens to orders; `None` for other outcomes.
-fn of_order(outcome: &Outcome) -> Option<Response> {
-    let header = None;
-    Some(match outcome {
-        Outcome::OrderPlaced { order, expires, locations } => Response::PlaceOrder(v1::PlaceOrderResponse {
-            header,
-            order_id: order.to_string(),
-            state: convert::order_state(OrderState::PendingPayment).into(),
-            expire_time: Some(convert::timestamp(*expires)),
-            location_ids: locations.iter().map(|location| convert::location_id(location.as_ref())).collect(),
-        }),
-        Outcome::OrderConfirmed { order } => Response::ConfirmOrder(v1::ConfirmOrderResponse {
-            header,
-            order_id: order.to_string(),
-            state: convert::order_state(OrderState::Confirmed).into(),
-        }),
-        Outcome::OrderShipped { order, state, shipped } => Response::ShipOrder(v1::ShipOrderResponse {
-            header,
-            order_id: order.to_string(),
-            state: convert::order_state(*state).into(),
-            shipped: *shipped,
-        }),
-        Outcome::OrderCancelled { order, state, cancelled } => {
-            Response::CancelOrder(v1::CancelOrderResponse {
-                header,
-                order_id: order.to_string(),
-                state: convert::order_state(*state).into(),
-                cancelled: *cancelled,
-            })
-        }
-        Outcome::OrderReturned { order, state, returned } => Response::ReturnOrder(v1::ReturnOrderResponse {
-            header,
-            order_id: order.to_string(),
-            state: convert::order_state(*state).into(),
-            returned: *returned,
-        }),
-        Outcome::SkuCreated(_)
-        | Outcome::SkuUpdated(_)
-        | Outcome::SkuDeleted
-        | Outcome::LocationCreated(_)
-        | Outcome::LocationUpdated(_)
-        | Outcome::LocationDeleted
-        | Outcome::StockReceived(..)
-        | Outcome::StockAdjusted(..)
-        | Outcome::StockSet(..)
-        | Outcome::StockMoved(..)
-        | Outcome::DueExpired { .. }
-        | Outcome::RequestAbandoned
-        | Outcome::Rejected(_) => return None,
-    })
 }
 
 /// True where a call ended as it had to. Of a refusal the reason and the metadata that both know are compared: the

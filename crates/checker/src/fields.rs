@@ -1,9 +1,12 @@
-//! Single fields of requests: numbers, names, reasons, etags. Written from the comments in `proto/`, apart from the
+//! Single fields of requests: numbers, names, lines, reasons, etags. Written from the comments in `proto/`, apart from the
 //! gateway's way.
 
 use stockade_proto::v1;
-use stockade_state_machine::ids::{DocumentId, IdError};
+use stockade_state_machine::command::{LineQuantity, PlaceLine};
+use stockade_state_machine::ids::{CustomerId, DocumentId, IdError, LocationId, SkuId};
 use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::limits::DEFAULT_HOLD_US;
+use stockade_state_machine::order::Currency;
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{Revision, Version};
 
@@ -36,6 +39,45 @@ pub(crate) fn number(line: i32) -> Result<u32, NoCommand> {
 
 pub(crate) fn document(id: &str) -> Result<Option<DocumentId>, NoCommand> {
     Ok(Some(id).filter(|id| !id.is_empty()).map(DocumentId::new).transpose()?)
+}
+
+pub(crate) fn customer(id: &str) -> Result<Option<CustomerId>, NoCommand> {
+    Ok(Some(id).filter(|id| !id.is_empty()).map(CustomerId::new).transpose()?)
+}
+
+pub(crate) fn currency(code: &str) -> Result<Currency, NoCommand> {
+    Currency::new(code).ok_or_else(|| wrong("no currency code"))
+}
+
+/// "15 minutes where absent."
+pub(crate) fn hold_us(hold: Option<&prost_types::Duration>) -> Result<u64, NoCommand> {
+    hold.map_or(Ok(DEFAULT_HOLD_US), given_hold_us)
+}
+
+pub(crate) fn given_hold_us(hold: &prost_types::Duration) -> Result<u64, NoCommand> {
+    let as_time = prost_types::Timestamp { seconds: hold.seconds, nanos: hold.nanos };
+    micros(&as_time).ok_or_else(|| wrong("a hold below 0"))
+}
+
+/// Lines to be ordered or reserved.
+pub(crate) fn new_lines(lines: &[v1::NewOrderLine]) -> Result<Vec<PlaceLine>, NoCommand> {
+    let line = |line: &v1::NewOrderLine| {
+        let location = Some(line.location_id.as_str()).filter(|id| !id.is_empty());
+        Ok(PlaceLine {
+            sku: SkuId::new(&line.sku_id)?,
+            location: location.map(LocationId::new).transpose()?,
+            quantity: line.quantity,
+            unit_price_minor: line.unit_price_minor,
+        })
+    };
+    lines.iter().map(line).collect()
+}
+
+/// Units of lines that there are.
+pub(crate) fn line_quantities(lines: &[v1::LineQuantity]) -> Result<Vec<LineQuantity>, NoCommand> {
+    let line =
+        |line: &v1::LineQuantity| Ok(LineQuantity { line: number(line.line)?, quantity: line.quantity });
+    lines.iter().map(line).collect()
 }
 
 /// "Where set, it must be the current one": the version that it stands for.

@@ -35,6 +35,8 @@ mod real_time;
 mod refusal;
 mod replay;
 mod report;
+mod reservations;
+mod response;
 mod words;
 
 pub use check::{CheckError, Options, check};

@@ -2,7 +2,7 @@
 //! that the filter takes, from behind the page before up to where this one says that it ends.
 
 use stockade_proto::v1;
-use stockade_state_machine::ids::{LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{State, Stock, StockKey};
 
@@ -166,6 +166,19 @@ fn stock_rows<'a>(
     }
 }
 
+/// "Only in this state; unspecified for all. Only of this customer; empty for all."
+struct Filter<'a> {
+    state: Option<i32>,
+    customer_id: &'a str,
+}
+
+impl Filter<'_> {
+    fn takes(&self, state: i32, customer_id: &str) -> bool {
+        let is_in_state = self.state.is_none_or(|asked| asked == state);
+        is_in_state && (self.customer_id.is_empty() || self.customer_id == customer_id)
+    }
+}
+
 pub(crate) fn orders(
     rows: &State,
     request: &v1::ListOrdersRequest,
@@ -173,17 +186,29 @@ pub(crate) fn orders(
 ) -> Option<Difference> {
     let id = |text: &str| OrderId::new(text).ok();
     let page = Page::of(request.page_size, &request.page_token, &answer.next_page_token, id);
-    let takes = |order: &v1::Order| {
-        let state = request.state() == v1::OrderState::Unspecified || request.state == order.state;
-        state && (request.customer_id.is_empty() || request.customer_id == order.customer_id)
-    };
-    let expected: Vec<_> = rows
-        .orders_after(page.after.as_ref())
-        .take_while(|order| page.holds(&order.id))
-        .map(|order| convert::order(order))
-        .filter(takes)
-        .collect();
+    let state = Some(request.state).filter(|_| request.state() != v1::OrderState::Unspecified);
+    let filter = Filter { state, customer_id: &request.customer_id };
+    let rows = rows.orders_after(page.after.as_ref()).take_while(|order| page.holds(&order.id));
+    let rows = rows.map(|order| convert::order(order));
+    let expected: Vec<_> = rows.filter(|order| filter.takes(order.state, &order.customer_id)).collect();
     page.difference(&answer.orders, &expected, words::shown)
+}
+
+pub(crate) fn reservations(
+    rows: &State,
+    request: &v1::ListReservationsRequest,
+    answer: &v1::ListReservationsResponse,
+) -> Option<Difference> {
+    let id = |text: &str| ReservationId::new(text).ok();
+    let page = Page::of(request.page_size, &request.page_token, &answer.next_page_token, id);
+    let state = Some(request.state).filter(|_| request.state() != v1::ReservationState::Unspecified);
+    let filter = Filter { state, customer_id: &request.customer_id };
+    let rows = rows.reservations_after(page.after.as_ref());
+    let rows = rows.take_while(|reservation| page.holds(&reservation.id));
+    let rows = rows.map(|reservation| convert::reservation(reservation));
+    let expected = rows.filter(|reservation| filter.takes(reservation.state, &reservation.customer_id));
+    let expected: Vec<_> = expected.collect();
+    page.difference(&answer.reservations, &expected, words::shown)
 }
 
 #[cfg(test)]

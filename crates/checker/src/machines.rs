@@ -44,6 +44,7 @@ impl Machines {
         let mut requests: Vec<_> = self.model.requests().collect();
         requests.sort_unstable_by_key(|(_, record)| (record.revision, record.position));
         let rows = self.model.documents().map(|(id, document)| CanonicalRow::Document(id, document));
+        let rows = rows.chain(self.model.reservations().map(CanonicalRow::Reservation));
         let rows = rows.chain(self.model.skus().map(CanonicalRow::Sku));
         let rows = rows.chain(self.model.ledger().map(CanonicalRow::Ledger));
         let rows = rows.chain(self.model.orders().map(CanonicalRow::Order));
@@ -68,6 +69,9 @@ impl Machines {
         }
         if !self.model.orders().eq(self.state.orders().map(AsRef::as_ref)) {
             return differ("orders");
+        }
+        if !self.model.reservations().eq(self.state.reservations_after(None).map(AsRef::as_ref)) {
+            return differ("reservations");
         }
         let requests = self.state.requests();
         let same = |(origin, record): &(Origin, _), model: (&Origin, &_)| (origin, record) == model;

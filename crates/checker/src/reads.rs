@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use stockade_history::{Answer, Asked, Outcome as Ending};
 use stockade_proto::v1;
 use stockade_proto::v1::OutcomeState;
-use stockade_state_machine::ids::{LocationId, OrderId, Principal, SkuId};
+use stockade_state_machine::ids::{LocationId, OrderId, Principal, ReservationId, SkuId};
 use stockade_state_machine::request::RequestStatus;
 use stockade_state_machine::{Origin, State, StockKey};
 
@@ -69,6 +69,12 @@ pub(crate) fn check(reading: &Reading<'_>, operation: &Operation, ended: &Ended)
         }
         (Asked::ListOrders(request), Ending::Ok(Answer::ListOrders(answer))) => {
             lists::orders(reading.rows, request, answer)
+        }
+        (Asked::GetReservation(request), Ending::Ok(Answer::GetReservation(answer))) => reading
+            .reservation(&request.reservation_id)
+            .holds(answer.reservation.as_ref(), revision, words::shown),
+        (Asked::ListReservations(request), Ending::Ok(Answer::ListReservations(answer))) => {
+            lists::reservations(reading.rows, request, answer)
         }
         (asked, Ending::Refused { reason, .. }) if reason == "NOT_FOUND" => {
             let expected = reading.found(asked)?;
@@ -177,6 +183,11 @@ impl Reading<'_> {
         Found(order.map(|order| (convert::order(order), order.version.revision.get())))
     }
 
+    fn reservation(&self, id: &str) -> Found<v1::Reservation> {
+        let found = ReservationId::new(id).ok().and_then(|id| self.rows.reservation(&id));
+        Found(found.map(|found| (convert::reservation(found), found.version.revision.get())))
+    }
+
     /// True where there is nothing under the id that was asked for.
     pub(crate) fn is_missing(&self, asked: &Asked) -> bool {
         self.found(asked).is_none()
@@ -206,6 +217,10 @@ impl Reading<'_> {
             Asked::GetOrder(request) => {
                 self.order(&request.order_id).0.map(|(order, _)| words::shown(&order))
             }
+            Asked::GetReservation(request) => {
+                let found = self.reservation(&request.reservation_id);
+                found.0.map(|(reservation, _)| words::shown(&reservation))
+            }
             Asked::CreateSku(_)
             | Asked::UpdateSku(_)
             | Asked::DeleteSku(_)
@@ -221,12 +236,18 @@ impl Reading<'_> {
             | Asked::ShipOrder(_)
             | Asked::CancelOrder(_)
             | Asked::ReturnOrder(_)
+            | Asked::CreateReservation(_)
+            | Asked::ExtendReservation(_)
+            | Asked::CommitReservation(_)
+            | Asked::ReleaseReservation(_)
+            | Asked::MoveReservation(_)
             | Asked::AbandonRequest(_)
             | Asked::GetOutcome(_)
             | Asked::ListSkus(_)
             | Asked::ListLocations(_)
             | Asked::ListStock(_)
-            | Asked::ListOrders(_) => Some("an answer: this call always has one".to_owned()),
+            | Asked::ListOrders(_)
+            | Asked::ListReservations(_) => Some("an answer: this call always has one".to_owned()),
         }
     }
 

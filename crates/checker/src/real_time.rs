@@ -177,6 +177,7 @@ pub(crate) fn found_nothing(operation: &Operation, ended: &Ended) -> bool {
             | Asked::BatchGetStock(_)
             | Asked::GetAvailability(_)
             | Asked::GetOrder(_)
+            | Asked::GetReservation(_)
     );
     by_id && matches!(&ended.outcome, Outcome::Refused { reason, .. } if reason == "NOT_FOUND")
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use stockade_history::{Answer, Fate, Outcome as Ending};
 use stockade_state_machine::Rejection;
+use stockade_state_machine::holder::Holder;
 use stockade_state_machine::order::OrderState;
 
 use crate::convert;
@@ -28,9 +29,13 @@ pub(crate) fn reason_and_metadata(rejection: &Rejection) -> (&'static str, BTree
         Rejection::RequestAbandoned => "REQUEST_ABANDONED",
         Rejection::NotFound(_) => "NOT_FOUND",
         Rejection::AlreadyExists(_) => "ALREADY_EXISTS",
-        Rejection::ReservationExpired { order, expired } => {
-            tell("order_id", order);
-            tell("state", &OrderState::Expired.name());
+        Rejection::ReservationExpired { holder, expired } => {
+            let (key, id) = id_of(holder);
+            tell(key, id);
+            // An order gives back all that it held. Of a reservation orders may have taken a part before.
+            if holder.order().is_some() {
+                tell("state", &OrderState::Expired.name());
+            }
             tell("expire_time_us", &expired.micros());
             "RESERVATION_EXPIRED"
         }
@@ -38,6 +43,11 @@ pub(crate) fn reason_and_metadata(rejection: &Rejection) -> (&'static str, BTree
             tell("order_id", order);
             tell("state", &state.name());
             tell("operation", &operation.name());
+            "ILLEGAL_TRANSITION"
+        }
+        Rejection::ReservationSettled { reservation, state } => {
+            tell("reservation_id", reservation);
+            tell("state", &state.name());
             "ILLEGAL_TRANSITION"
         }
         Rejection::EtagMismatch { resource: _, current } => {
@@ -75,8 +85,9 @@ pub(crate) fn reason_and_metadata(rejection: &Rejection) -> (&'static str, BTree
             }
             "PURCHASE_LIMIT"
         }
-        Rejection::QuantityExceeded { order, lines } => {
-            tell("order_id", order);
+        Rejection::QuantityExceeded { holder, lines } => {
+            let (key, id) = id_of(holder);
+            tell(key, id);
             tell("lines", &lines.len());
             "QUANTITY_EXCEEDED"
         }
@@ -87,12 +98,23 @@ pub(crate) fn reason_and_metadata(rejection: &Rejection) -> (&'static str, BTree
                 tell("sku_id", &only.sku);
                 tell("asked", &only.asked);
                 tell("available", &only.available);
+                if let Some(time) = only.next_expiry {
+                    tell("next_expiry_time_us", &time.micros());
+                }
             }
             "INSUFFICIENT_STOCK"
         }
         Rejection::RetryAfterExpiry => "OVERLOADED",
     };
     (reason, metadata)
+}
+
+/// Under which name the holder's id is told, and the id.
+fn id_of(holder: &Holder) -> (&'static str, &dyn ToString) {
+    match holder {
+        Holder::Order(id) => ("order_id", id),
+        Holder::Reservation(id) => ("reservation_id", id),
+    }
 }
 
 /// A refusal of the log.
@@ -108,6 +130,7 @@ pub(crate) fn refusal(rejection: &Rejection) -> Ending<Answer> {
         | Rejection::AlreadyExists(_)
         | Rejection::ReservationExpired { .. }
         | Rejection::IllegalTransition { .. }
+        | Rejection::ReservationSettled { .. }
         | Rejection::EtagMismatch { .. }
         | Rejection::QuantityStale { .. }
         | Rejection::SkuInUse { .. }

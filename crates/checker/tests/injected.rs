@@ -206,6 +206,11 @@ fn a_fate_that_was_never_settled_is_found_where_the_history_is_complete() {
         Asked::SetStock(request) => Some(&mut request.request_id),
         Asked::MoveStock(request) => Some(&mut request.request_id),
         Asked::CreateLocation(request) => Some(&mut request.request_id),
+        Asked::CreateReservation(request) => Some(&mut request.request_id),
+        Asked::ExtendReservation(request) => Some(&mut request.request_id),
+        Asked::CommitReservation(request) => Some(&mut request.request_id),
+        Asked::ReleaseReservation(request) => Some(&mut request.request_id),
+        Asked::MoveReservation(request) => Some(&mut request.request_id),
         _ => None,
     }) else {
         panic!("a mutation")
@@ -326,14 +331,17 @@ fn a_refusal_for_another_reason_or_with_other_numbers_is_found() {
 }
 
 #[test]
-fn a_double_effect_is_found() {
+fn a_double_effect_is_found_wherever_it_makes_a_difference() {
     let mut found = 0;
-    for seed in 0..10 {
-        let history = History::read(text(seed, Fault::ApplyTwice(60)).as_slice()).expect("it can be read");
-        let report = report(&history);
-        found += usize::from(report.count(Check::D).violations + report.count(Check::E).violations > 0);
+    for seed in 0..20 {
+        let twice = text(seed, Fault::ApplyTwice(60));
+        let report = report(&History::read(twice.as_slice()).expect("it can be read"));
+        let is_found = report.count(Check::D).violations + report.count(Check::E).violations > 0;
+        // Some commands can't run twice: neither their answers nor the state tell that they were tried again.
+        assert_eq!(is_found, twice != text(seed, Fault::None), "seed {seed}: {:?}", report.violations);
+        found += usize::from(is_found);
     }
-    assert!(found >= 5, "found in {found} of 10; some commands can't run twice");
+    assert!(found >= 5, "found in {found} of 20");
 }
 
 #[test]

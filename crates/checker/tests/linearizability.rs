@@ -32,8 +32,9 @@ fn stripped(ending: &Outcome<Answer>) -> Outcome<Answer> {
     let mut ending = ending.clone();
     match &mut ending {
         Outcome::Ok(answer) => strip(answer),
-        Outcome::Refused { message, logged, .. } => {
+        Outcome::Refused { message, metadata, logged, .. } => {
             message.clear();
+            metadata.remove("next_expiry_time_us");
             *logged = false;
         }
         Outcome::Unknown { .. } | Outcome::Failed { .. } => {}
@@ -70,6 +71,16 @@ fn strip(answer: &mut Answer) {
                 (order.create_time, order.update_time, order.expire_time) = (None, None, None);
                 order.revision = 0;
                 order.etag.clear();
+            }
+        }
+        Answer::CreateReservation(answer) => answer.expire_time = None,
+        Answer::ExtendReservation(answer) => answer.expire_time = None,
+        Answer::CommitReservation(answer) => answer.expire_time = None,
+        Answer::GetReservation(answer) => {
+            if let Some(found) = &mut answer.reservation {
+                (found.create_time, found.update_time, found.expire_time) = (None, None, None);
+                found.revision = 0;
+                found.etag.clear();
             }
         }
         Answer::ListStock(answer) => {
@@ -155,6 +166,14 @@ fn read(model: &Model, asked: &Asked) -> Outcome<Answer> {
             let answer = |order| Outcome::Ok(v1::GetOrderResponse { header, order: Some(order) }.into());
             order.map_or_else(missing, |order| answer(convert::order(order)))
         }
+        Asked::GetReservation(request) => {
+            let found = model.reservations().find(|found| found.id.as_str() == request.reservation_id);
+            let answer = |found| {
+                let reservation = Some(convert::reservation(found));
+                Outcome::Ok(v1::GetReservationResponse { header, reservation }.into())
+            };
+            found.map_or_else(missing, answer)
+        }
         Asked::GetAvailability(request) if !there(&request.sku_ids[0]) => missing(),
         Asked::GetAvailability(request) => {
             let rows = model.stock().filter(|(key, _)| key.sku.as_str() == request.sku_ids[0]);
@@ -185,7 +204,8 @@ fn remembered(model: &Model) -> String {
     let requests: Vec<_> = model.requests().map(|(origin, record)| (origin, &record.outcome)).collect();
     let skus: Vec<_> = model.skus().map(|sku| (&sku.id, &sku.details)).collect();
     let locations: Vec<_> = model.locations().map(|location| &location.id).collect();
-    format!("{skus:?} {locations:?} {stock:?} {orders:?} {requests:?}")
+    let carts: Vec<_> = model.reservations().map(|found| (&found.id, &found.lines)).collect();
+    format!("{skus:?} {locations:?} {stock:?} {orders:?} {carts:?} {requests:?}")
 }
 
 struct Search<'a> {

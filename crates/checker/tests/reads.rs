@@ -6,9 +6,7 @@ mod shop;
 #[allow(dead_code, reason = "made for other tests too, whose faults nobody makes here")]
 mod support;
 
-use std::collections::BTreeMap;
-
-use shop::{STALE_ETAG, changes, end_of, finds, ids, report, shop, written};
+use shop::{STALE_ETAG, changes, end_of, finds, ids, later_header, not_found, report, shop, token, written};
 use stockade_checker::{Ended, History};
 use stockade_history::{Answer, Asked, Outcome};
 use stockade_proto::v1;
@@ -18,20 +16,6 @@ fn read(asked: impl Into<Asked>) -> (History, Asked) {
     let (mut shop, asked) = (shop(), asked.into());
     shop.read(asked.clone());
     (written(shop), asked)
-}
-
-fn not_found(ended: &mut Ended) {
-    ended.outcome = Outcome::Refused {
-        reason: "NOT_FOUND".to_owned(),
-        message: String::new(),
-        metadata: BTreeMap::new(),
-        logged: false,
-        fate: None,
-    };
-}
-
-fn later_header(ended: &mut Ended) {
-    ended.header.as_mut().expect("it has one").revision += 1;
 }
 
 #[test]
@@ -207,11 +191,6 @@ fn a_page_of_short_stock_that_is_wrong_is_found() {
     early(&token("sku-0\nabove"))(end_of(&mut none, &asked));
     changes!(ListStock, answer => answer.stock.clear())(end_of(&mut none, &asked));
     assert!(report(&none).holds(), "a page may hold none");
-}
-
-fn token(key: &str) -> String {
-    let hex: Vec<_> = key.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("01{}00000000", hex.concat())
 }
 
 #[test]

@@ -130,6 +130,9 @@ fn after_refusal(refusal: &Refusal) -> Option<&'static str> {
         "INSUFFICIENT_STOCK" => {
             Some("see `stockade stock list`; book goods in with `stockade stock receive`")
         }
+        "RESERVATION_EXPIRED" => {
+            Some("its units can be sold again: order or reserve them once more, under a new id")
+        }
         "REQUEST_ID_REUSED" => Some("leave --request-id out, or repeat the command exactly as it was"),
         "ETAG_MISMATCH" => Some(
             "somebody changed it since: look at it again, and repeat the command with the etag it has now",
@@ -143,7 +146,7 @@ fn after_refusal(refusal: &Refusal) -> Option<&'static str> {
              `stockade location update LOCATION --disabled`",
         ),
         "LOCATION_DISABLED" => Some(
-            "order from another location, or let it take orders again: `stockade location update LOCATION --disabled=false`",
+            "take the units from another location, or let it take orders again: `stockade location update LOCATION --disabled=false`",
         ),
         "PURCHASE_LIMIT" => Some("order as much as is allowed; `stockade sku get` shows the limits"),
         "NOT_FOUND" => {
@@ -293,6 +296,7 @@ mod tests {
             "LOCATION_IN_USE",
             "LOCATION_DISABLED",
             "PURCHASE_LIMIT",
+            "RESERVATION_EXPIRED",
         ] {
             let text = describe(&refused(reason, tonic_types::ErrorDetails::new()));
             assert!(text.contains("next: "), "{reason}: {text}");

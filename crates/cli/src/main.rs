@@ -4,6 +4,7 @@
 //! error. Exit codes are `stockade_server::Exit`; `docs/reference/cli.md` lists them.
 
 mod batch;
+mod changed;
 mod check;
 #[cfg(test)]
 mod cli_page;
@@ -15,6 +16,7 @@ mod failure;
 mod import;
 mod import_command;
 mod inspect;
+mod lines;
 mod local_cluster;
 mod location;
 mod offline;
@@ -24,6 +26,7 @@ mod print;
 mod progress;
 mod recording;
 mod recover;
+mod reservation;
 mod sheet;
 mod sku;
 mod start;
@@ -90,6 +93,9 @@ enum Command {
     /// Orders, from the checkout to the return.
     #[command(after_help = "Example: stockade order place --id o1 --line mug:2")]
     Order(order::OrderArgs),
+    /// Reservations: units held for a cart, until orders take them.
+    #[command(after_help = "Example: stockade reservation create cart-1 --line mug:2 --hold 15m")]
+    Reservation(reservation::ReservationArgs),
     /// Judge a recorded history: whether the cluster kept its promises.
     #[command(after_help = "Example: stockade check history.jsonl --cluster 127.0.0.1:7001")]
     Check(check::CheckArgs),
@@ -150,6 +156,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Location(args) => location::run(args, output).await,
         Command::Stock(args) => stock::run(args, output).await,
         Command::Order(args) => order::run(args, output).await,
+        Command::Reservation(args) => reservation::run(args, output).await,
         Command::Check(args) => check::run(args, output).await,
         Command::Cluster(args) => cluster::run(args, output).await,
         Command::Verify(args) => verify::run(&args, output),

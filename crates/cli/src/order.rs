@@ -9,9 +9,12 @@ use stockade_proto::v1::{
     ShipOrderRequest,
 };
 
+use crate::changed::Changed;
 use crate::connect::{ClusterArgs, PageArgs, RequestArgs};
-use crate::output::{Output, record};
+use crate::lines::{line_quantity, new_line};
+use crate::output::Output;
 use crate::print::{self, more};
+use crate::words;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct OrderArgs {
@@ -109,44 +112,11 @@ struct Place {
     /// ISO 4217 code of the prices.
     #[arg(long, value_name = "CODE", default_value = "EUR")]
     currency: String,
-    /// How long the units are held for payment, in seconds.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=2_592_000))]
-    hold_seconds: Option<i64>,
+    /// How long the units are held for payment, up to 30 days: 90s, 15m, 2h or 3d; 15 minutes where absent.
+    #[arg(long, alias = "hold-seconds", value_name = "TIME", value_parser = words::hold)]
+    hold: Option<Duration>,
     #[command(flatten)]
     request: RequestArgs,
-}
-
-/// `SKU:QTY[@LOCATION][=PRICE]`, read from the right: a SKU's id may hold any of the signs, what follows it may not.
-fn new_line(text: &str) -> Result<NewOrderLine, String> {
-    const FORM: &str = "write SKU:QTY[@LOCATION][=PRICE], for example mug:2@main=1250";
-    let (sku, rest) = text.rsplit_once(':').ok_or(FORM)?;
-    let (rest, price) = match rest.rsplit_once('=') {
-        Some((rest, price)) => {
-            (rest, price.parse().map_err(|_| format!("`{price}` is no price in minor units"))?)
-        }
-        None => (rest, 0),
-    };
-    let (quantity, location) = rest.split_once('@').unwrap_or((rest, ""));
-    if sku.is_empty() || rest.ends_with('@') {
-        return Err(FORM.to_owned());
-    }
-    Ok(NewOrderLine {
-        sku_id: sku.to_owned(),
-        quantity: units(quantity)?,
-        location_id: location.to_owned(),
-        unit_price_minor: price,
-    })
-}
-
-fn units(text: &str) -> Result<i64, String> {
-    let units = text.parse().ok().filter(|units| *units >= 1);
-    units.ok_or_else(|| format!("`{text}` is no quantity: write a whole number, 1 or more"))
-}
-
-fn line_quantity(text: &str) -> Result<LineQuantity, String> {
-    let (line, quantity) = text.split_once(':').ok_or("write LINE:QTY, for example 1:2")?;
-    let line = line.parse().ok().filter(|line| *line >= 1).ok_or("lines are counted from 1")?;
-    Ok(LineQuantity { line, quantity: units(quantity)? })
 }
 
 fn return_line(text: &str) -> Result<ReturnLine, String> {
@@ -170,25 +140,27 @@ fn order_state(text: &str) -> Result<OrderState, String> {
     })
 }
 
-/// What a change of an order came to.
-struct Changed {
+/// What a change of an order came to, with what else there is to say.
+fn changed(
     header: Option<ResponseHeader>,
-    order_id: String,
+    order_id: &str,
     state: i32,
-    /// What else there is to say.
-    more: Vec<(&'static str, Value)>,
+    more: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Changed {
+    let mut fields = vec![("order_id", json!(order_id)), ("state", json!(print::state(state)))];
+    fields.extend(more);
+    Changed { header, fields }
 }
 
 pub(crate) async fn run(args: OrderArgs, output: Output) -> anyhow::Result<()> {
     let client = args.cluster.connect().await?;
-    let changed = match args.command {
+    let done = match args.command {
         OrderCommand::Place(place) => placed(&client, place).await?,
         OrderCommand::Confirm { order, payment, request } => {
             let request_id = request.request_id;
             let request = ConfirmOrderRequest { request_id, order_id: order, payment_reference: payment };
             let answer = client.confirm_order(request).await?;
-            let (header, order_id, state) = (answer.header, answer.order_id, answer.state);
-            Changed { header, order_id, state, more: Vec::new() }
+            changed(answer.header, &answer.order_id, answer.state, [])
         }
         OrderCommand::Ship { order, line, tracking, request } => {
             let request = ShipOrderRequest {
@@ -198,14 +170,14 @@ pub(crate) async fn run(args: OrderArgs, output: Output) -> anyhow::Result<()> {
                 tracking_number: tracking,
             };
             let answer = client.ship_order(request).await?;
-            let more = vec![("shipped", json!(answer.shipped))];
-            Changed { header: answer.header, order_id: answer.order_id, state: answer.state, more }
+            let more = [("shipped", json!(answer.shipped))];
+            changed(answer.header, &answer.order_id, answer.state, more)
         }
         OrderCommand::Cancel { order, request } => {
             let request = CancelOrderRequest { request_id: request.request_id, order_id: order };
             let answer = client.cancel_order(request).await?;
-            let more = vec![("cancelled", json!(answer.cancelled))];
-            Changed { header: answer.header, order_id: answer.order_id, state: answer.state, more }
+            let more = [("cancelled", json!(answer.cancelled))];
+            changed(answer.header, &answer.order_id, answer.state, more)
         }
         OrderCommand::Return { order, line, document, request } => {
             let request = ReturnOrderRequest {
@@ -215,15 +187,15 @@ pub(crate) async fn run(args: OrderArgs, output: Output) -> anyhow::Result<()> {
                 document_id: document,
             };
             let answer = client.return_order(request).await?;
-            let more = vec![("returned", json!(answer.returned))];
-            Changed { header: answer.header, order_id: answer.order_id, state: answer.state, more }
+            let more = [("returned", json!(answer.returned))];
+            changed(answer.header, &answer.order_id, answer.state, more)
         }
         OrderCommand::Get { order } => return get(&client, order, output).await,
         OrderCommand::List { state, customer, page } => {
             return list(&client, state, customer, page, output).await;
         }
     };
-    print_changed(&changed, output);
+    done.print(output);
     Ok(())
 }
 
@@ -234,46 +206,14 @@ async fn placed(client: &Client, place: Place) -> anyhow::Result<Changed> {
         customer_id: place.customer,
         currency_code: place.currency,
         lines: place.line,
-        hold_duration: place.hold_seconds.map(|seconds| Duration { seconds, nanos: 0 }),
+        hold_duration: place.hold,
     };
     let answer = client.place_order(request).await?;
-    let more = vec![
+    let more = [
         ("location_ids", json!(answer.location_ids)),
         ("expire_time", json!(print::time(answer.expire_time.as_ref()))),
     ];
-    Ok(Changed { header: answer.header, order_id: answer.order_id, state: answer.state, more })
-}
-
-fn print_changed(changed: &Changed, output: Output) {
-    let mut object = json!({
-        "header": print::header(changed.header.as_ref()),
-        "order_id": changed.order_id,
-        "state": print::state(changed.state),
-    });
-    for (name, value) in &changed.more {
-        object[*name] = value.clone();
-    }
-    output.print(&object, || {
-        let mut pairs =
-            vec![("order", changed.order_id.clone()), ("state", print::state(changed.state).to_owned())];
-        for (name, value) in &changed.more {
-            let value = match value {
-                Value::String(text) => text.clone(),
-                // What is not tracked comes from nowhere.
-                Value::Array(items) => {
-                    let words = items.iter().filter_map(Value::as_str);
-                    words.map(|word| if word.is_empty() { "-" } else { word }).collect::<Vec<_>>().join(", ")
-                }
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
-            };
-            pairs.push((name, value));
-        }
-        if let Some(header) = &changed.header {
-            let replayed = if header.replayed { " (an earlier call's outcome)" } else { "" };
-            pairs.push(("revision", format!("{}{replayed}", header.revision)));
-        }
-        record(&pairs)
-    });
+    Ok(changed(answer.header, &answer.order_id, answer.state, more))
 }
 
 async fn get(client: &Client, order_id: String, output: Output) -> anyhow::Result<()> {
@@ -311,31 +251,6 @@ async fn list(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn line(sku: &str, quantity: i64, location: &str, price: i64) -> NewOrderLine {
-        NewOrderLine {
-            sku_id: sku.to_owned(),
-            quantity,
-            location_id: location.to_owned(),
-            unit_price_minor: price,
-        }
-    }
-
-    #[test]
-    fn a_line_names_sku_and_quantity_and_maybe_location_and_price() {
-        assert_eq!(new_line("mug:2"), Ok(line("mug", 2, "", 0)));
-        assert_eq!(new_line("mug:2@main"), Ok(line("mug", 2, "main", 0)));
-        assert_eq!(new_line("mug:2=1250"), Ok(line("mug", 2, "", 1250)));
-        assert_eq!(new_line("mug:2@main=1250"), Ok(line("mug", 2, "main", 1250)));
-        assert_eq!(new_line("urn:mug@x=1:2"), Ok(line("urn:mug@x=1", 2, "", 0)));
-    }
-
-    #[test]
-    fn a_line_that_is_none_is_refused() {
-        for bad in ["", "mug", "mug:", ":2", "mug:0", "mug:-1", "mug:2@", "mug:2=x", "mug:2@=1"] {
-            assert!(new_line(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn a_returned_line_is_restocked_unless_it_says_otherwise() {

@@ -1,6 +1,10 @@
-//! Reasons and buckets as they are written on the command line and in files.
+//! Reasons, buckets and times of holding as they are written on the command line and in files.
 
+use prost_types::Duration;
 use stockade_proto::v1::{Bucket, Reason, Stock};
+
+/// The longest hold: 30 days.
+const MAX_HOLD_SECONDS: i64 = 30 * 24 * 60 * 60;
 
 /// `CYCLE_COUNT` of `cycle-count`.
 fn spelled(text: &str) -> String {
@@ -46,9 +50,43 @@ pub(crate) fn units_in(stock: &Stock, bucket: Bucket) -> i64 {
     }
 }
 
+/// How long units are held: a whole number and its unit, seconds where there is none.
+pub(crate) fn hold(text: &str) -> Result<Duration, String> {
+    let number = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    let unit = match &text[number.len()..] {
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(60 * 60),
+        "d" => Some(24 * 60 * 60),
+        _ => None,
+    };
+    let number: Option<i64> = number.parse().ok();
+    let seconds = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    let seconds = seconds.filter(|seconds| (1..=MAX_HOLD_SECONDS).contains(seconds));
+    let hold = seconds.map(|seconds| Duration { seconds, nanos: 0 });
+    hold.ok_or_else(|| "write 1s to 30d, for example 90s, 15m, 2h or 3d".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hold_has_a_unit_or_is_in_seconds() {
+        for (text, seconds) in [("1", 1), ("90s", 90), ("15m", 900), ("2h", 7_200), ("30d", MAX_HOLD_SECONDS)]
+        {
+            assert_eq!(hold(text), Ok(Duration { seconds, nanos: 0 }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hold_of_no_time_or_of_too_much_is_refused() {
+        for bad in
+            ["", "0", "-1s", "31d", "2592001", "m", "1.5h", "15 m", "1h30m", "9999999999999999d", "1w", "1é"]
+        {
+            assert!(hold(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn reasons_of_the_system_are_not_for_callers() {

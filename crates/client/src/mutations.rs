@@ -3,10 +3,13 @@
 use stockade_proto::v1::mutation::Request;
 use stockade_proto::v1::mutation_result::Response;
 use stockade_proto::v1::{
-    AdjustStockRequest, AdjustStockResponse, CancelOrderRequest, CancelOrderResponse, ConfirmOrderRequest,
-    ConfirmOrderResponse, CreateLocationRequest, CreateLocationResponse, CreateSkuRequest, CreateSkuResponse,
-    DeleteLocationRequest, DeleteLocationResponse, DeleteSkuRequest, DeleteSkuResponse, MoveStockRequest,
-    MoveStockResponse, PlaceOrderRequest, PlaceOrderResponse, ReceiveStockRequest, ReceiveStockResponse,
+    AdjustStockRequest, AdjustStockResponse, CancelOrderRequest, CancelOrderResponse,
+    CommitReservationRequest, CommitReservationResponse, ConfirmOrderRequest, ConfirmOrderResponse,
+    CreateLocationRequest, CreateLocationResponse, CreateReservationRequest, CreateReservationResponse,
+    CreateSkuRequest, CreateSkuResponse, DeleteLocationRequest, DeleteLocationResponse, DeleteSkuRequest,
+    DeleteSkuResponse, ExtendReservationRequest, ExtendReservationResponse, MoveReservationRequest,
+    MoveReservationResponse, MoveStockRequest, MoveStockResponse, PlaceOrderRequest, PlaceOrderResponse,
+    ReceiveStockRequest, ReceiveStockResponse, ReleaseReservationRequest, ReleaseReservationResponse,
     ReturnOrderRequest, ReturnOrderResponse, SetStockRequest, SetStockResponse, ShipOrderRequest,
     ShipOrderResponse, UpdateLocationRequest, UpdateLocationResponse, UpdateSkuRequest, UpdateSkuResponse,
 };
@@ -71,4 +74,14 @@ mutations! {
     cancel_order: CancelOrder(CancelOrderRequest) -> CancelOrderResponse;
     /// Shipped units come back.
     return_order: ReturnOrder(ReturnOrderRequest) -> ReturnOrderResponse;
+    /// Holds units for orders to come.
+    create_reservation: CreateReservation(CreateReservationRequest) -> CreateReservationResponse;
+    /// Holds units for longer.
+    extend_reservation: ExtendReservation(ExtendReservationRequest) -> ExtendReservationResponse;
+    /// Gives units of a reservation to a new order.
+    commit_reservation: CommitReservation(CommitReservationRequest) -> CommitReservationResponse;
+    /// Gives units of a reservation back.
+    release_reservation: ReleaseReservation(ReleaseReservationRequest) -> ReleaseReservationResponse;
+    /// Holds units of a reservation at another location.
+    move_reservation: MoveReservation(MoveReservationRequest) -> MoveReservationResponse;
 }

@@ -6,6 +6,7 @@ use stockade_proto::v1::catalog_service_client::CatalogServiceClient;
 use stockade_proto::v1::cluster_service_client::ClusterServiceClient;
 use stockade_proto::v1::maintenance_service_client::MaintenanceServiceClient;
 use stockade_proto::v1::order_service_client::OrderServiceClient;
+use stockade_proto::v1::reservation_service_client::ReservationServiceClient;
 use stockade_proto::v1::stock_service_client::StockServiceClient;
 use stockade_proto::v1::transaction_service_client::TransactionServiceClient;
 use stockade_proto::v1::{
@@ -13,9 +14,10 @@ use stockade_proto::v1::{
     BatchGetSkusRequest, BatchGetSkusResponse, BatchGetStockRequest, BatchGetStockResponse, ExportLogRequest,
     ExportLogResponse, GetAvailabilityRequest, GetAvailabilityResponse, GetLocationRequest,
     GetLocationResponse, GetOrderRequest, GetOrderResponse, GetOutcomeRequest, GetOutcomeResponse,
-    GetSkuRequest, GetSkuResponse, GetStatusResponse, GetStockRequest, GetStockResponse,
-    ListLocationsRequest, ListLocationsResponse, ListOrdersRequest, ListOrdersResponse, ListSkusRequest,
-    ListSkusResponse, ListStockRequest, ListStockResponse, PromoteRequest, PromoteResponse, StateHashRequest,
+    GetReservationRequest, GetReservationResponse, GetSkuRequest, GetSkuResponse, GetStatusResponse,
+    GetStockRequest, GetStockResponse, ListLocationsRequest, ListLocationsResponse, ListOrdersRequest,
+    ListOrdersResponse, ListReservationsRequest, ListReservationsResponse, ListSkusRequest, ListSkusResponse,
+    ListStockRequest, ListStockResponse, PromoteRequest, PromoteResponse, StateHashRequest,
     StateHashResponse,
 };
 use tokio::time::{Instant, timeout};
@@ -67,6 +69,10 @@ reads! {
     get_order: OrderServiceClient(GetOrderRequest) -> GetOrderResponse;
     /// A page of orders.
     list_orders: OrderServiceClient(ListOrdersRequest) -> ListOrdersResponse;
+    /// Returns a reservation.
+    get_reservation: ReservationServiceClient(GetReservationRequest) -> GetReservationResponse;
+    /// A page of reservations.
+    list_reservations: ReservationServiceClient(ListReservationsRequest) -> ListReservationsResponse;
     /// What became of a request.
     get_outcome: TransactionServiceClient(GetOutcomeRequest) -> GetOutcomeResponse;
 }

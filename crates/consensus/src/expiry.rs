@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use stockade_state_machine::command::ExpireDue;
 use stockade_state_machine::{Command, Outcome};
 use stockade_storage::{AlarmKind, SpaceLevel, codec};
@@ -11,11 +10,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::limits;
 use crate::node::Inner;
-
-/// The command that expires what is due, as it is proposed.
-pub(crate) fn expire_due_request() -> Bytes {
-    codec::encode_request(None, &Command::ExpireDue(ExpireDue { limit: limits::EXPIRE_BATCH }))
-}
 
 /// Expires what is due while this node leads.
 pub(crate) async fn expire(node: Arc<Inner>) {
@@ -47,7 +41,8 @@ async fn expire_once(node: &Inner) -> bool {
         return false;
     }
     let deadline = Instant::now() + limits::SYSTEM_COMMAND_TIMEOUT;
-    match node.proposals.propose(expire_due_request(), deadline).await {
+    let command = Command::ExpireDue(ExpireDue { limit: limits::EXPIRE_BATCH });
+    match node.proposals.propose(codec::encode_request(None, &command), deadline).await {
         Ok(reply) => matches!(reply.outcome, Outcome::DueExpired { more: true, .. }),
         Err(error) => {
             tracing::debug!(%error, "holds that are due were not expired");

@@ -21,7 +21,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::ProposeError;
-use crate::expiry::expire_due_request;
 use crate::limits;
 use crate::node::Inner;
 
@@ -120,8 +119,6 @@ type Written = Option<ClientWriteResult<TypeConfig>>;
 
 /// An entry in flight.
 struct InFlight {
-    /// How many commands of the system come before the first of `commands`.
-    ahead: usize,
     commands: Vec<Waiting>,
     written: Written,
 }
@@ -131,8 +128,6 @@ struct Proposer {
     node: Arc<Inner>,
     gathered: VecDeque<Waiting>,
     gathered_bytes: usize,
-    /// Something in `gathered` needs what is due to expire first.
-    expire_first: bool,
     in_flight: FuturesUnordered<BoxFuture<'static, InFlight>>,
 }
 
@@ -142,7 +137,6 @@ pub(crate) async fn run(node: Arc<Inner>, mut queue: mpsc::Receiver<Waiting>) {
         node: Arc::clone(&node),
         gathered: VecDeque::new(),
         gathered_bytes: 0,
-        expire_first: false,
         in_flight: FuturesUnordered::new(),
     };
     loop {
@@ -214,10 +208,7 @@ impl Proposer {
         if commands.is_empty() {
             return;
         }
-        let expire_first = std::mem::take(&mut self.expire_first).then(expire_due_request);
-        let ahead = usize::from(expire_first.is_some());
-        let requests: Vec<Bytes> =
-            expire_first.into_iter().chain(commands.iter().map(|waiting| waiting.request.clone())).collect();
+        let requests: Vec<Bytes> = commands.iter().map(|waiting| waiting.request.clone()).collect();
         let time = LogTime::from_micros(self.node.env.clock.now_us());
         let proposal = codec::assemble_proposal(time, &requests);
         let (responder, written) = ProgressResponder::complete_only();
@@ -231,22 +222,18 @@ impl Proposer {
         self.in_flight.push(Box::pin(async move {
             // Where the lease is lost, Raft may never answer; the place in flight must come free all the same.
             let written = timeout(limits::ENTRY_ANSWER_TIMEOUT, written).await.ok().and_then(Result::ok);
-            InFlight { ahead, commands, written }
+            InFlight { commands, written }
         }));
     }
 
     /// Gives the commands of an entry their replies.
     fn settle(&mut self, entry: InFlight) {
-        let InFlight { ahead, commands, written } = entry;
+        let InFlight { commands, written } = entry;
         let error = match written {
             Some(Ok(response)) => {
                 let replies = response.data.0;
-                assert_eq!(
-                    replies.len(),
-                    ahead + commands.len(),
-                    "an entry has a reply for each of its commands"
-                );
-                self.reply(commands, &replies[ahead..]);
+                assert_eq!(replies.len(), commands.len(), "an entry has a reply for each of its commands");
+                self.reply(commands, &replies);
                 return;
             }
             // Never appended.
@@ -261,6 +248,8 @@ impl Proposer {
         }
     }
 
+    /// Answers commands; those behind more holds than one command lets expire come again, before all others, until their
+    /// deadline. Each try lets some of those holds expire, so there is an end to it.
     fn reply(&mut self, commands: Vec<Waiting>, replies: &[Reply]) {
         let mut again = Vec::new();
         for (waiting, reply) in commands.into_iter().zip(replies) {
@@ -272,7 +261,6 @@ impl Proposer {
                 waiting.answer(Ok(reply.clone()));
             }
         }
-        self.expire_first |= !again.is_empty();
         for waiting in again.into_iter().rev() {
             self.gathered_bytes += waiting.request.len();
             self.gathered.push_front(waiting);

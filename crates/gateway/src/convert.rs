@@ -3,10 +3,11 @@
 
 use stockade_proto::v1;
 use stockade_state_machine::command::Disposition;
-use stockade_state_machine::ids::LocationId;
+use stockade_state_machine::ids::{CustomerId, LocationId};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine, OrderState};
+use stockade_state_machine::reservation::{Reservation, ReservationLine, ReservationState};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{LogTime, Revision, Stock, StockKey, Version};
@@ -34,6 +35,16 @@ pub(crate) fn order_state(state: OrderState) -> v1::OrderState {
         OrderState::Returned => v1::OrderState::Returned,
         OrderState::Cancelled => v1::OrderState::Cancelled,
         OrderState::Expired => v1::OrderState::Expired,
+    }
+}
+
+pub(crate) fn reservation_state(state: ReservationState) -> v1::ReservationState {
+    match state {
+        ReservationState::Active => v1::ReservationState::Active,
+        ReservationState::PartiallyCommitted => v1::ReservationState::PartiallyCommitted,
+        ReservationState::Committed => v1::ReservationState::Committed,
+        ReservationState::Released => v1::ReservationState::Released,
+        ReservationState::Expired => v1::ReservationState::Expired,
     }
 }
 
@@ -166,7 +177,7 @@ pub(crate) fn stock(key: &StockKey, stock: &Stock) -> v1::Stock {
 pub(crate) fn order(order: &Order) -> v1::Order {
     v1::Order {
         order_id: order.id.as_str().to_owned(),
-        customer_id: order.customer.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+        customer_id: customer_id(order.customer.as_ref()),
         currency_code: order.currency.as_str().to_owned(),
         state: order_state(order.state()).into(),
         lines: order.lines.iter().map(order_line).collect(),
@@ -197,4 +208,37 @@ fn order_line(line: &OrderLine) -> v1::OrderLine {
         cancelled: line.cancelled,
         expired: line.expired,
     }
+}
+
+pub(crate) fn reservation(reservation: &Reservation) -> v1::Reservation {
+    v1::Reservation {
+        reservation_id: reservation.id.as_str().to_owned(),
+        customer_id: customer_id(reservation.customer.as_ref()),
+        currency_code: reservation.currency.as_str().to_owned(),
+        state: reservation_state(reservation.state()).into(),
+        lines: reservation.lines.iter().map(reservation_line).collect(),
+        create_time: Some(timestamp(reservation.created)),
+        update_time: Some(timestamp(reservation.updated)),
+        expire_time: Some(timestamp(reservation.expires)),
+        revision: reservation.version.revision.get(),
+        etag: etag(reservation.version),
+    }
+}
+
+fn reservation_line(line: &ReservationLine) -> v1::ReservationLine {
+    v1::ReservationLine {
+        sku_id: line.sku.as_str().to_owned(),
+        location_id: location_id(line.location.as_ref()),
+        unit_price_minor: line.unit_price_minor,
+        quantity: line.quantity,
+        open: line.open,
+        committed: line.committed,
+        released: line.released,
+        expired: line.expired,
+    }
+}
+
+/// A customer, or nothing.
+pub(crate) fn customer_id(customer: Option<&CustomerId>) -> String {
+    customer.map(ToString::to_string).unwrap_or_default()
 }

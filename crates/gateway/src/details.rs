@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use stockade_state_machine::holder::Holder;
 use stockade_state_machine::order::{Operation, OrderState};
 use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Rejection, Resource, Shortage};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, QuotaViolation};
@@ -15,6 +16,8 @@ use crate::validate::Violations;
 
 /// The domain of every reason.
 const DOMAIN: &str = "stockade";
+/// What is allowed from a state that is the last.
+const NOTHING: &str = "nothing";
 
 /// A failure in words, and in `google.rpc` details.
 pub(crate) struct Explanation {
@@ -149,19 +152,26 @@ impl Explanation {
                 self.message = format!("there is a {kind} {} already", quote(&name));
                 self.details.set_resource_info(kind, name, "", "exists already");
             }
-            Rejection::ReservationExpired { order, expired } => {
-                self.message = format!("the hold of order {order} ended before the payment");
-                self.set("order_id", &order);
-                self.set("state", &OrderState::Expired.name());
+            Rejection::ReservationExpired { holder, expired } => {
+                self.message = format!("the time of {holder} is over");
+                let id = self.set_holder(holder);
+                if holder.order().is_some() {
+                    self.set("state", &OrderState::Expired.name());
+                }
                 self.set("expire_time_us", &expired.micros());
-                self.precondition(
-                    "RESERVATION_EXPIRED",
-                    order.as_str(),
-                    "its units were given back".to_owned(),
-                );
+                self.precondition("RESERVATION_EXPIRED", &id, "its units were given back".to_owned());
             }
             Rejection::IllegalTransition { order, state, operation } => {
                 self.illegal_transition(order.as_str(), *state, *operation);
+            }
+            Rejection::ReservationSettled { reservation, state } => {
+                self.message =
+                    format!("reservation {reservation} is {}: it holds nothing any more", state.name());
+                self.set("reservation_id", &reservation);
+                self.set("state", &state.name());
+                self.set("allowed", &NOTHING);
+                let description = format!("is {}, from which is allowed: {NOTHING}", state.name());
+                self.precondition("ILLEGAL_TRANSITION", reservation.as_str(), description);
             }
             Rejection::SkuInUse { sku, location } => {
                 self.message = format!("SKU {sku} has stock at location {location}");
@@ -195,7 +205,7 @@ impl Explanation {
                 self.precondition("LOCATION_DISABLED", location.as_str(), "takes no orders".to_owned());
             }
             Rejection::PurchaseLimit { breaches } => self.limits(breaches),
-            Rejection::QuantityExceeded { order, lines } => self.exceeded(order.as_str(), lines),
+            Rejection::QuantityExceeded { holder, lines } => self.exceeded(holder, lines),
             Rejection::QuantityOverflow => {
                 self.say("a quantity or a sum would leave the range of 64 bits");
                 self.details
@@ -208,7 +218,7 @@ impl Explanation {
 
     fn illegal_transition(&mut self, order: &str, state: OrderState, operation: Operation) {
         let allowed: Vec<_> = state.allowed().iter().map(|operation| operation.name()).collect();
-        let allowed = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
+        let allowed = if allowed.is_empty() { NOTHING.to_owned() } else { allowed.join(", ") };
         self.message = format!("order {order} is {}: {} is not allowed", state.name(), operation.name());
         self.set("order_id", &order);
         self.set("state", &state.name());
@@ -218,13 +228,23 @@ impl Explanation {
         self.precondition("ILLEGAL_TRANSITION", order, description);
     }
 
-    fn exceeded(&mut self, order: &str, lines: &[ExceededLine]) {
+    /// Sets the id of an order or a reservation under its name; gives it.
+    fn set_holder(&mut self, holder: &Holder) -> String {
+        let (key, id) = match holder {
+            Holder::Order(id) => ("order_id", id.to_string()),
+            Holder::Reservation(id) => ("reservation_id", id.to_string()),
+        };
+        self.set(key, &id);
+        id
+    }
+
+    fn exceeded(&mut self, holder: &Holder, lines: &[ExceededLine]) {
         let violations = lines.iter().map(|line| {
             let description = format!("asked {}, left {}", line.asked, line.left);
             PreconditionViolation::new("QUANTITY_EXCEEDED", format!("lines/{}", line.line), description)
         });
-        self.message = format!("{} lines of order {order} have fewer units left than asked for", lines.len());
-        self.set("order_id", &order);
+        self.message = format!("{} lines of {holder} have fewer units left than asked for", lines.len());
+        self.set_holder(holder);
         self.set("lines", &lines.len());
         self.preconditions("QUANTITY_EXCEEDED", violations);
     }
@@ -263,12 +283,14 @@ impl Explanation {
             let line = if shortage.line == 0 { String::new() } else { format!("line {}: ", shortage.line) };
             let Shortage { asked, available, .. } = shortage;
             let bucket = shortage.bucket.name();
-            let description = format!("{line}asked {asked}, available {available} in {bucket} {place}");
+            let next = next_expiry(shortage);
+            let description = format!("{line}asked {asked}, available {available} in {bucket} {place}{next}");
             PreconditionViolation::new("INSUFFICIENT_STOCK", format!("skus/{}", shortage.sku), description)
         });
         self.message = match shortages {
             [only] => {
-                format!("SKU {} is short: asked {}, available {}", only.sku, only.asked, only.available)
+                let Shortage { sku, asked, available, .. } = only;
+                format!("SKU {sku} is short: asked {asked}, available {available}{}", next_expiry(only))
             }
             several => format!("{} lines are short of stock", several.len()),
         };
@@ -277,6 +299,9 @@ impl Explanation {
             self.set("sku_id", &only.sku);
             self.set("asked", &only.asked);
             self.set("available", &only.available);
+            if let Some(time) = only.next_expiry {
+                self.set("next_expiry_time_us", &time.micros());
+            }
         }
         self.preconditions("INSUFFICIENT_STOCK", violations);
     }
@@ -301,6 +326,12 @@ impl Explanation {
     }
 }
 
+/// When the next hold on what is short ends, to be appended.
+fn next_expiry(shortage: &Shortage) -> String {
+    let next = shortage.next_expiry;
+    next.map(|time| format!("; the next hold on it ends at {}", convert::timestamp(time))).unwrap_or_default()
+}
+
 /// The first items, as many as an error may list, and the number of those left out.
 fn cut<T>(items: impl ExactSizeIterator<Item = T>, size: impl Fn(&T) -> usize) -> (Vec<T>, usize) {
     let total = items.len();
@@ -321,6 +352,8 @@ fn resource_name(resource: &Resource) -> (&'static str, String) {
         Resource::Location(id) => ("location", id.to_string()),
         Resource::Order(id) => ("order", id.to_string()),
         Resource::OrderLine(id, line) => ("order line", format!("{id}/lines/{line}")),
+        Resource::Reservation(id) => ("reservation", id.to_string()),
+        Resource::ReservationLine(id, line) => ("reservation line", format!("{id}/lines/{line}")),
         Resource::Document(id) => ("document", id.to_string()),
     }
 }

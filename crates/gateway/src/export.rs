@@ -5,7 +5,9 @@ use stockade_proto::v1;
 use stockade_proto::v1::logged_command::Command as Logged;
 use stockade_proto::v1::mutation::Request as Mutated;
 use stockade_state_machine::command::{
-    LocationChange, Origin, PlaceOrder, ReturnOrder, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
+    CommitReservation, CreateReservation, ExtendReservation, LineQuantity, LocationChange, MoveReservation,
+    Origin, Payment, PlaceLine, PlaceOrder, ReleaseReservation, ReturnOrder, ShipOrder, SkuChange,
+    UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::ids::DocumentId;
 use stockade_state_machine::{Command, Request, Version};
@@ -61,7 +63,12 @@ fn command(position: u32, request: &Request) -> v1::LoggedCommand {
         | Command::ConfirmOrder(_)
         | Command::ShipOrder(_)
         | Command::CancelOrder(_)
-        | Command::ReturnOrder(_) => {
+        | Command::ReturnOrder(_)
+        | Command::CreateReservation(_)
+        | Command::ExtendReservation(_)
+        | Command::CommitReservation(_)
+        | Command::ReleaseReservation(_)
+        | Command::MoveReservation(_) => {
             Logged::Mutation(v1::Mutation { timeout: None, request: mutation(&request_id, &request.command) })
         }
     };
@@ -151,6 +158,19 @@ pub(crate) fn mutation(request_id: &str, command: &Command) -> Option<Mutated> {
             Mutated::CancelOrder(v1::CancelOrderRequest { request_id, order_id: command.order.to_string() })
         }
         Command::ReturnOrder(command) => Mutated::ReturnOrder(book_return(request_id, command)),
+        Command::CreateReservation(command) => {
+            Mutated::CreateReservation(create_reservation(request_id, command))
+        }
+        Command::ExtendReservation(command) => {
+            Mutated::ExtendReservation(extend_reservation(request_id, command))
+        }
+        Command::CommitReservation(command) => {
+            Mutated::CommitReservation(commit_reservation(request_id, command))
+        }
+        Command::ReleaseReservation(command) => {
+            Mutated::ReleaseReservation(release_reservation(request_id, command))
+        }
+        Command::MoveReservation(command) => Mutated::MoveReservation(move_reservation(request_id, command)),
         Command::ExpireDue(_) | Command::AbandonRequest => return None,
     };
     Some(mutated)
@@ -214,29 +234,88 @@ fn etag(expected: Option<Version>) -> String {
 }
 
 fn place(request_id: String, command: &PlaceOrder) -> v1::PlaceOrderRequest {
-    let lines = command.lines.iter().map(|line| v1::NewOrderLine {
+    v1::PlaceOrderRequest {
+        request_id,
+        order_id: command.order.to_string(),
+        customer_id: convert::customer_id(command.customer.as_ref()),
+        currency_code: command.currency.as_str().to_owned(),
+        lines: new_lines(&command.lines),
+        hold_duration: Some(convert::duration(command.hold_us)),
+    }
+}
+
+fn new_lines(lines: &[PlaceLine]) -> Vec<v1::NewOrderLine> {
+    let lines = lines.iter().map(|line| v1::NewOrderLine {
         sku_id: line.sku.to_string(),
         quantity: line.quantity,
         location_id: convert::location_id(line.location.as_ref()),
         unit_price_minor: line.unit_price_minor,
     });
-    v1::PlaceOrderRequest {
+    lines.collect()
+}
+
+fn quantities(lines: &[LineQuantity]) -> Vec<v1::LineQuantity> {
+    let lines = lines.iter();
+    lines.map(|line| v1::LineQuantity { line: line_number(line.line), quantity: line.quantity }).collect()
+}
+
+fn create_reservation(request_id: String, command: &CreateReservation) -> v1::CreateReservationRequest {
+    v1::CreateReservationRequest {
         request_id,
-        order_id: command.order.to_string(),
-        customer_id: command.customer.as_ref().map(ToString::to_string).unwrap_or_default(),
+        reservation_id: command.reservation.to_string(),
+        customer_id: convert::customer_id(command.customer.as_ref()),
         currency_code: command.currency.as_str().to_owned(),
-        lines: lines.collect(),
+        lines: new_lines(&command.lines),
         hold_duration: Some(convert::duration(command.hold_us)),
     }
 }
 
+fn extend_reservation(request_id: String, command: &ExtendReservation) -> v1::ExtendReservationRequest {
+    v1::ExtendReservationRequest {
+        request_id,
+        reservation_id: command.reservation.to_string(),
+        hold_duration: Some(convert::duration(command.hold_us)),
+    }
+}
+
+fn release_reservation(request_id: String, command: &ReleaseReservation) -> v1::ReleaseReservationRequest {
+    v1::ReleaseReservationRequest {
+        request_id,
+        reservation_id: command.reservation.to_string(),
+        lines: quantities(&command.lines),
+    }
+}
+
+fn move_reservation(request_id: String, command: &MoveReservation) -> v1::MoveReservationRequest {
+    v1::MoveReservationRequest {
+        request_id,
+        reservation_id: command.reservation.to_string(),
+        lines: command.lines.iter().map(|line| line_number(*line)).collect(),
+        location_id: command.location.to_string(),
+    }
+}
+
+fn commit_reservation(request_id: String, command: &CommitReservation) -> v1::CommitReservationRequest {
+    let (hold_duration, payment_reference) = match &command.payment {
+        Payment::Due { hold_us } => (Some(convert::duration(*hold_us)), String::new()),
+        Payment::Taken { reference } => (None, reference.clone()),
+    };
+    v1::CommitReservationRequest {
+        request_id,
+        reservation_id: command.reservation.to_string(),
+        order_id: command.order.to_string(),
+        customer_id: convert::customer_id(command.customer.as_ref()),
+        lines: quantities(&command.lines),
+        hold_duration,
+        payment_reference,
+    }
+}
+
 fn ship(request_id: String, command: &ShipOrder) -> v1::ShipOrderRequest {
-    let lines = command.lines.iter();
-    let lines = lines.map(|line| v1::LineQuantity { line: line_number(line.line), quantity: line.quantity });
     v1::ShipOrderRequest {
         request_id,
         order_id: command.order.to_string(),
-        lines: lines.collect(),
+        lines: quantities(&command.lines),
         tracking_number: command.tracking_number.clone(),
     }
 }
@@ -299,7 +378,7 @@ mod tests {
 
     /// Each kind of mutation as its shortest and as its fullest.
     fn requests() -> Vec<Mutated> {
-        [catalog_and_stock_requests(), order_requests()].concat()
+        [catalog_and_stock_requests(), order_requests(), reservation_requests()].concat()
     }
 
     fn catalog_and_stock_requests() -> Vec<Mutated> {
@@ -428,6 +507,54 @@ mod tests {
                 order_id: text("O"),
                 lines: vec![v1::ReturnLine { line: 1, quantity: 1, disposition: 0 }],
                 document_id: text("R"),
+            }),
+        ]
+    }
+
+    fn reservation_requests() -> Vec<Mutated> {
+        let (request_id, reservation_id) = (|| ID.to_owned(), || "R".to_owned());
+        let hold = prost_types::Duration { seconds: 90, nanos: 500_000_000 };
+        let line = v1::NewOrderLine { sku_id: "A".to_owned(), quantity: 2, ..v1::NewOrderLine::default() };
+        let commit = v1::CommitReservationRequest {
+            request_id: request_id(),
+            reservation_id: reservation_id(),
+            order_id: "O".to_owned(),
+            ..v1::CommitReservationRequest::default()
+        };
+        vec![
+            Mutated::CreateReservation(v1::CreateReservationRequest {
+                request_id: request_id(),
+                reservation_id: reservation_id(),
+                customer_id: "C".to_owned(),
+                currency_code: "EUR".to_owned(),
+                lines: vec![line],
+                hold_duration: None,
+            }),
+            Mutated::ExtendReservation(v1::ExtendReservationRequest {
+                request_id: request_id(),
+                reservation_id: reservation_id(),
+                hold_duration: Some(hold),
+            }),
+            Mutated::CommitReservation(v1::CommitReservationRequest {
+                hold_duration: Some(hold),
+                customer_id: "D".to_owned(),
+                ..commit.clone()
+            }),
+            Mutated::CommitReservation(v1::CommitReservationRequest {
+                lines: vec![v1::LineQuantity { line: 3, quantity: 4 }],
+                payment_reference: "pay-2".to_owned(),
+                ..commit
+            }),
+            Mutated::ReleaseReservation(v1::ReleaseReservationRequest {
+                request_id: request_id(),
+                reservation_id: reservation_id(),
+                lines: vec![v1::LineQuantity { line: 1, quantity: 1 }],
+            }),
+            Mutated::MoveReservation(v1::MoveReservationRequest {
+                request_id: request_id(),
+                reservation_id: reservation_id(),
+                lines: vec![2, 1],
+                location_id: "L".to_owned(),
             }),
         ]
     }

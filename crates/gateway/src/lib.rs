@@ -33,6 +33,7 @@ mod pages;
 mod reason;
 mod refusals;
 mod reply;
+mod reservation;
 mod route;
 mod snapshot;
 mod status;
@@ -52,6 +53,7 @@ use stockade_proto::v1::catalog_service_server::CatalogServiceServer;
 use stockade_proto::v1::cluster_service_server::ClusterServiceServer;
 use stockade_proto::v1::maintenance_service_server::MaintenanceServiceServer;
 use stockade_proto::v1::order_service_server::OrderServiceServer;
+use stockade_proto::v1::reservation_service_server::ReservationServiceServer;
 use stockade_proto::v1::stock_service_server::StockServiceServer;
 use stockade_proto::v1::transaction_service_server::TransactionServiceServer;
 use tonic::service::Routes;
@@ -82,6 +84,7 @@ impl Gateway {
         let catalog = CatalogServiceServer::new(catalog::Catalog(core.clone()));
         let stock = StockServiceServer::new(stock::StockKeeping(core.clone()));
         let orders = OrderServiceServer::new(order::Orders(core.clone()));
+        let reservations = ReservationServiceServer::new(reservation::Reservations(core.clone()));
         let transactions = TransactionServiceServer::new(transaction::Transactions(core.clone()));
         let cluster = ClusterServiceServer::new(cluster::Cluster(core.clone()));
         let maintenance = MaintenanceServiceServer::new(maintenance::Maintenance::new(core.clone()));
@@ -90,6 +93,7 @@ impl Gateway {
             .add_service(Doorstep::new(core, catalog.max_decoding_message_size(max)))
             .add_service(Doorstep::new(core, stock.max_decoding_message_size(max)))
             .add_service(Doorstep::new(core, orders.max_decoding_message_size(max)))
+            .add_service(Doorstep::new(core, reservations.max_decoding_message_size(max)))
             .add_service(Doorstep::new(core, transactions.max_decoding_message_size(max)))
             .add_service(Doorstep::new(core, cluster.max_decoding_message_size(max)))
             .add_service(Doorstep::new(core, maintenance.max_decoding_message_size(max)))

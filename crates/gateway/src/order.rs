@@ -1,8 +1,5 @@
 //! Orders.
 
-use std::sync::Arc;
-
-use prost::Message;
 use stockade_proto::v1;
 use stockade_proto::v1::order_service_server::OrderService;
 use stockade_state_machine::ids::OrderId;
@@ -73,38 +70,13 @@ impl Orders {
         let rows = if filter.takes_all() { size } else { limits::MAX_PAGE_SIZE };
         let (seen, answering) = self.0.read(metadata, |view| view.orders_after(after.as_ref(), rows)).await?;
         let seen = seen.map_err(|error| Failure::storage(&error))?;
-        let (orders, last) = fill_page(&seen, &filter, size);
-        let more =
-            last.filter(|last| seen.len() == rows || Some(*last) != seen.last().map(|order| &order.id));
+        let page = pages::fill(&seen, size, rows, |order| filter.takes(order).then(|| convert::order(order)));
         Ok(v1::ListOrdersResponse {
             header: Some(answering.read(answering.served)),
-            next_page_token: more.map(|id| scope.token(id.as_str())).unwrap_or_default(),
-            orders,
+            next_page_token: page.last.map(|order| scope.token(order.id.as_str())).unwrap_or_default(),
+            orders: page.items,
         })
     }
-}
-
-/// The orders of a page, bounded in number and bytes, and the last order that was looked at.
-fn fill_page<'a>(
-    seen: &'a [Arc<Order>],
-    filter: &Filter,
-    size: usize,
-) -> (Vec<v1::Order>, Option<&'a OrderId>) {
-    let mut page = Vec::new();
-    let mut bytes = 0;
-    let mut last = None;
-    for order in seen {
-        if page.len() == size || bytes >= limits::MAX_PAGE_BYTES {
-            break;
-        }
-        if filter.takes(order) {
-            let order = convert::order(order);
-            bytes += order.encoded_len();
-            page.push(order);
-        }
-        last = Some(&order.id);
-    }
-    (page, last)
 }
 
 #[tonic::async_trait]

@@ -71,6 +71,36 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
 
+/// A page of a list that takes some of the rows it looks at.
+pub(crate) struct Page<'a, Row, Item> {
+    /// What it holds.
+    pub(crate) items: Vec<Item>,
+    /// The last row that was looked at, where more may follow.
+    pub(crate) last: Option<&'a Row>,
+}
+
+/// Fills a page, bounded in number and bytes, from rows of which `asked` were asked for.
+pub(crate) fn fill<Row, Item: Message>(
+    rows: &[Row],
+    size: usize,
+    asked: usize,
+    take: impl Fn(&Row) -> Option<Item>,
+) -> Page<'_, Row, Item> {
+    let (mut items, mut bytes, mut looked_at) = (Vec::new(), 0, 0);
+    for row in rows {
+        if items.len() == size || bytes >= limits::MAX_PAGE_BYTES {
+            break;
+        }
+        if let Some(item) = take(row) {
+            bytes += item.encoded_len();
+            items.push(item);
+        }
+        looked_at += 1;
+    }
+    let is_more = rows.len() == asked || looked_at < rows.len();
+    Page { items, last: rows[..looked_at].last().filter(|_| is_more) }
+}
+
 /// As many items as a message may hold, at least one where there is one.
 pub(crate) fn within_bytes<T: Message>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut bytes = 0;

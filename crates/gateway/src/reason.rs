@@ -42,9 +42,9 @@ pub enum Reason {
     NotFound,
     /// There is one already.
     AlreadyExists,
-    /// The hold ended before the payment.
+    /// The hold has ended.
     ReservationExpired,
-    /// The order's state doesn't allow it.
+    /// The state of the order or the reservation doesn't allow it.
     IllegalTransition,
     /// The resource has changed since the caller saw it.
     EtagMismatch,
@@ -236,7 +236,9 @@ impl Reason {
             Rejection::NotFound(_) => Self::NotFound,
             Rejection::AlreadyExists(_) => Self::AlreadyExists,
             Rejection::ReservationExpired { .. } => Self::ReservationExpired,
-            Rejection::IllegalTransition { .. } => Self::IllegalTransition,
+            Rejection::IllegalTransition { .. } | Rejection::ReservationSettled { .. } => {
+                Self::IllegalTransition
+            }
             Rejection::EtagMismatch { .. } => Self::EtagMismatch,
             Rejection::QuantityStale { .. } => Self::QuantityStale,
             Rejection::SkuInUse { .. } => Self::SkuInUse,

@@ -2,9 +2,11 @@
 
 use stockade_proto::v1;
 use stockade_proto::v1::mutation_result::Response;
+use stockade_state_machine::ids::{LocationId, OrderId, ReservationId};
 use stockade_state_machine::order::OrderState;
 use stockade_state_machine::request::RequestRecord;
-use stockade_state_machine::{Outcome, Reply};
+use stockade_state_machine::reservation::ReservationState;
+use stockade_state_machine::{LogTime, Outcome, Reply};
 
 use crate::convert;
 use crate::failure::{Decided, Failure};
@@ -47,13 +49,9 @@ pub(crate) fn response(reply: Reply, answering: &Answering) -> Result<Response, 
             let stock = Some(convert::stock(&key, &stock));
             Response::MoveStock(v1::MoveStockResponse { header, stock })
         }
-        Outcome::OrderPlaced { order, expires, locations } => Response::PlaceOrder(v1::PlaceOrderResponse {
-            header,
-            order_id: order.to_string(),
-            state: convert::order_state(OrderState::PendingPayment).into(),
-            expire_time: Some(convert::timestamp(expires)),
-            location_ids: locations.iter().map(|location| convert::location_id(location.as_ref())).collect(),
-        }),
+        Outcome::OrderPlaced { order, expires, locations } => {
+            Response::PlaceOrder(placed(header, &order, expires, &locations))
+        }
         Outcome::OrderConfirmed { order } => Response::ConfirmOrder(v1::ConfirmOrderResponse {
             header,
             order_id: order.to_string(),
@@ -79,10 +77,75 @@ pub(crate) fn response(reply: Reply, answering: &Answering) -> Result<Response, 
             state: convert::order_state(state).into(),
             returned,
         }),
+        Outcome::ReservationCreated { reservation, expires, locations } => {
+            Response::CreateReservation(created(header, &reservation, expires, &locations))
+        }
+        Outcome::ReservationExtended { reservation, expires } => {
+            let (reservation_id, expire_time) = (reservation.to_string(), Some(convert::timestamp(expires)));
+            Response::ExtendReservation(v1::ExtendReservationResponse { header, reservation_id, expire_time })
+        }
+        Outcome::ReservationCommitted { reservation, state, order, order_state, expires, committed } => {
+            Response::CommitReservation(v1::CommitReservationResponse {
+                header,
+                reservation_id: reservation.to_string(),
+                state: convert::reservation_state(state).into(),
+                order_id: order.to_string(),
+                order_state: convert::order_state(order_state).into(),
+                expire_time: Some(convert::timestamp(expires)),
+                committed,
+            })
+        }
+        Outcome::ReservationReleased { reservation, state, released } => {
+            let (reservation_id, state) = (reservation.to_string(), convert::reservation_state(state).into());
+            Response::ReleaseReservation(v1::ReleaseReservationResponse {
+                header,
+                reservation_id,
+                state,
+                released,
+            })
+        }
+        Outcome::ReservationMoved { reservation, moved } => {
+            let reservation_id = reservation.to_string();
+            Response::MoveReservation(v1::MoveReservationResponse { header, reservation_id, moved })
+        }
         Outcome::Rejected(rejection) => return Err(Failure::Rejected(rejection, decided)),
         Outcome::DueExpired { .. } | Outcome::RequestAbandoned => return Err(mismatch()),
     };
     Ok(response)
+}
+
+fn placed(
+    header: Option<v1::ResponseHeader>,
+    order: &OrderId,
+    expires: LogTime,
+    locations: &[Option<LocationId>],
+) -> v1::PlaceOrderResponse {
+    v1::PlaceOrderResponse {
+        header,
+        order_id: order.to_string(),
+        state: convert::order_state(OrderState::PendingPayment).into(),
+        expire_time: Some(convert::timestamp(expires)),
+        location_ids: location_ids(locations),
+    }
+}
+
+fn created(
+    header: Option<v1::ResponseHeader>,
+    reservation: &ReservationId,
+    expires: LogTime,
+    locations: &[Option<LocationId>],
+) -> v1::CreateReservationResponse {
+    v1::CreateReservationResponse {
+        header,
+        reservation_id: reservation.to_string(),
+        state: convert::reservation_state(ReservationState::Active).into(),
+        expire_time: Some(convert::timestamp(expires)),
+        location_ids: location_ids(locations),
+    }
+}
+
+fn location_ids(locations: &[Option<LocationId>]) -> Vec<String> {
+    locations.iter().map(|location| convert::location_id(location.as_ref())).collect()
 }
 
 /// The result of one mutation among others.

@@ -194,7 +194,10 @@ impl Attempts {
 /// even be given up.
 fn is_relief(command: &Command) -> bool {
     match command {
-        Command::CancelOrder(_) | Command::ExpireDue(_) | Command::AbandonRequest => true,
+        Command::CancelOrder(_)
+        | Command::ReleaseReservation(_)
+        | Command::ExpireDue(_)
+        | Command::AbandonRequest => true,
         Command::CreateSku(_)
         | Command::UpdateSku(_)
         | Command::DeleteSku(_)
@@ -208,7 +211,11 @@ fn is_relief(command: &Command) -> bool {
         | Command::PlaceOrder(_)
         | Command::ConfirmOrder(_)
         | Command::ShipOrder(_)
-        | Command::ReturnOrder(_) => false,
+        | Command::ReturnOrder(_)
+        | Command::CreateReservation(_)
+        | Command::ExtendReservation(_)
+        | Command::CommitReservation(_)
+        | Command::MoveReservation(_) => false,
     }
 }
 

@@ -79,6 +79,11 @@ impl Transactions {
             | Outcome::OrderShipped { .. }
             | Outcome::OrderCancelled { .. }
             | Outcome::OrderReturned { .. }
+            | Outcome::ReservationCreated { .. }
+            | Outcome::ReservationExtended { .. }
+            | Outcome::ReservationCommitted { .. }
+            | Outcome::ReservationReleased { .. }
+            | Outcome::ReservationMoved { .. }
             | Outcome::DueExpired { .. }
             | Outcome::Rejected(_) => {
                 let result = Some(reply::result(request.to_string(), Ok(decided), &answering));

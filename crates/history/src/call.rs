@@ -186,6 +186,16 @@ calls! {
     CancelOrder, "cancel_order", CancelOrderRequest => CancelOrderResponse, request_id;
     /// Shipped units come back.
     ReturnOrder, "return_order", ReturnOrderRequest => ReturnOrderResponse, request_id;
+    /// Units are held for a cart.
+    CreateReservation, "create_reservation", CreateReservationRequest => CreateReservationResponse, request_id;
+    /// They are held for longer.
+    ExtendReservation, "extend_reservation", ExtendReservationRequest => ExtendReservationResponse, request_id;
+    /// An order takes units that were held.
+    CommitReservation, "commit_reservation", CommitReservationRequest => CommitReservationResponse, request_id;
+    /// Units that were held are given back.
+    ReleaseReservation, "release_reservation", ReleaseReservationRequest => ReleaseReservationResponse, request_id;
+    /// Units are held at another location instead.
+    MoveReservation, "move_reservation", MoveReservationRequest => MoveReservationResponse, request_id;
     /// The fate of a request is settled.
     AbandonRequest, "abandon_request", AbandonRequestRequest => AbandonRequestResponse, request_id;
     /// What became of a request is read.
@@ -212,6 +222,10 @@ calls! {
     GetOrder, "get_order", GetOrderRequest => GetOrderResponse;
     /// A page of orders is read.
     ListOrders, "list_orders", ListOrdersRequest => ListOrdersResponse;
+    /// A reservation is read.
+    GetReservation, "get_reservation", GetReservationRequest => GetReservationResponse;
+    /// A page of reservations is read.
+    ListReservations, "list_reservations", ListReservationsRequest => ListReservationsResponse;
 }
 
 macro_rules! mutations {
@@ -233,7 +247,9 @@ macro_rules! mutations {
                     | Self::GetAvailability(_)
                     | Self::ListStock(_)
                     | Self::GetOrder(_)
-                    | Self::ListOrders(_) => None,
+                    | Self::ListOrders(_)
+                    | Self::GetReservation(_)
+                    | Self::ListReservations(_) => None,
                 }
             }
 
@@ -276,5 +292,10 @@ mutations!(
     ConfirmOrder,
     ShipOrder,
     CancelOrder,
-    ReturnOrder
+    ReturnOrder,
+    CreateReservation,
+    ExtendReservation,
+    CommitReservation,
+    ReleaseReservation,
+    MoveReservation
 );

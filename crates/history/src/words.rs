@@ -37,6 +37,11 @@ words! {
     ShipOrderRequest, r => format!("ship order {}", r.order_id);
     CancelOrderRequest, r => format!("cancel order {}", r.order_id);
     ReturnOrderRequest, r => format!("return {} lines of order {}", r.lines.len(), r.order_id);
+    CreateReservationRequest, r => format!("reserve {} lines as {}", r.lines.len(), r.reservation_id);
+    ExtendReservationRequest, r => format!("extend reservation {}", r.reservation_id);
+    CommitReservationRequest, r => format!("make order {} of reservation {}", r.order_id, r.reservation_id);
+    ReleaseReservationRequest, r => format!("release reservation {}", r.reservation_id);
+    MoveReservationRequest, r => format!("move reservation {} to {}", r.reservation_id, r.location_id);
     AbandonRequestRequest, r => format!("abandon request {}", r.request_id);
     GetOutcomeRequest, r => format!("outcome of request {}", r.request_id);
     GetSkuRequest, r => format!("read SKU {}", r.sku_id);
@@ -50,6 +55,8 @@ words! {
     ListStockRequest, r => format!("list stock{}{}", of(&r.sku_id), page(&r.page_token));
     GetOrderRequest, r => format!("read order {}", r.order_id);
     ListOrdersRequest, r => format!("list orders{}{}", of(&r.customer_id), page(&r.page_token));
+    GetReservationRequest, r => format!("read reservation {}", r.reservation_id);
+    ListReservationsRequest, r => format!("list reservations{}{}", of(&r.customer_id), page(&r.page_token));
 }
 
 fn sku(sku: Option<&v1::Sku>) -> &str {

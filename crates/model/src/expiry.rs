@@ -1,89 +1,201 @@
-//! Expiry: unpaid orders whose time is over give their units back.
+//! Expiry: unpaid orders and reservations whose time is over give their units back.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_state_machine::LogTime;
-use stockade_state_machine::command::ExpireDue;
-use stockade_state_machine::ids::OrderId;
+use stockade_state_machine::command::{Command, ExpireDue};
+use stockade_state_machine::ids::{LocationId, SkuId};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::MAX_EXPIRE_BATCH;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::outcome::Outcome;
+use stockade_state_machine::rejection::{Rejection, Shortage};
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::stock::{Bucket, StockKey};
 
 use crate::model::{Model, Moment};
 use crate::plan::{Movement, Plan, Row};
 
-impl Model {
-    /// Unpaid orders whose hold is over, those first whose hold ended first.
-    pub(crate) fn due(&self, now: LogTime) -> Vec<&Order> {
-        // "Until when the units are held": at that time they no longer are.
-        let mut due: Vec<&Order> = self.unpaid.values().filter(|order| order.expires <= now).collect();
-        due.sort_by(|a, b| (a.expires, &a.id).cmp(&(b.expires, &b.id)));
-        due
+/// "Something whose hold on units ends at a time": an unpaid order, or a reservation with open units.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Hold<'a> {
+    Order(&'a Order),
+    Reservation(&'a Reservation),
+}
+
+impl<'a> Hold<'a> {
+    fn expires(self) -> LogTime {
+        match self {
+            Self::Order(order) => order.expires,
+            Self::Reservation(reservation) => reservation.expires,
+        }
     }
 
-    /// Expires an order that is due, before a command that names it is decided.
-    pub(crate) fn expire_if_due(&mut self, moment: Moment, id: &OrderId) {
-        let due: Vec<Order> =
-            self.unpaid.get(id).filter(|order| order.expires <= moment.now).cloned().into_iter().collect();
-        self.expire(moment, due);
+    /// "Until when the units are held": at that time they no longer are.
+    fn is_due(self, now: LogTime) -> bool {
+        self.expires() <= now
     }
 
-    /// Expires the first of those that are due.
-    pub(crate) fn expire_due(&mut self, moment: Moment, limit: usize) {
-        let due = self.due(moment.now).into_iter().take(limit).cloned().collect();
-        self.expire(moment, due);
+    /// "the longest due first"; "holders that end at the same time stand orders first, then by id".
+    fn place(self) -> (LogTime, u8, &'a str) {
+        match self {
+            Self::Order(order) => (order.expires, 0, order.id.as_str()),
+            Self::Reservation(reservation) => (reservation.expires, 1, reservation.id.as_str()),
+        }
     }
 
-    /// "By the system: what is due expires."
-    pub(crate) fn plan_expire_due(&self, moment: Moment, command: ExpireDue) -> Plan {
-        // "At most so many orders, and at most MAX_EXPIRE_BATCH."
-        let limit = usize::try_from(command.limit).unwrap_or(usize::MAX).min(MAX_EXPIRE_BATCH);
-        let due = self.due(moment.now);
-        let expiring: Vec<Order> = due.iter().take(limit).map(|order| (*order).clone()).collect();
-        let outcome = Outcome::DueExpired {
-            orders: u32::try_from(expiring.len()).expect("a batch is smaller than 2^32"),
-            // "True where more are due."
-            more: due.len() > expiring.len(),
-        };
-        plan(moment, outcome, expiring)
-    }
-
-    fn expire(&mut self, moment: Moment, orders: Vec<Order>) {
-        let nobody_asks = Outcome::DueExpired { orders: 0, more: false };
-        let plan = plan(moment, nobody_asks, orders);
-        self.carry_out(moment, plan).expect("units that change their bucket leave their sum alone");
+    /// "those that hold units of the SKU in buckets: a line of a SKU that was not tracked holds none"; perhaps several
+    /// times.
+    fn skus(self) -> Vec<&'a SkuId> {
+        match self {
+            Self::Order(order) => {
+                let held = order.lines.iter().filter(|line| line.held > 0 && line.location.is_some());
+                held.map(|line| &line.sku).collect()
+            }
+            Self::Reservation(reservation) => {
+                let open = reservation.lines.iter().filter(|line| line.open > 0 && line.location.is_some());
+                open.map(|line| &line.sku).collect()
+            }
+        }
     }
 }
 
-fn plan(moment: Moment, outcome: Outcome, orders: Vec<Order>) -> Plan {
-    let mut plan = Plan::of(outcome);
-    for mut order in orders {
-        for line in &mut order.lines {
-            if line.held == 0 {
-                continue;
-            }
-            // "then no bucket counts them": of a line without location nothing moves.
-            plan.movements.extend(line.location.clone().map(|location| Movement {
-                key: StockKey { sku: line.sku.clone(), location },
-                // "Release by time": what was held can be sold again.
-                from: Some(Bucket::Reserved),
-                to: Some(Bucket::Available),
-                quantity: line.held,
-                // "Set by the system: the time of an unpaid order was over."
-                reason: Reason::Expiry,
-                // "On whose behalf; `None` for the system", whoever's command came upon it.
-                origin: None,
-                order: Some(order.id.clone()),
-                document: None,
-                reference: String::new(),
-            }));
-            // "expired: Given back because the hold ended."
-            line.expired += line.held;
-            line.held = 0;
+impl Model {
+    fn holds(&self) -> impl Iterator<Item = Hold<'_>> {
+        let orders = self.unpaid.values().map(Hold::Order);
+        orders.chain(self.holding.values().map(Hold::Reservation))
+    }
+
+    /// What is due, "whatever its SKU", in the order in which it expires.
+    fn due(&self, now: LogTime) -> Vec<Hold<'_>> {
+        let mut due: Vec<Hold<'_>> = self.holds().filter(|hold| hold.is_due(now)).collect();
+        due.sort_by_key(|hold| hold.place());
+        due
+    }
+
+    /// "what is due of the SKUs": "whole holders, the longest due first, each once".
+    pub(crate) fn due_of(&self, now: LogTime, skus: &BTreeSet<SkuId>) -> Vec<Hold<'_>> {
+        if skus.is_empty() {
+            return Vec::new();
         }
-        order.updated = moment.now;
-        order.version = moment.version();
-        plan.rows.push(Row::Order(order));
+        let mut due = self.due(now);
+        due.retain(|hold| hold.skus().into_iter().any(|sku| skus.contains(sku)));
+        due
+    }
+
+    /// "A command that names an order or a reservation that is due first expires it (the order before the reservation,
+    /// where it names both)".
+    pub(crate) fn expire_named(&mut self, moment: Moment, command: &Command) {
+        let order = command.order().and_then(|id| self.unpaid.get(id)).map(Hold::Order);
+        let reservation = command.reservation().and_then(|id| self.holding.get(id)).map(Hold::Reservation);
+        let named: Vec<Hold<'_>> =
+            order.into_iter().chain(reservation).filter(|hold| hold.is_due(moment.now)).collect();
+        let plan = plan(moment, &named, false);
+        self.expire(moment, plan);
+    }
+
+    /// Expires what is due of the SKUs that are short, "up to 1,000".
+    pub(crate) fn expire_due_of(&mut self, moment: Moment, skus: &BTreeSet<SkuId>) {
+        let mut due = self.due_of(moment.now, skus);
+        due.truncate(MAX_EXPIRE_BATCH);
+        let plan = plan(moment, &due, false);
+        self.expire(moment, plan);
+    }
+
+    /// "The system's `ExpireDue` expires what is due whatever its SKU".
+    pub(crate) fn plan_expire_due(&self, moment: Moment, command: ExpireDue) -> Plan {
+        // "At most so many orders and reservations, and at most MAX_EXPIRE_BATCH."
+        let limit = usize::try_from(command.limit).unwrap_or(usize::MAX).min(MAX_EXPIRE_BATCH);
+        let due = self.due(moment.now);
+        let expiring = &due[..due.len().min(limit)];
+        // "True where more are due."
+        plan(moment, expiring, due.len() > expiring.len())
+    }
+
+    fn expire(&mut self, moment: Moment, plan: Plan) {
+        self.carry_out(moment, plan).expect("units that change their bucket leave their sum alone");
+    }
+
+    /// A refusal of lines that are short. Each tells "when the next hold on units of its SKU ends that is not due yet,
+    /// at whichever location", as the rows are: what the refused command would have done is in none of them.
+    pub(crate) fn insufficient_stock(&self, now: LogTime, mut shortages: Vec<Shortage>) -> Rejection {
+        let mut ends: BTreeMap<SkuId, Option<LogTime>> =
+            shortages.iter().map(|shortage| (shortage.sku.clone(), None)).collect();
+        for hold in self.holds().filter(|hold| !hold.is_due(now)) {
+            for sku in hold.skus() {
+                let Some(end) = ends.get_mut(sku) else { continue };
+                let sooner = end.is_none_or(|end| hold.expires() < end);
+                *end = if sooner { Some(hold.expires()) } else { *end };
+            }
+        }
+        for shortage in &mut shortages {
+            // "For a bucket other than `available` there is none."
+            if shortage.bucket == Bucket::Available {
+                shortage.next_expiry = ends.get(&shortage.sku).copied().flatten();
+            }
+        }
+        Rejection::InsufficientStock { shortages }
+    }
+}
+
+fn plan(moment: Moment, holds: &[Hold<'_>], more: bool) -> Plan {
+    let holds_ended = u32::try_from(holds.len()).expect("a batch is smaller than 2^32");
+    let mut plan = Plan::of(Outcome::DueExpired { holds: holds_ended, more });
+    for hold in holds {
+        let (movements, row) = match hold {
+            Hold::Order(order) => expire_order(moment, order),
+            Hold::Reservation(reservation) => expire_reservation(moment, reservation),
+        };
+        plan.movements.extend(movements);
+        plan.rows.push(row);
     }
     plan
+}
+
+fn expire_order(moment: Moment, order: &Order) -> (Vec<Movement>, Row) {
+    let mut order = order.clone();
+    let mut movements = Vec::new();
+    for line in order.lines.iter_mut().filter(|line| line.held > 0) {
+        let back = given_back(&line.sku, line.location.as_ref(), line.held);
+        movements.extend(back.map(|it| Movement { order: Some(order.id.clone()), ..it }));
+        // "expired: Given back because the hold ended."
+        line.expired += line.held;
+        line.held = 0;
+    }
+    (movements, Row::Order(Order { updated: moment.now, version: moment.version(), ..order }))
+}
+
+/// "A reservation whose time is over gives back all open units (reason EXPIRY, lines in their order), as an unpaid
+/// order does."
+fn expire_reservation(moment: Moment, reservation: &Reservation) -> (Vec<Movement>, Row) {
+    let mut reservation = reservation.clone();
+    let mut movements = Vec::new();
+    for line in reservation.lines.iter_mut().filter(|line| line.open > 0) {
+        let back = given_back(&line.sku, line.location.as_ref(), line.open);
+        movements.extend(back.map(|it| Movement { reservation: Some(reservation.id.clone()), ..it }));
+        // "expired: Given back because the time was over."
+        line.expired += line.open;
+        line.open = 0;
+    }
+    let row = Reservation { updated: moment.now, version: moment.version(), ..reservation };
+    (movements, Row::Reservation(row))
+}
+
+/// Units of a line whose hold is over; `None` for a line without location: "then no bucket counts them".
+fn given_back(sku: &SkuId, location: Option<&LocationId>, quantity: i64) -> Option<Movement> {
+    Some(Movement {
+        key: StockKey { sku: sku.clone(), location: location?.clone() },
+        // "Release by time": what was held can be sold again.
+        from: Some(Bucket::Reserved),
+        to: Some(Bucket::Available),
+        quantity,
+        // "Set by the system: the time of an unpaid order or a reservation was over."
+        reason: Reason::Expiry,
+        // "On whose behalf; `None` for the system", whoever's command came upon it.
+        origin: None,
+        order: None,
+        reservation: None,
+        document: None,
+        reference: String::new(),
+    })
 }

@@ -15,9 +15,10 @@
 //! - No clock, randomness, float, hash-ordered collection or IO.
 //!
 //! Start at `model.rs`, the way of an entry. Each rule stands beside the sentence that promises it. `violations.rs`
-//! recomputes the invariants of a whole state from the ledger and the orders.
+//! recomputes the invariants of a whole state from the ledger, the orders and the reservations.
 
 mod catalog;
+mod checkout;
 mod expiry;
 mod locations;
 mod malformed;
@@ -27,6 +28,7 @@ mod orders;
 mod placement;
 mod plan;
 mod requests;
+mod reservations;
 mod rows;
 mod stock;
 mod violations;

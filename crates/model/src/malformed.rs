@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use stockade_state_machine::command::{
-    AdjustStock, Command, LocationChange, MoveStock, PlaceOrder, ReceiveStock, ReturnOrder, SetStock,
-    ShipOrder, SkuChange,
+    AdjustStock, Command, CommitReservation, LineQuantity, LocationChange, MoveStock, Payment, PlaceLine,
+    ReceiveStock, ReleaseReservation, ReturnOrder, SetStock, ShipOrder, SkuChange,
 };
 use stockade_state_machine::ids::is_id;
 use stockade_state_machine::ledger::Reason;
@@ -17,7 +17,7 @@ use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::Bucket;
 
-/// Units of a line of an order, a shipment or a return: "1 to 1,000,000,000".
+/// Units of a line of an order, a reservation, a shipment or a return: "1 to 1,000,000,000".
 const LINE_QUANTITY: RangeInclusive<i64> = 1..=MAX_LINE_QUANTITY;
 
 /// The first rule that the command breaks; `None` where it is well formed.
@@ -34,11 +34,16 @@ pub(crate) fn broken_rule(command: &Command) -> Option<&'static str> {
         Command::AdjustStock(command) => adjust_stock(command),
         Command::SetStock(command) => set_stock(command),
         Command::MoveStock(command) => move_stock(command),
-        Command::PlaceOrder(command) => place_order(command),
+        Command::PlaceOrder(command) => new_lines(&command.lines, command.hold_us),
         // The gateway holds it to 128 characters; in the log it has the bound of every reference.
         Command::ConfirmOrder(command) => reference(&command.payment_reference),
         Command::ShipOrder(command) => ship_order(command),
         Command::ReturnOrder(command) => return_order(command),
+        Command::CreateReservation(command) => new_lines(&command.lines, command.hold_us),
+        Command::ExtendReservation(command) => hold(command.hold_us),
+        Command::CommitReservation(command) => commit_reservation(command),
+        Command::ReleaseReservation(command) => release_reservation(command),
+        Command::MoveReservation(command) => number_of_named(command.lines.len()),
         // These have no field with a bound of its own.
         Command::DeleteSku(_)
         | Command::DeleteLocation(_)
@@ -180,8 +185,9 @@ fn reference(reference: &str) -> Option<&'static str> {
     unless(reference.len() <= MAX_REFERENCE_LEN, "reference too long")
 }
 
-fn place_order(command: &PlaceOrder) -> Option<&'static str> {
-    let line_rule = command.lines.iter().find_map(|line| {
+/// Of an order or a reservation that is to be.
+fn new_lines(lines: &[PlaceLine], hold_us: u64) -> Option<&'static str> {
+    let line_rule = lines.iter().find_map(|line| {
         first([
             // "Units, 1 to 1,000,000,000."
             unless(LINE_QUANTITY.contains(&line.quantity), "quantity of a line out of range"),
@@ -191,24 +197,52 @@ fn place_order(command: &PlaceOrder) -> Option<&'static str> {
     });
     first([
         // "lines: 1 to 2,000."
-        unless((1..=MAX_LINES).contains(&command.lines.len()), "number of lines out of range"),
-        // "How long the units are held for payment: 1 second to 30 days".
-        unless((MIN_HOLD_US..=MAX_HOLD_US).contains(&command.hold_us), "hold out of range"),
+        unless((1..=MAX_LINES).contains(&lines.len()), "number of lines out of range"),
+        hold(hold_us),
         line_rule,
     ])
+}
+
+/// "How long the units are held: 1 second to 30 days".
+fn hold(hold_us: u64) -> Option<&'static str> {
+    unless((MIN_HOLD_US..=MAX_HOLD_US).contains(&hold_us), "hold out of range")
+}
+
+/// "at most 2,000", and none is well formed.
+fn number_of_named(lines: usize) -> Option<&'static str> {
+    unless(lines <= MAX_LINES, "too many lines")
+}
+
+/// "Units, 1 to 1,000,000,000."
+fn named_quantities(lines: &[LineQuantity]) -> Option<&'static str> {
+    let in_range = lines.iter().all(|line| LINE_QUANTITY.contains(&line.quantity));
+    unless(in_range, "quantity of a line out of range")
+}
+
+fn commit_reservation(command: &CommitReservation) -> Option<&'static str> {
+    first([
+        number_of_named(command.lines.len()),
+        named_quantities(&command.lines),
+        match &command.payment {
+            // "Set: the order waits so long for its payment, 1 second to 30 days."
+            Payment::Due { hold_us } => hold(*hold_us),
+            // The gateway holds it to 128 characters; in the log it has the bound of every reference.
+            Payment::Taken { reference: given } => reference(given),
+        },
+    ])
+}
+
+fn release_reservation(command: &ReleaseReservation) -> Option<&'static str> {
+    first([number_of_named(command.lines.len()), named_quantities(&command.lines)])
 }
 
 fn ship_order(command: &ShipOrder) -> Option<&'static str> {
     first([
         // "Lines of an order, a shipment or a return": at most so many, and none is well formed here.
-        unless(command.lines.len() <= MAX_LINES, "too many lines"),
+        number_of_named(command.lines.len()),
         // The gateway holds it to 128 characters; in the log it has the bound of every reference.
         reference(&command.tracking_number),
-        // "Units, 1 to 1,000,000,000."
-        unless(
-            command.lines.iter().all(|line| LINE_QUANTITY.contains(&line.quantity)),
-            "quantity of a line out of range",
-        ),
+        named_quantities(&command.lines),
     ])
 }
 

@@ -1,6 +1,6 @@
 //! The model: all rows, and the way of an entry through them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_state_machine::LogTime;
 use stockade_state_machine::Revision;
@@ -8,16 +8,16 @@ use stockade_state_machine::Version;
 use stockade_state_machine::change::Clock;
 use stockade_state_machine::command::{Command, Entry, Origin, Request};
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
-use stockade_state_machine::limits::MAX_EXPIRE_BATCH;
 use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::outcome::{Outcome, Reply};
 use stockade_state_machine::rejection::{Rejection, Resource};
 use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
-use stockade_state_machine::stock::{Stock, StockKey};
+use stockade_state_machine::stock::{Bucket, Stock, StockKey};
 
 use crate::malformed;
 use crate::plan::Plan;
@@ -28,6 +28,7 @@ use crate::requests::{Fate, RequestLimits};
 /// Invariants:
 /// - An order stands in exactly one of two maps: in `unpaid` while units are held for it, in `settled_or_owed` after.
 ///   It is there once; that the unpaid ones stand apart spares a look through all orders there ever were.
+/// - So does a reservation: in `holding` while it has open units, in `holding_nothing` after.
 /// - The ledger stands in the order of (revision, position).
 /// - `clock.now` and `clock.horizon_ms` only rise.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +40,8 @@ pub struct Model {
     pub(crate) stock: BTreeMap<StockKey, Stock>,
     pub(crate) unpaid: BTreeMap<OrderId, Order>,
     pub(crate) settled_or_owed: BTreeMap<OrderId, Order>,
+    pub(crate) holding: BTreeMap<ReservationId, Reservation>,
+    pub(crate) holding_nothing: BTreeMap<ReservationId, Reservation>,
     pub(crate) documents: BTreeMap<DocumentId, Document>,
     pub(crate) ledger: Vec<LedgerEntry>,
     pub(crate) requests: BTreeMap<Origin, RequestRecord>,
@@ -102,6 +105,13 @@ impl Model {
         orders.into_iter()
     }
 
+    /// Reservations, in the order of their ids.
+    pub fn reservations(&self) -> impl Iterator<Item = &Reservation> {
+        let mut all: Vec<&Reservation> = self.holding.values().chain(self.holding_nothing.values()).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all.into_iter()
+    }
+
     /// Booked documents, in the order of their ids.
     pub fn documents(&self) -> impl Iterator<Item = (&DocumentId, &Document)> {
         self.documents.iter()
@@ -151,18 +161,19 @@ impl Model {
             return Outcome::Rejected(Rejection::Malformed(rule));
         }
         // "nothing commits after its expire time in log time" (I12).
-        if let Some(order) = request.command.order() {
-            self.expire_if_due(moment, &order.clone());
-        }
+        self.expire_named(moment, &request.command);
         let first = self.attempt(moment, request);
-        if !is_short(&first) || self.due(moment.now).is_empty() {
+        // "If nothing of them is due the refusal stands."
+        let short = skus_short(&first);
+        if self.due_of(moment.now, &short).is_empty() {
             return first;
         }
         // Units whose hold is over are free, even where nobody has given them back yet.
-        self.expire_due(moment, MAX_EXPIRE_BATCH);
+        self.expire_due_of(moment, &short);
         let second = self.attempt(moment, request);
-        // "RetryAfterExpiry: more holds are due than one command may expire."
-        if is_short(&second) && !self.due(moment.now).is_empty() {
+        // "If it is still short, and something of what is short then is still due, the entry answers
+        // RETRY_AFTER_EXPIRY".
+        if !self.due_of(moment.now, &skus_short(&second)).is_empty() {
             return Outcome::Rejected(Rejection::RetryAfterExpiry);
         }
         second
@@ -194,6 +205,11 @@ impl Model {
             Command::ShipOrder(command) => self.ship_order(moment, origin, command),
             Command::CancelOrder(command) => self.cancel_order(moment, origin, command),
             Command::ReturnOrder(command) => self.return_order(moment, origin, command),
+            Command::CreateReservation(command) => self.create_reservation(moment, origin, command),
+            Command::ExtendReservation(command) => self.extend_reservation(moment, command),
+            Command::CommitReservation(command) => self.commit_reservation(moment, origin, command),
+            Command::ReleaseReservation(command) => self.release_reservation(moment, origin, command),
+            Command::MoveReservation(command) => self.move_reservation(moment, origin, command),
             Command::ExpireDue(command) => Ok(self.plan_expire_due(moment, *command)),
             // "AbandonRequest: Makes NOT_SEEN final": the record that follows is all there is to it.
             Command::AbandonRequest => Ok(Plan::of(Outcome::RequestAbandoned)),
@@ -247,8 +263,14 @@ pub(crate) fn must_be_current(
     }
 }
 
-fn is_short(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Rejected(Rejection::InsufficientStock { .. }))
+/// The SKUs that are short where a command "is refused for `INSUFFICIENT_STOCK` of the bucket `available`"; none where
+/// it is not.
+fn skus_short(outcome: &Outcome) -> BTreeSet<SkuId> {
+    let Outcome::Rejected(Rejection::InsufficientStock { shortages }) = outcome else {
+        return BTreeSet::new();
+    };
+    let of_available = shortages.iter().filter(|shortage| shortage.bucket == Bucket::Available);
+    of_available.map(|shortage| shortage.sku.clone()).collect()
 }
 
 fn fresh(moment: Moment, outcome: Outcome) -> Reply {

@@ -1,6 +1,7 @@
-//! The state of an order: "Follows from the quantities of its lines."
+//! The states of orders and reservations: "Follows from the quantities of its lines."
 
 use stockade_state_machine::order::{Order, OrderLine, OrderState};
+use stockade_state_machine::reservation::{Reservation, ReservationLine, ReservationState};
 
 use crate::model::Model;
 
@@ -34,5 +35,26 @@ impl Model {
             // "All shipped units came back, and none is to ship."
             (true, true) => OrderState::Returned,
         }
+    }
+
+    /// The state that follows from the lines of a reservation.
+    pub fn reservation_state(reservation: &Reservation) -> ReservationState {
+        let any = |units: fn(&ReservationLine) -> i64| reservation.lines.iter().any(|line| units(line) > 0);
+        let open = any(|line| line.open);
+        let committed = any(|line| line.committed);
+        // "Units are held until `expire_time`, no order took any."
+        if open && !committed {
+            return ReservationState::Active;
+        }
+        // "Orders took some units, others are held until `expire_time`."
+        if open {
+            return ReservationState::PartiallyCommitted;
+        }
+        // "Nothing is held; orders took all units, or some and the others were given back."
+        if committed {
+            return ReservationState::Committed;
+        }
+        // "EXPIRED where a unit expired, else RELEASED".
+        if any(|line| line.expired) { ReservationState::Expired } else { ReservationState::Released }
     }
 }

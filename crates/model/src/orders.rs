@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use stockade_state_machine::command::{
     CancelOrder, ConfirmOrder, Disposition, LineQuantity, Origin, ReturnOrder, ShipOrder,
 };
+use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ids::OrderId;
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::order::{Operation, Order, OrderLine, OrderState};
@@ -27,7 +28,8 @@ impl Model {
         let state = Self::order_state(&order);
         // "the hold of an order ended before its payment".
         if state == OrderState::Expired {
-            return Err(Rejection::ReservationExpired { order: order.id, expired: order.expires });
+            let expired = order.expires;
+            return Err(Rejection::ReservationExpired { holder: Holder::Order(order.id), expired });
         }
         // "PENDING_PAYMENT -> CONFIRMED", from nowhere else.
         if state != OrderState::PendingPayment {
@@ -222,6 +224,7 @@ fn movement(
         reason,
         origin: origin.cloned(),
         order: Some(order.clone()),
+        reservation: None,
         document: None,
         reference: String::new(),
     })
@@ -284,5 +287,5 @@ fn must_be_left(
     if lines.is_empty() {
         return Ok(());
     }
-    Err(Rejection::QuantityExceeded { order: order.id.clone(), lines })
+    Err(Rejection::QuantityExceeded { holder: Holder::Order(order.id.clone()), lines })
 }

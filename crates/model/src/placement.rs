@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use stockade_state_machine::LogTime;
 use stockade_state_machine::command::{Origin, PlaceLine, PlaceOrder};
 use stockade_state_machine::ids::{LocationId, SkuId};
 use stockade_state_machine::ledger::Reason;
@@ -25,7 +26,7 @@ impl Model {
         command: &PlaceOrder,
     ) -> Result<Plan, Rejection> {
         self.may_be_placed(command)?;
-        let locations = self.allocate(&command.lines)?;
+        let locations = self.allocate(moment.now, &command.lines)?;
         let lines: Vec<OrderLine> = command
             .lines
             .iter()
@@ -42,10 +43,11 @@ impl Model {
                     from: Some(Bucket::Available),
                     to: Some(Bucket::Reserved),
                     quantity: line.held,
-                    // "Set by the system: an order took a hold."
+                    // "Set by the system: an order or a reservation took a hold."
                     reason: Reason::Reservation,
                     origin: origin.cloned(),
                     order: Some(command.order.clone()),
+                    reservation: None,
                     document: None,
                     reference: String::new(),
                 })
@@ -75,11 +77,18 @@ impl Model {
         if self.order(&command.order).is_some() {
             return Err(Rejection::AlreadyExists(Resource::Order(command.order.clone())));
         }
-        for line in &command.lines {
+        self.may_be_held(&command.lines)?;
+        let asked: Vec<(&SkuId, i64)> = command.lines.iter().map(|line| (&line.sku, line.quantity)).collect();
+        self.limits_must_hold(&asked)
+    }
+
+    /// What forbids an order and a reservation alike: "`NOT_FOUND` (SKU, then location), `LOCATION_DISABLED`".
+    pub(crate) fn may_be_held(&self, lines: &[PlaceLine]) -> Result<(), Rejection> {
+        for line in lines {
             self.sku_must_exist(&line.sku)?;
         }
         // "Where the units are to come from; it must exist and take orders", also where no unit comes from there.
-        let named = || command.lines.iter().filter_map(|line| line.location.as_ref());
+        let named = || lines.iter().filter_map(|line| line.location.as_ref());
         for location in named() {
             self.location_must_exist(location)?;
         }
@@ -89,32 +98,36 @@ impl Model {
                 return Err(Rejection::LocationDisabled { location: location.clone() });
             }
         }
-        self.limits_must_hold(&command.lines)
+        Ok(())
     }
 
     /// "`PURCHASE_LIMIT` (every SKU of which too much or too little is asked)", in the order of the lines.
-    fn limits_must_hold(&self, lines: &[PlaceLine]) -> Result<(), Rejection> {
+    pub(crate) fn limits_must_hold(&self, lines: &[(&SkuId, i64)]) -> Result<(), Rejection> {
         // "on the sum of its lines".
         let mut sums: BTreeMap<&SkuId, i64> = BTreeMap::new();
-        for line in lines {
-            *sums.entry(&line.sku).or_default() += line.quantity;
+        for (sku, units) in lines {
+            *sums.entry(sku).or_default() += units;
         }
         let mut breaches = Vec::new();
-        for line in lines {
+        for (sku, _) in lines {
             // A sum is looked at where its SKU comes first, and then is there no more.
-            let Some(asked) = sums.remove(&line.sku) else { continue };
-            let details = &self.sku_must_exist(&line.sku)?.details;
+            let Some(asked) = sums.remove(sku) else { continue };
+            let details = &self.sku_must_exist(sku)?.details;
             let (min, max) = (details.min_per_order, details.max_per_order);
             // "Units that an order takes at least if it takes any", "at most ...; 0 for no limit".
             if asked < min || (max != 0 && asked > max) {
-                breaches.push(LimitBreach { sku: line.sku.clone(), asked, min, max });
+                breaches.push(LimitBreach { sku: (*sku).clone(), asked, min, max });
             }
         }
         if breaches.is_empty() { Ok(()) } else { Err(Rejection::PurchaseLimit { breaches }) }
     }
 
     /// The location of each line, in the order of the request; `None` for a SKU that is not tracked.
-    fn allocate(&self, lines: &[PlaceLine]) -> Result<Vec<Option<LocationId>>, Rejection> {
+    pub(crate) fn allocate(
+        &self,
+        now: LogTime,
+        lines: &[PlaceLine],
+    ) -> Result<Vec<Option<LocationId>>, Rejection> {
         let open = self.open_locations();
         let mut taken = Taken::new();
         let mut locations = Vec::new();
@@ -140,11 +153,12 @@ impl Model {
                     bucket: Bucket::Available,
                     asked: line.quantity,
                     available,
+                    next_expiry: None,
                 }),
             }
         }
         // "Takes an order and holds its units, all lines or none."
-        if shortages.is_empty() { Ok(locations) } else { Err(Rejection::InsufficientStock { shortages }) }
+        if shortages.is_empty() { Ok(locations) } else { Err(self.insufficient_stock(now, shortages)) }
     }
 
     /// Those that take orders: "the one with the lowest priority number, and of several the first in the order of ids".

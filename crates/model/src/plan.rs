@@ -9,12 +9,13 @@ use stockade_state_machine::Revision;
 use stockade_state_machine::Version;
 use stockade_state_machine::command::Origin;
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::outcome::Outcome;
 use stockade_state_machine::rejection::Rejection;
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::stock::{Bucket, Stock, StockKey};
 
@@ -37,6 +38,7 @@ pub(crate) enum Row {
     /// The location goes; its rows of stock, all zero, stay.
     LocationGone(LocationId),
     Order(Order),
+    Reservation(Reservation),
     Document(DocumentId),
 }
 
@@ -50,6 +52,7 @@ pub(crate) struct Movement {
     pub(crate) reason: Reason,
     pub(crate) origin: Option<Origin>,
     pub(crate) order: Option<OrderId>,
+    pub(crate) reservation: Option<ReservationId>,
     pub(crate) document: Option<DocumentId>,
     pub(crate) reference: String,
 }
@@ -107,6 +110,7 @@ impl Model {
                 self.locations.remove(&location);
             }
             Row::Order(order) => self.write_order(order),
+            Row::Reservation(reservation) => self.write_reservation(reservation),
             Row::Document(id) => {
                 let document = Document { id: id.clone(), revision: moment.revision };
                 self.documents.insert(id, document);
@@ -155,6 +159,7 @@ fn ledger_entry(moment: Moment, position: u32, movement: Movement, balances: Sto
         actor,
         request,
         order: movement.order,
+        reservation: movement.reservation,
         document: movement.document,
         reference: movement.reference,
         balances,

@@ -3,10 +3,11 @@
 use stockade_state_machine::Change;
 use stockade_state_machine::command::Origin;
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::location::Location;
 use stockade_state_machine::order::{Order, OrderState};
 use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::stock::{Stock, StockKey};
 
@@ -35,6 +36,7 @@ impl Model {
                 self.stock.remove(key);
             }
             Change::Order(_, order) => self.write_order(Order::clone(order)),
+            Change::Reservation(_, reservation) => self.write_reservation(Reservation::clone(reservation)),
             Change::Document(id, document) => {
                 self.documents.insert(id.clone(), document.clone());
             }
@@ -57,6 +59,14 @@ impl Model {
         orders.insert(order.id.clone(), order);
     }
 
+    pub(crate) fn write_reservation(&mut self, reservation: Reservation) {
+        self.holding.remove(&reservation.id);
+        self.holding_nothing.remove(&reservation.id);
+        let holds = reservation.lines.iter().any(|line| line.open > 0);
+        let reservations = if holds { &mut self.holding } else { &mut self.holding_nothing };
+        reservations.insert(reservation.id.clone(), reservation);
+    }
+
     /// A SKU.
     pub fn sku(&self, id: &SkuId) -> Option<&Sku> {
         self.skus.get(id)
@@ -75,6 +85,11 @@ impl Model {
     /// An order.
     pub fn order(&self, id: &OrderId) -> Option<&Order> {
         self.unpaid.get(id).or_else(|| self.settled_or_owed.get(id))
+    }
+
+    /// A reservation.
+    pub fn reservation(&self, id: &ReservationId) -> Option<&Reservation> {
+        self.holding.get(id).or_else(|| self.holding_nothing.get(id))
     }
 
     /// A booked document.

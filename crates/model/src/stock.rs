@@ -30,6 +30,7 @@ impl Model {
             reason: Reason::Received,
             origin: origin.cloned(),
             order: None,
+            reservation: None,
             document: command.document.clone(),
             reference: command.reference.clone(),
         };
@@ -51,7 +52,7 @@ impl Model {
         let grows = command.delta > 0;
         if !grows {
             // "INSUFFICIENT_STOCK (the bucket would fall below 0)".
-            must_be_there(&key, before, command.bucket, quantity)?;
+            self.must_be_there(moment, &key, command.bucket, quantity)?;
         }
         let movement = Movement {
             key,
@@ -61,6 +62,7 @@ impl Model {
             reason: command.reason,
             origin: origin.cloned(),
             order: None,
+            reservation: None,
             document: command.document.clone(),
             reference: command.reference.clone(),
         };
@@ -104,6 +106,7 @@ impl Model {
             reason: command.reason,
             origin: origin.cloned(),
             order: None,
+            reservation: None,
             document: command.document.clone(),
             reference: command.reference.clone(),
         };
@@ -120,7 +123,7 @@ impl Model {
         // "Errors: NOT_FOUND (SKU, location), ALREADY_EXISTS (document), INSUFFICIENT_STOCK."
         let key = self.place_to_book(&command.sku, &command.location, command.document.as_ref())?;
         let before = self.stock_at(&key);
-        must_be_there(&key, before, command.from, command.quantity)?;
+        self.must_be_there(moment, &key, command.from, command.quantity)?;
         let movement = Movement {
             key,
             // "Moves units from one bucket to another, with a reason."
@@ -130,6 +133,7 @@ impl Model {
             reason: command.reason,
             origin: origin.cloned(),
             order: None,
+            reservation: None,
             document: command.document.clone(),
             reference: command.reference.clone(),
         };
@@ -149,24 +153,31 @@ impl Model {
         self.document_must_be_new(document)?;
         Ok(StockKey { sku: sku.clone(), location: location.clone() })
     }
-}
 
-/// "`INSUFFICIENT_STOCK`", for a command that takes so many units from a bucket.
-fn must_be_there(key: &StockKey, stock: Stock, bucket: Bucket, asked: i64) -> Result<(), Rejection> {
-    let available = stock.get(bucket);
-    if asked <= available {
-        return Ok(());
+    /// "`INSUFFICIENT_STOCK`", for a command that takes so many units from a bucket.
+    fn must_be_there(
+        &self,
+        moment: Moment,
+        key: &StockKey,
+        bucket: Bucket,
+        asked: i64,
+    ) -> Result<(), Rejection> {
+        let available = self.stock_at(key).get(bucket);
+        if asked <= available {
+            return Ok(());
+        }
+        let shortage = Shortage {
+            // "0 where the request has no lines".
+            line: 0,
+            sku: key.sku.clone(),
+            location: Some(key.location.clone()),
+            bucket,
+            asked,
+            available,
+            next_expiry: None,
+        };
+        Err(self.insufficient_stock(moment.now, vec![shortage]))
     }
-    let shortage = Shortage {
-        // "0 where the request has no lines".
-        line: 0,
-        sku: key.sku.clone(),
-        location: Some(key.location.clone()),
-        bucket,
-        asked,
-        available,
-    };
-    Err(Rejection::InsufficientStock { shortages: vec![shortage] })
 }
 
 /// A movement, and the document that books it. The outcome tells the stock after it.

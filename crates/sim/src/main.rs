@@ -10,6 +10,7 @@ compile_error!(
 );
 
 mod acts;
+mod asked;
 mod judge;
 mod machine;
 mod members;

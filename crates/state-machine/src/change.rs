@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::command::Origin;
 use crate::document::Document;
-use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
+use crate::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use crate::ledger::LedgerEntry;
 use crate::location::Location;
 use crate::order::Order;
 use crate::request::RequestRecord;
+use crate::reservation::Reservation;
 use crate::sku::Sku;
 use crate::stock::{Stock, StockKey};
 use crate::time::LogTime;
@@ -24,6 +25,8 @@ pub enum Change {
     Stock(StockKey, Option<Stock>),
     /// An order.
     Order(OrderId, Arc<Order>),
+    /// A reservation.
+    Reservation(ReservationId, Arc<Reservation>),
     /// A document.
     Document(DocumentId, Document),
     /// A movement.

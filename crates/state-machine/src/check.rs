@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::{Command, LocationChange, SkuChange};
+use crate::command::{Command, LineQuantity, LocationChange, Payment, PlaceLine, SkuChange};
 use crate::ids::is_id;
 use crate::ledger::Reason;
 use crate::limits;
@@ -43,26 +43,28 @@ impl Command {
                 ensure(command.from != command.to, "buckets are the same")?;
                 check_by_hand(&[command.from, command.to], command.reason, &command.reference)
             }
-            Self::PlaceOrder(command) => {
-                check_line_count(command.lines.len())?;
-                let hold = limits::MIN_HOLD_US..=limits::MAX_HOLD_US;
-                ensure(hold.contains(&command.hold_us), "hold out of range")?;
-                command.lines.iter().try_for_each(|line| {
-                    check_quantity(line.quantity)?;
-                    let price = 0..=limits::MAX_UNIT_PRICE_MINOR;
-                    ensure(price.contains(&line.unit_price_minor), "price out of range")
-                })
-            }
+            Self::PlaceOrder(command) => check_hold(&command.lines, command.hold_us),
             Self::ConfirmOrder(command) => check_reference(&command.payment_reference),
             Self::ShipOrder(command) => {
-                ensure(command.lines.len() <= limits::MAX_LINES, "too many lines")?;
+                check_line_count_at_most(command.lines.len())?;
                 check_reference(&command.tracking_number)?;
-                command.lines.iter().try_for_each(|line| check_quantity(line.quantity))
+                check_line_quantities(&command.lines)
             }
             Self::ReturnOrder(command) => {
                 check_line_count(command.lines.len())?;
                 command.lines.iter().try_for_each(|line| check_quantity(line.quantity))
             }
+            Self::CreateReservation(command) => check_hold(&command.lines, command.hold_us),
+            Self::ExtendReservation(command) => check_hold_us(command.hold_us),
+            Self::CommitReservation(command) => {
+                check_line_quantities(&command.lines)?;
+                match &command.payment {
+                    Payment::Due { hold_us } => check_hold_us(*hold_us),
+                    Payment::Taken { reference } => check_reference(reference),
+                }
+            }
+            Self::ReleaseReservation(command) => check_line_quantities(&command.lines),
+            Self::MoveReservation(command) => check_line_count_at_most(command.lines.len()),
             Self::DeleteSku(_)
             | Self::DeleteLocation(_)
             | Self::CancelOrder(_)
@@ -161,6 +163,31 @@ fn check_reference(reference: &str) -> Result<(), &'static str> {
 
 fn check_line_count(count: usize) -> Result<(), &'static str> {
     ensure((1..=limits::MAX_LINES).contains(&count), "number of lines out of range")
+}
+
+fn check_line_count_at_most(count: usize) -> Result<(), &'static str> {
+    ensure(count <= limits::MAX_LINES, "too many lines")
+}
+
+/// Lines of which none stands for all.
+fn check_line_quantities(lines: &[LineQuantity]) -> Result<(), &'static str> {
+    check_line_count_at_most(lines.len())?;
+    lines.iter().try_for_each(|line| check_quantity(line.quantity))
+}
+
+/// What an order or a reservation is to hold, and for how long.
+fn check_hold(lines: &[PlaceLine], hold_us: u64) -> Result<(), &'static str> {
+    check_line_count(lines.len())?;
+    check_hold_us(hold_us)?;
+    lines.iter().try_for_each(|line| {
+        check_quantity(line.quantity)?;
+        let price = 0..=limits::MAX_UNIT_PRICE_MINOR;
+        ensure(price.contains(&line.unit_price_minor), "price out of range")
+    })
+}
+
+fn check_hold_us(hold_us: u64) -> Result<(), &'static str> {
+    ensure((limits::MIN_HOLD_US..=limits::MAX_HOLD_US).contains(&hold_us), "hold out of range")
 }
 
 fn check_quantity(quantity: i64) -> Result<(), &'static str> {

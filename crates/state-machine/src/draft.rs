@@ -7,11 +7,13 @@ use std::sync::Arc;
 use crate::change::Change;
 use crate::command::Origin;
 use crate::document::Document;
-use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
+use crate::holder::Holder;
+use crate::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use crate::ledger::{LedgerEntry, Reason};
 use crate::location::Location;
 use crate::order::Order;
 use crate::rejection::{Rejection, Resource};
+use crate::reservation::Reservation;
 use crate::sku::Sku;
 use crate::state::State;
 use crate::stock::{Bucket, Stock, StockKey};
@@ -35,20 +37,21 @@ pub(crate) struct Movement<'a> {
     pub(crate) quantity: i64,
     pub(crate) reason: Reason,
     pub(crate) order: Option<&'a OrderId>,
+    pub(crate) reservation: Option<&'a ReservationId>,
     pub(crate) document: Option<&'a DocumentId>,
     pub(crate) reference: &'a str,
 }
 
 impl<'a> Movement<'a> {
-    /// A movement that an order causes.
-    pub(crate) fn for_order(
-        order: &'a OrderId,
-        reason: Reason,
-        from: Option<Bucket>,
-        to: Option<Bucket>,
-        quantity: i64,
-    ) -> Self {
-        Self { from, to, quantity, reason, order: Some(order), document: None, reference: "" }
+    /// A movement of so many units, from nowhere to nowhere yet and on nobody's behalf.
+    pub(crate) fn of(reason: Reason, quantity: i64) -> Self {
+        let (order, reservation, document) = (None, None, None);
+        Self { from: None, to: None, quantity, reason, order, reservation, document, reference: "" }
+    }
+
+    /// The movement, caused by an order or a reservation.
+    pub(crate) fn for_holder(self, holder: &'a Holder) -> Self {
+        Self { order: holder.order(), reservation: holder.reservation(), ..self }
     }
 }
 
@@ -66,6 +69,7 @@ pub(crate) struct Draft<'a> {
     locations: BTreeMap<LocationId, Option<Location>>,
     stock: BTreeMap<StockKey, Option<Stock>>,
     orders: BTreeMap<OrderId, Arc<Order>>,
+    reservations: BTreeMap<ReservationId, Arc<Reservation>>,
     documents: BTreeMap<DocumentId, Document>,
     ledger: Vec<LedgerEntry>,
 }
@@ -80,6 +84,7 @@ impl<'a> Draft<'a> {
             locations: BTreeMap::new(),
             stock: BTreeMap::new(),
             orders: BTreeMap::new(),
+            reservations: BTreeMap::new(),
             documents: BTreeMap::new(),
             ledger: Vec::new(),
         }
@@ -92,6 +97,8 @@ impl<'a> Draft<'a> {
         changes.extend(self.locations.into_iter().map(|(id, location)| Change::Location(id, location)));
         changes.extend(self.stock.into_iter().map(|(key, stock)| Change::Stock(key, stock)));
         changes.extend(self.orders.into_iter().map(|(id, order)| Change::Order(id, order)));
+        let reservations = self.reservations.into_iter();
+        changes.extend(reservations.map(|(id, reservation)| Change::Reservation(id, reservation)));
         changes.extend(self.documents.into_iter().map(|(id, document)| Change::Document(id, document)));
         (changes, self.ledger_position)
     }
@@ -136,9 +143,25 @@ impl<'a> Draft<'a> {
         self.orders.get(id).or_else(|| self.state.order(id))
     }
 
-    /// Unpaid orders whose time is over, the longest due first.
-    pub(crate) fn due_orders(&self) -> impl Iterator<Item = &'a OrderId> + use<'a> {
-        self.state.due_orders()
+    /// When the next hold on units of a SKU ends.
+    pub(crate) fn next_expiry(&self, sku: &SkuId) -> Option<LogTime> {
+        self.state.next_expiry(sku)
+    }
+
+    pub(crate) fn reservation(&self, id: &ReservationId) -> Option<&Arc<Reservation>> {
+        self.reservations.get(id).or_else(|| self.state.reservation(id))
+    }
+
+    /// The reservation, or the refusal of a command that names it.
+    pub(crate) fn known_reservation(&self, id: &ReservationId) -> Result<&Arc<Reservation>, Rejection> {
+        self.reservation(id).ok_or_else(|| Rejection::NotFound(Resource::Reservation(id.clone())))
+    }
+
+    /// As [`Draft::put_order`].
+    pub(crate) fn put_reservation(&mut self, mut reservation: Reservation) {
+        reservation.version = self.context.version;
+        reservation.updated = self.context.now;
+        self.reservations.insert(reservation.id.clone(), Arc::new(reservation));
     }
 
     /// Stamps the order with this version and time and takes it in.
@@ -229,6 +252,7 @@ impl<'a> Draft<'a> {
             actor: origin.map(|origin| origin.principal.clone()),
             request: origin.map(|origin| origin.request),
             order: movement.order.cloned(),
+            reservation: movement.reservation.cloned(),
             document: movement.document.cloned(),
             reference: movement.reference.to_owned(),
             balances: stock,

@@ -1,22 +1,28 @@
 //! Execution of log entries: `(state, entry, log time) -> (replies, changes)`.
 
+use std::collections::BTreeSet;
+
 use crate::catalog;
 use crate::change::Change;
 use crate::command::{Command, Entry, Origin, Request};
 use crate::draft::{Context, Draft};
+use crate::due::Hold;
 use crate::expiry;
 use crate::fulfilment;
+use crate::holder::Holder;
+use crate::ids::SkuId;
 use crate::inventory;
 use crate::limits;
 use crate::locations;
-use crate::order::OrderState;
 use crate::outcome::{Outcome, Reply};
 use crate::placement;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, Shortage};
 use crate::request::{RequestRecord, RequestStatus};
+use crate::reservations;
 use crate::returns;
 use crate::revision::Revision;
 use crate::state::State;
+use crate::stock::Bucket;
 use crate::time::LogTime;
 use crate::version::Version;
 
@@ -32,7 +38,7 @@ pub struct Applied {
 impl State {
     /// Executes an entry: every request in order, each whole or not at all.
     ///
-    /// The orders and documents that the entry names must be in memory if they exist at all.
+    /// The orders, reservations and documents that the entry names must be in memory if they exist at all.
     pub fn execute(&mut self, revision: Revision, entry: &Entry) -> Applied {
         self.advance_clock(entry.time);
         let version = Version { revision, position: 0 };
@@ -106,18 +112,20 @@ impl Run<'_> {
         if let Err(rule) = request.command.check() {
             return Outcome::Rejected(Rejection::Malformed(rule));
         }
-        self.expire_order_if_due(request);
+        self.expire_named(&request.command);
+        let rejection = match self.attempt(origin, &request.command) {
+            Ok(outcome) => return outcome,
+            Err(rejection) => rejection,
+        };
+        // Units may be tied up in holds whose time is over.
+        let due = self.due_of(&rejection, limits::MAX_EXPIRE_BATCH);
+        if due.is_empty() {
+            return Outcome::Rejected(rejection);
+        }
+        self.expire(&due);
         match self.attempt(origin, &request.command) {
-            // Units may be tied up in holds whose time is over.
-            Err(Rejection::InsufficientStock { .. }) if self.state.due_orders().next().is_some() => {
-                self.expire_due(limits::MAX_EXPIRE_BATCH);
-                let more_due = self.state.due_orders().next().is_some();
-                match self.attempt(origin, &request.command) {
-                    Err(Rejection::InsufficientStock { .. }) if more_due => {
-                        Outcome::Rejected(Rejection::RetryAfterExpiry)
-                    }
-                    result => result.unwrap_or_else(Outcome::Rejected),
-                }
+            Err(rejection) if !self.due_of(&rejection, 1).is_empty() => {
+                Outcome::Rejected(Rejection::RetryAfterExpiry)
             }
             result => result.unwrap_or_else(Outcome::Rejected),
         }
@@ -143,12 +151,19 @@ impl Run<'_> {
             Command::CancelOrder(command) => fulfilment::cancel(&mut draft, command),
             Command::ReturnOrder(command) => returns::book(&mut draft, command),
             Command::AbandonRequest => Ok(Outcome::RequestAbandoned),
+            Command::CreateReservation(command) => reservations::create(&mut draft, command),
+            Command::ExtendReservation(command) => reservations::extend(&mut draft, command),
+            Command::CommitReservation(command) => reservations::commit(&mut draft, command),
+            Command::ReleaseReservation(command) => reservations::release(&mut draft, command),
+            Command::MoveReservation(command) => reservations::relocate(&mut draft, command),
             Command::ExpireDue(command) => {
                 drop(draft);
                 let limit = usize::try_from(command.limit).unwrap_or(usize::MAX);
-                let orders = self.expire_due(limit.min(limits::MAX_EXPIRE_BATCH));
-                let more = self.state.due_orders().next().is_some();
-                return Ok(Outcome::DueExpired { orders, more });
+                let due: Vec<Holder> =
+                    self.state.due().take(limit.min(limits::MAX_EXPIRE_BATCH)).cloned().collect();
+                self.expire(&due);
+                let more = self.state.due().next().is_some();
+                return Ok(Outcome::DueExpired { holds: u32::try_from(due.len()).expect("few"), more });
             }
         }?;
         let (changes, ledger_position) = draft.finish();
@@ -157,27 +172,38 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    /// Nothing commits after its time (I12): an order that is due is expired before any command sees it.
-    fn expire_order_if_due(&mut self, request: &Request) {
-        let Some(id) = request.command.order() else { return };
-        let Some(order) = self.state.order(id) else { return };
-        if order.state() != OrderState::PendingPayment || order.expires > self.state.clock().now {
+    /// Nothing commits after its time (I12): a hold that is due ends before a command that names it sees it.
+    fn expire_named(&mut self, command: &Command) {
+        let now = self.state.clock().now;
+        let order =
+            command.order().and_then(|id| self.state.order(id)).and_then(|order| Hold::of_order(order));
+        let reservation = command.reservation().and_then(|id| self.state.reservation(id));
+        let reservation = reservation.and_then(|reservation| Hold::of_reservation(reservation));
+        let due = order.into_iter().chain(reservation).filter(|hold| hold.expires <= now);
+        let due: Vec<Holder> = due.map(|hold| hold.holder).collect();
+        self.expire(&due);
+    }
+
+    /// What is due of the holds on what was short, the longest due first.
+    fn due_of(&self, rejection: &Rejection, limit: usize) -> Vec<Holder> {
+        let Rejection::InsufficientStock { shortages } = rejection else { return Vec::new() };
+        let sellable = |shortage: &&Shortage| shortage.bucket == Bucket::Available;
+        let skus: BTreeSet<&SkuId> =
+            shortages.iter().filter(sellable).map(|shortage| &shortage.sku).collect();
+        self.state.due_of(&skus, limit)
+    }
+
+    fn expire(&mut self, holders: &[Holder]) {
+        if holders.is_empty() {
             return;
         }
         let mut draft = self.draft(None);
-        expiry::expire_order(&mut draft, id);
+        for holder in holders {
+            expiry::expire(&mut draft, holder);
+        }
         let (changes, ledger_position) = draft.finish();
         self.ledger_position = ledger_position;
         self.take_in(changes);
-    }
-
-    fn expire_due(&mut self, limit: usize) -> u32 {
-        let mut draft = self.draft(None);
-        let orders = expiry::expire_due(&mut draft, limit);
-        let (changes, ledger_position) = draft.finish();
-        self.ledger_position = ledger_position;
-        self.take_in(changes);
-        orders
     }
 
     fn draft<'s>(&'s self, origin: Option<&'s Origin>) -> Draft<'s> {

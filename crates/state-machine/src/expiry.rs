@@ -1,33 +1,46 @@
-//! Expiry: unpaid orders whose hold is over give their units back, in log time.
+//! Expiry: holds whose time is over give their units back, in log time.
 
 use crate::draft::{Draft, Movement};
-use crate::fulfilment::move_line;
-use crate::ids::OrderId;
+use crate::holder::Holder;
+use crate::ids::{OrderId, ReservationId};
 use crate::ledger::Reason;
+use crate::lines::move_line;
 use crate::order::{Order, OrderState};
+use crate::reservation::Reservation;
+use crate::reservations::give_back;
 use crate::stock::Bucket;
 
-/// Expires the orders that are due, the longest due first; says how many.
-pub(crate) fn expire_due(draft: &mut Draft<'_>, limit: usize) -> u32 {
-    let mut expired = 0;
-    for id in draft.due_orders().take(limit) {
-        expire_order(draft, id);
-        expired += 1;
+/// Ends a hold whose time is over.
+pub(crate) fn expire(draft: &mut Draft<'_>, holder: &Holder) {
+    match holder {
+        Holder::Order(id) => expire_order(draft, id),
+        Holder::Reservation(id) => expire_reservation(draft, id),
     }
-    expired
 }
 
-/// Expires one order that is unpaid.
-pub(crate) fn expire_order(draft: &mut Draft<'_>, id: &OrderId) {
-    let order = draft.order(id).expect("the index of due orders names orders in memory");
+fn expire_order(draft: &mut Draft<'_>, id: &OrderId) {
+    let order = draft.order(id).expect("the index of what is due names orders in memory");
     assert_eq!(order.state(), OrderState::PendingPayment, "only an unpaid order expires: {id}");
     let mut order = Order::clone(order);
     for line in &mut order.lines {
         let (from, to) = (Some(Bucket::Reserved), Some(Bucket::Available));
-        let movement = Movement::for_order(id, Reason::Expiry, from, to, line.held);
-        move_line(draft, line, movement).expect("moving between buckets leaves the sum as it is");
+        let movement = Movement { from, to, order: Some(id), ..Movement::of(Reason::Expiry, line.held) };
+        move_line(draft, &line.sku, line.location.as_ref(), movement).expect(WITHIN);
         line.expired += line.held;
         line.held = 0;
     }
     draft.put_order(order);
 }
+
+fn expire_reservation(draft: &mut Draft<'_>, id: &ReservationId) {
+    let reservation = draft.reservation(id).expect("the index of what is due names reservations in memory");
+    let mut reservation = Reservation::clone(reservation);
+    for line in reservation.lines.iter_mut().filter(|line| line.open > 0) {
+        give_back(draft, id, line, Reason::Expiry, line.open).expect(WITHIN);
+        line.expired += line.open;
+        line.open = 0;
+    }
+    draft.put_reservation(reservation);
+}
+
+const WITHIN: &str = "moving between buckets leaves the sum as it is";

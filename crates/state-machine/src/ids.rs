@@ -92,6 +92,10 @@ text_id!(
     OrderId
 );
 text_id!(
+    /// Names a reservation.
+    ReservationId
+);
+text_id!(
     /// The caller's name of a customer.
     CustomerId
 );
@@ -105,6 +109,13 @@ text_id!(
 );
 
 impl SkuId {
+    /// The one that stands before all others.
+    pub(crate) fn first() -> Self {
+        Self::new("!").expect("the first visible character")
+    }
+}
+
+impl OrderId {
     /// The one that stands before all others.
     pub(crate) fn first() -> Self {
         Self::new("!").expect("the first visible character")

@@ -80,7 +80,7 @@ fn open(
 
 /// A movement that a caller asks for, from nowhere to nowhere yet.
 fn by_hand<'a>(reason: Reason, document: Option<&'a DocumentId>, reference: &'a str) -> Movement<'a> {
-    Movement { from: None, to: None, quantity: 0, reason, order: None, document, reference }
+    Movement { document, reference, ..Movement::of(reason, 0) }
 }
 
 fn ensure_units(draft: &Draft<'_>, key: &StockKey, bucket: Bucket, asked: i64) -> Result<(), Rejection> {
@@ -89,6 +89,7 @@ fn ensure_units(draft: &Draft<'_>, key: &StockKey, bucket: Bucket, asked: i64) -
         return Ok(());
     }
     let (sku, location) = (key.sku.clone(), Some(key.location.clone()));
-    let shortage = Shortage { line: 0, sku, location, bucket, asked, available };
+    let next_expiry = draft.next_expiry(&sku).filter(|_| bucket == Bucket::Available);
+    let shortage = Shortage { line: 0, sku, location, bucket, asked, available, next_expiry };
     Err(Rejection::InsufficientStock { shortages: vec![shortage] })
 }

@@ -1,6 +1,6 @@
 //! The stock ledger: one entry for each movement of units, in the same change as the movement.
 
-use crate::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use crate::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, ReservationId, SkuId};
 use crate::revision::Revision;
 use crate::stock::{Bucket, Stock};
 use crate::time::LogTime;
@@ -12,13 +12,13 @@ pub enum Reason {
     Received,
     /// Goods came back from a customer.
     Returned,
-    /// An order took a hold.
+    /// An order or a reservation took a hold.
     Reservation,
     /// A hold became an obligation.
     Commit,
-    /// A cancelled order gave its units back.
+    /// A cancelled order or a reservation gave units back.
     Release,
-    /// The time of an unpaid order was over.
+    /// The time of an unpaid order or a reservation was over.
     Expiry,
     /// Units left.
     Shipment,
@@ -96,6 +96,8 @@ pub struct LedgerEntry {
     pub request: Option<RequestId>,
     /// The order that moved it, where one did.
     pub order: Option<OrderId>,
+    /// The reservation that moved it, where one did.
+    pub reservation: Option<ReservationId>,
     /// The caller's document, where there is one.
     pub document: Option<DocumentId>,
     /// The caller's reference: a URI or a tracking number; may be empty.

@@ -6,14 +6,15 @@
 //!
 //! Invariants, held by construction or checked by [`invariants::violations`]:
 //! - I1, I2: no bucket is below 0 and `on_hand` is their sum ([`Stock`]).
-//! - I3, I4: `reserved` and `committed` are the sums over orders of what is held and what is owed.
+//! - I3, I4: `reserved` and `committed` are the sums of what orders and reservations hold, and of what orders are owed.
 //! - I5, I15: a line's quantities add up, and nothing takes back what has shipped ([`order::OrderLine`]).
 //! - I6: every movement of units has a ledger entry in the same change.
+//! - I8: a reservation's line adds up ([`reservation::ReservationLine`]).
 //! - I9: lines that share a SKU are checked on their sum.
 //! - I11: a request id has at most one effect.
 //! - I12: nothing commits after its expire time in log time, and nobody else gets the units before it.
 //!
-//! Start at [`State::execute`], then `placement.rs` and `reservation.rs`.
+//! Start at [`State::execute`], then `placement.rs` and `sourcing.rs`.
 
 mod catalog;
 pub mod change;
@@ -21,14 +22,17 @@ mod check;
 pub mod command;
 pub mod document;
 mod draft;
+mod due;
 mod execute;
 mod expiry;
 mod fulfilment;
+pub mod holder;
 pub mod ids;
 pub mod invariants;
 mod inventory;
 pub mod ledger;
 pub mod limits;
+mod lines;
 pub mod location;
 mod locations;
 pub mod order;
@@ -37,10 +41,12 @@ mod placement;
 pub mod records;
 pub mod rejection;
 pub mod request;
-mod reservation;
+pub mod reservation;
+mod reservations;
 mod returns;
 mod revision;
 pub mod sku;
+mod sourcing;
 mod state;
 pub mod stock;
 mod time;

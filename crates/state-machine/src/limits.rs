@@ -13,21 +13,21 @@ pub const MAX_ATTRIBUTES_BYTES: usize = 4_096;
 pub const MAX_PRIORITY: u32 = 1_000_000;
 /// Bytes of a reference kept in the ledger.
 pub const MAX_REFERENCE_LEN: usize = 512;
-/// Lines of an order, a shipment or a return. Real orders reach 1,114.
+/// Lines of an order, a reservation, a shipment or a return. Real orders reach 1,114.
 pub const MAX_LINES: usize = 2_000;
 /// Units of a receipt or an adjustment.
 pub const MAX_STOCK_CHANGE: i64 = 1_000_000_000_000;
-/// Units of an order line.
+/// Units of a line.
 pub const MAX_LINE_QUANTITY: i64 = 1_000_000_000;
 /// Price of a unit, in minor units.
 pub const MAX_UNIT_PRICE_MINOR: i64 = 1_000_000_000_000;
-/// Shortest hold of an unpaid order, in microseconds: a second.
+/// Shortest hold of an unpaid order or a reservation, in microseconds: a second.
 pub const MIN_HOLD_US: u64 = 1_000_000;
-/// Longest hold of an unpaid order, in microseconds: 30 days.
+/// Longest hold of an unpaid order or a reservation, in microseconds: 30 days.
 pub const MAX_HOLD_US: u64 = 30 * 24 * 3_600 * 1_000_000;
-/// Hold of an unpaid order where the caller names none, in microseconds: 15 minutes.
+/// Hold of an unpaid order or a reservation where the caller names none, in microseconds: 15 minutes.
 pub const DEFAULT_HOLD_US: u64 = 15 * 60 * 1_000_000;
-/// Orders that one command expires at most, so that no entry takes long.
+/// Orders and reservations that one command expires at most, so that no entry takes long.
 pub const MAX_EXPIRE_BATCH: usize = 1_000;
 /// How far a request id's time may be ahead of log time, in milliseconds.
 pub const MAX_REQUEST_AHEAD_MS: u64 = 5 * 60 * 1_000;

@@ -1,10 +1,11 @@
 //! Outcomes: what became of a command. Small, complete, and kept in the request record, so that a replay can give
 //! exactly what the first call gave. Where callers want a whole order they read it.
 
-use crate::ids::{LocationId, OrderId};
+use crate::ids::{LocationId, OrderId, ReservationId};
 use crate::location::Location;
 use crate::order::OrderState;
 use crate::rejection::Rejection;
+use crate::reservation::ReservationState;
 use crate::revision::Revision;
 use crate::sku::Sku;
 use crate::stock::{Stock, StockKey};
@@ -74,10 +75,57 @@ pub enum Outcome {
         /// Units that came back.
         returned: i64,
     },
+    /// Units are held.
+    ReservationCreated {
+        /// Which.
+        reservation: ReservationId,
+        /// Until when.
+        expires: LogTime,
+        /// Where the units of each line are; `None` for a SKU that is not tracked.
+        locations: Vec<Option<LocationId>>,
+    },
+    /// Units are held for longer, or as long as before.
+    ReservationExtended {
+        /// Which.
+        reservation: ReservationId,
+        /// Until when.
+        expires: LogTime,
+    },
+    /// Units went to a new order.
+    ReservationCommitted {
+        /// Which.
+        reservation: ReservationId,
+        /// In which state it is now.
+        state: ReservationState,
+        /// The order.
+        order: OrderId,
+        /// In which state that is.
+        order_state: OrderState,
+        /// When the order's hold ends if it is unpaid.
+        expires: LogTime,
+        /// Units that the order took.
+        committed: i64,
+    },
+    /// Units were given back.
+    ReservationReleased {
+        /// Which.
+        reservation: ReservationId,
+        /// In which state it is now.
+        state: ReservationState,
+        /// Units given back.
+        released: i64,
+    },
+    /// Units are held elsewhere.
+    ReservationMoved {
+        /// Which.
+        reservation: ReservationId,
+        /// Units that moved.
+        moved: i64,
+    },
     /// By the system.
     DueExpired {
-        /// Orders that expired.
-        orders: u32,
+        /// Orders and reservations that expired.
+        holds: u32,
         /// True where more are due.
         more: bool,
     },

@@ -1,8 +1,10 @@
 //! Rejections: business answers that every node gives alike. Each names the rule that would be broken and what the
 //! caller needs to know to do better. In the order of precedence: request id, not found, state, limits, stock.
 
-use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
+use crate::holder::Holder;
+use crate::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use crate::order::{Operation, OrderState};
+use crate::reservation::ReservationState;
 use crate::stock::Bucket;
 use crate::time::LogTime;
 use crate::version::Version;
@@ -30,10 +32,10 @@ pub enum Rejection {
     NotFound(Resource),
     /// There is one already.
     AlreadyExists(Resource),
-    /// The hold ended before the payment.
+    /// The hold has ended.
     ReservationExpired {
-        /// Which.
-        order: OrderId,
+        /// Of what.
+        holder: Holder,
         /// When it ended.
         expired: LogTime,
     },
@@ -45,6 +47,13 @@ pub enum Rejection {
         state: OrderState,
         /// What was tried.
         operation: Operation,
+    },
+    /// The reservation holds nothing any more.
+    ReservationSettled {
+        /// Which.
+        reservation: ReservationId,
+        /// Its state.
+        state: ReservationState,
     },
     /// The row has changed since the caller saw it.
     EtagMismatch {
@@ -88,10 +97,10 @@ pub enum Rejection {
         /// Every SKU of which that is so, in the order of the lines.
         breaches: Vec<LimitBreach>,
     },
-    /// More units of a line than there are to ship or to return.
+    /// More units of a line than there are to ship, to return, to commit or to release.
     QuantityExceeded {
-        /// Which order.
-        order: OrderId,
+        /// Of what.
+        holder: Holder,
         /// Every line that asks too much.
         lines: Vec<ExceededLine>,
     },
@@ -102,8 +111,8 @@ pub enum Rejection {
         /// Not empty.
         shortages: Vec<Shortage>,
     },
-    /// Not for callers and never recorded: more holds are due than one command may expire. The proposer puts
-    /// `ExpireDue` ahead and proposes the command again.
+    /// Not for callers and never recorded: more holds on what is short are due than one command may expire. The proposer
+    /// proposes the command again.
     RetryAfterExpiry,
 }
 
@@ -118,8 +127,22 @@ pub enum Resource {
     Order(OrderId),
     /// A line of an order, from 1.
     OrderLine(OrderId, u32),
+    /// A reservation.
+    Reservation(ReservationId),
+    /// A line of a reservation, from 1.
+    ReservationLine(ReservationId, u32),
     /// A booked document.
     Document(DocumentId),
+}
+
+impl Resource {
+    /// A line of an order or a reservation.
+    pub(crate) fn line(holder: &Holder, number: u32) -> Self {
+        match holder {
+            Holder::Order(id) => Self::OrderLine(id.clone(), number),
+            Holder::Reservation(id) => Self::ReservationLine(id.clone(), number),
+        }
+    }
 }
 
 /// A SKU of which an order asks for more or less than it may.
@@ -161,4 +184,6 @@ pub struct Shortage {
     pub asked: i64,
     /// Units there, after what earlier lines of the same request take: at the location, or at the one that has most.
     pub available: i64,
+    /// When the next hold on units of the SKU ends, at whichever location; `None` where there is none.
+    pub next_expiry: Option<LogTime>,
 }

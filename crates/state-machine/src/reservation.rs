@@ -1,70 +1,101 @@
-//! Reserving stock for an order: where the units come from, and the hold on them.
+//! Reservations: units held for a cart.
 
-use crate::command::PlaceLine;
-use crate::draft::{Draft, Movement};
-use crate::ids::{LocationId, OrderId};
-use crate::ledger::Reason;
-use crate::rejection::{Rejection, Shortage};
-use crate::stock::{Bucket, StockKey};
+use crate::ids::{CustomerId, LocationId, ReservationId, SkuId};
+use crate::order::Currency;
+use crate::time::LogTime;
+use crate::version::Version;
 
-/// Holds the units of one line: `available` becomes `reserved`. Of a SKU that is not tracked there is always enough, nowhere.
-///
-/// `number` is the line's, from 1. The inner error is a shortage, so that the caller can gather all of them.
-pub(crate) fn reserve(
-    draft: &mut Draft<'_>,
-    order: &OrderId,
-    number: u32,
-    line: &PlaceLine,
-) -> Result<Result<Option<LocationId>, Shortage>, Rejection> {
-    if draft.known_sku(&line.sku)?.details.untracked {
-        return Ok(Ok(None));
-    }
-    let location = match source(draft, number, line) {
-        Ok(location) => location,
-        Err(shortage) => return Ok(Err(shortage)),
-    };
-    let key = StockKey { sku: line.sku.clone(), location: location.clone() };
-    let (from, to) = (Some(Bucket::Available), Some(Bucket::Reserved));
-    draft.move_units(&key, Movement::for_order(order, Reason::Reservation, from, to, line.quantity))?;
-    Ok(Ok(Some(location)))
+/// Where a reservation is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReservationState {
+    /// Units are held, no order took any.
+    Active,
+    /// Orders took some units, others are held.
+    PartiallyCommitted,
+    /// Nothing is held, orders took some or all.
+    Committed,
+    /// Everything was given back.
+    Released,
+    /// Its time was over before any order took units.
+    Expired,
 }
 
-/// Chooses the location: the one that the line names, else of those that cover the line whole the one with the lowest
-/// priority number, and of several the first in the order of ids.
-fn source(draft: &Draft<'_>, number: u32, line: &PlaceLine) -> Result<LocationId, Shortage> {
-    let mut most = 0;
-    if let Some(location) = &line.location {
-        let key = StockKey { sku: line.sku.clone(), location: location.clone() };
-        most = draft.stock(&key).get(Bucket::Available);
-        if most >= line.quantity {
-            return Ok(location.clone());
-        }
-    } else {
-        let mut best: Option<(u32, &LocationId)> = None;
-        for (location, stock) in draft.stock_of(&line.sku) {
-            let Some(open) = draft.location(location).filter(|location| !location.details.disabled) else {
-                continue;
-            };
-            let (available, priority) = (stock.get(Bucket::Available), open.details.priority);
-            most = most.max(available);
-            if available >= line.quantity && best.is_none_or(|(lowest, _)| priority < lowest) {
-                best = Some((priority, location));
-                // No other comes before it: where nobody sets priorities, few are looked at.
-                if priority == 0 {
-                    break;
-                }
-            }
-        }
-        if let Some((_, location)) = best {
-            return Ok(location.clone());
+impl ReservationState {
+    /// The name as callers know it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::PartiallyCommitted => "PARTIALLY_COMMITTED",
+            Self::Committed => "COMMITTED",
+            Self::Released => "RELEASED",
+            Self::Expired => "EXPIRED",
         }
     }
-    Err(Shortage {
-        line: number,
-        sku: line.sku.clone(),
-        location: line.location.clone(),
-        bucket: Bucket::Available,
-        asked: line.quantity,
-        available: most,
-    })
+}
+
+/// A line of a reservation. Quantities are units.
+///
+/// Invariant (I8): `quantity = open + committed + released + expired`; none is below 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReservationLine {
+    /// What.
+    pub sku: SkuId,
+    /// Where; `None` where the SKU was not tracked when it was reserved: then no bucket counts the units.
+    pub location: Option<LocationId>,
+    /// Price of one unit in minor units of the reservation's currency: that of the orders that take units.
+    pub unit_price_minor: i64,
+    /// Units asked for.
+    pub quantity: i64,
+    /// Held: counted in the bucket `reserved`.
+    pub open: i64,
+    /// Given to orders.
+    pub committed: i64,
+    /// Given back.
+    pub released: i64,
+    /// Given back because the time was over.
+    pub expired: i64,
+}
+
+/// Units held for a time, for orders to come.
+///
+/// Invariants:
+/// - It has at least one line.
+/// - Its state follows from its lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Its name, for ever.
+    pub id: ReservationId,
+    /// Whose it is, where the caller said.
+    pub customer: Option<CustomerId>,
+    /// ISO 4217.
+    pub currency: Currency,
+    /// What is held.
+    pub lines: Vec<ReservationLine>,
+    /// Log time of the creation.
+    pub created: LogTime,
+    /// Log time of the last change.
+    pub updated: LogTime,
+    /// When the hold ends.
+    pub expires: LogTime,
+    /// Of the last change.
+    pub version: Version,
+}
+
+impl Reservation {
+    /// The state, from the quantities of the lines.
+    pub fn state(&self) -> ReservationState {
+        let any = |quantity: fn(&ReservationLine) -> i64| self.lines.iter().any(|line| quantity(line) > 0);
+        match (any(|line| line.open), any(|line| line.committed)) {
+            (true, true) => ReservationState::PartiallyCommitted,
+            (true, false) => ReservationState::Active,
+            (false, true) => ReservationState::Committed,
+            (false, false) if any(|line| line.expired) => ReservationState::Expired,
+            (false, false) => ReservationState::Released,
+        }
+    }
+
+    /// True where nothing is held: nothing changes it any more, so it needn't stay in memory.
+    pub fn is_settled(&self) -> bool {
+        self.lines.iter().all(|line| line.open == 0)
+    }
 }

@@ -2,8 +2,10 @@
 
 use crate::command::{Disposition, ReturnOrder};
 use crate::draft::{Draft, Movement};
-use crate::fulfilment::{line_quantities, move_line, order_for};
+use crate::fulfilment::order_for;
+use crate::holder::Holder;
 use crate::ledger::Reason;
+use crate::lines::{line_quantities, move_line};
 use crate::order::{Operation, Order};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
@@ -16,7 +18,8 @@ pub(crate) fn book(draft: &mut Draft<'_>, command: &ReturnOrder) -> Result<Outco
     }
     let mut order = Order::clone(order_for(draft, &command.order, Operation::Return)?);
     let asked = command.lines.iter().map(|line| (line.line, line.quantity));
-    let quantities = line_quantities(&order, asked, |line| line.shipped - line.returned)?;
+    let returnable: Vec<i64> = order.lines.iter().map(|line| line.shipped - line.returned).collect();
+    let quantities = line_quantities(&Holder::Order(order.id.clone()), &returnable, asked)?;
     for returned in &command.lines {
         let index = usize::try_from(returned.line).expect("u32 fits") - 1;
         let line = &order.lines[index];
@@ -31,10 +34,12 @@ pub(crate) fn book(draft: &mut Draft<'_>, command: &ReturnOrder) -> Result<Outco
             Disposition::Scrap => None,
         };
         let movement = Movement {
+            to,
+            order: Some(&command.order),
             document: command.document.as_ref(),
-            ..Movement::for_order(&command.order, Reason::Returned, None, to, returned.quantity)
+            ..Movement::of(Reason::Returned, returned.quantity)
         };
-        move_line(draft, line, movement)?;
+        move_line(draft, &line.sku, line.location.as_ref(), movement)?;
     }
     for (line, quantity) in order.lines.iter_mut().zip(&quantities) {
         line.returned += quantity;

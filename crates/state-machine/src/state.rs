@@ -7,13 +7,16 @@ use std::sync::Arc;
 use crate::change::{Change, Clock};
 use crate::command::Origin;
 use crate::document::Document;
-use crate::ids::{DocumentId, LocationId, OrderId, SkuId};
+use crate::due::{Due, Hold};
+use crate::holder::Holder;
+use crate::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use crate::limits;
 use crate::location::Location;
-use crate::order::{Order, OrderState};
+use crate::order::Order;
 use crate::outcome::Outcome;
 use crate::records::{Records, Runs};
 use crate::request::{RequestRecord, RequestStatus};
+use crate::reservation::Reservation;
 use crate::sku::Sku;
 use crate::stock::{Stock, StockKey};
 use crate::time::LogTime;
@@ -22,9 +25,9 @@ use crate::time::LogTime;
 ///
 /// Invariants:
 /// - `stock_at` holds exactly the keys of `stock`, by location: those that have units before those that are empty.
-/// - `due` holds exactly the unpaid orders of `orders`, by the end of their hold.
-/// - All SKUs, all locations, all stock, all unsettled orders and all request records are here. Settled orders and documents need not
-///   be: whoever owns the state loads those that an entry names before it is applied.
+/// - `due` holds exactly the holds of `orders` and `reservations`.
+/// - All SKUs, all locations, all stock, all unsettled orders and reservations and all request records are here. Settled ones and
+///   documents need not be: whoever owns the state loads those that an entry names before it is applied.
 /// - `clock.now` and `clock.horizon_ms` never fall.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
@@ -33,8 +36,9 @@ pub struct State {
     stock: BTreeMap<StockKey, Stock>,
     stock_at: BTreeSet<(LocationId, IsEmpty, SkuId)>,
     orders: BTreeMap<OrderId, Arc<Order>>,
+    reservations: BTreeMap<ReservationId, Arc<Reservation>>,
     documents: BTreeMap<DocumentId, Document>,
-    due: BTreeSet<(LogTime, OrderId)>,
+    due: Due,
     requests: Records,
     clock: Clock,
 }
@@ -68,7 +72,15 @@ impl State {
                 let before = self.stock.remove(key);
                 self.index_stock(key, before, None);
             }
-            Change::Order(id, order) => self.absorb_order(id, order),
+            Change::Order(id, now) => {
+                let before = self.orders.insert(id.clone(), Arc::clone(now));
+                self.due.follow(before.as_deref().and_then(Hold::of_order), Hold::of_order(now));
+            }
+            Change::Reservation(id, now) => {
+                let before = self.reservations.insert(id.clone(), Arc::clone(now));
+                let before = before.as_deref().and_then(Hold::of_reservation);
+                self.due.follow(before, Hold::of_reservation(now));
+            }
             Change::Document(id, document) => {
                 self.documents.insert(id.clone(), document.clone());
             }
@@ -93,12 +105,13 @@ impl State {
     /// stay.
     pub fn join(&mut self, other: Self) {
         let Self { mut skus, mut locations, mut stock, mut stock_at, .. } = other;
-        let Self { mut orders, mut documents, mut due, .. } = other;
+        let Self { mut orders, mut reservations, mut documents, mut due, .. } = other;
         self.skus.append(&mut skus);
         self.locations.append(&mut locations);
         self.stock.append(&mut stock);
         self.stock_at.append(&mut stock_at);
         self.orders.append(&mut orders);
+        self.reservations.append(&mut reservations);
         self.documents.append(&mut documents);
         self.due.append(&mut due);
     }
@@ -118,21 +131,17 @@ impl State {
         }
     }
 
-    fn absorb_order(&mut self, id: &OrderId, order: &Arc<Order>) {
-        if order.state() == OrderState::PendingPayment {
-            self.due.insert((order.expires, id.clone()));
-        }
-        let Some(old) = self.orders.insert(id.clone(), Arc::clone(order)) else { return };
-        let still_due = order.state() == OrderState::PendingPayment && old.expires == order.expires;
-        if old.state() == OrderState::PendingPayment && !still_due {
-            self.due.remove(&(old.expires, id.clone()));
-        }
-    }
-
     /// Forgets a settled order that is safe elsewhere. An unsettled one stays.
     pub fn evict_order(&mut self, id: &OrderId) {
         if self.orders.get(id).is_some_and(|order| order.is_settled()) {
             self.orders.remove(id);
+        }
+    }
+
+    /// Forgets a settled reservation that is safe elsewhere. One that holds units stays.
+    pub fn evict_reservation(&mut self, id: &ReservationId) {
+        if self.reservations.get(id).is_some_and(|reservation| reservation.is_settled()) {
+            self.reservations.remove(id);
         }
     }
 
@@ -232,6 +241,19 @@ impl State {
         self.orders.range((lower_bound(after), Bound::Unbounded)).map(|(_, order)| order)
     }
 
+    /// A reservation that is in memory.
+    pub fn reservation(&self, id: &ReservationId) -> Option<&Arc<Reservation>> {
+        self.reservations.get(id)
+    }
+
+    /// The reservations in memory after an id, in order.
+    pub fn reservations_after(
+        &self,
+        after: Option<&ReservationId>,
+    ) -> impl Iterator<Item = &Arc<Reservation>> {
+        self.reservations.range((lower_bound(after), Bound::Unbounded)).map(|(_, reservation)| reservation)
+    }
+
     /// A document that is in memory.
     pub fn document(&self, id: &DocumentId) -> Option<&Document> {
         self.documents.get(id)
@@ -244,18 +266,34 @@ impl State {
 
     /// When the next hold ends.
     pub fn next_due(&self) -> Option<LogTime> {
-        self.due.first().map(|(time, _)| *time)
+        self.due.first()
     }
 
-    /// How many unpaid orders there are.
-    pub(crate) fn due_count(&self) -> usize {
-        self.due.len()
+    /// When the next hold on units of a SKU ends that is not due yet.
+    pub(crate) fn next_expiry(&self, sku: &SkuId) -> Option<LogTime> {
+        self.due.next_of(sku, self.clock.now)
     }
 
-    /// Unpaid orders whose time is over, the longest due first.
-    pub(crate) fn due_orders(&self) -> impl Iterator<Item = &OrderId> {
-        let now = self.clock.now;
-        self.due.iter().take_while(move |(time, _)| *time <= now).map(|(_, id)| id)
+    /// What is due, the longest due first.
+    pub(crate) fn due(&self) -> impl Iterator<Item = &Holder> {
+        self.due.at(self.clock.now)
+    }
+
+    /// What is due of those that hold units of some SKUs, the longest due first.
+    pub(crate) fn due_of(&self, skus: &BTreeSet<&SkuId>, limit: usize) -> Vec<Holder> {
+        self.due.of_skus(skus, self.clock.now, limit)
+    }
+
+    /// True where the index of holds tells of exactly those that there are.
+    pub(crate) fn is_due_right(&self) -> bool {
+        let mut due = Due::default();
+        for order in self.orders.values() {
+            due.follow(None, Hold::of_order(order));
+        }
+        for reservation in self.reservations.values() {
+            due.follow(None, Hold::of_reservation(reservation));
+        }
+        due == self.due
     }
 
     /// What is known of a request id.

@@ -10,15 +10,19 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, CreateLocation, CreateSku, DeleteLocation, DeleteSku,
-    Disposition, ExpireDue, LineQuantity, LocationChange, MoveStock, PlaceLine, PlaceOrder, ReceiveStock,
-    ReturnLine, ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
+    AdjustStock, CancelOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation, CreateSku,
+    DeleteLocation, DeleteSku, Disposition, ExpireDue, ExtendReservation, LineQuantity, LocationChange,
+    MoveReservation, MoveStock, Payment, PlaceLine, PlaceOrder, ReceiveStock, ReleaseReservation, ReturnLine,
+    ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::ids::{
+    DocumentId, LocationId, OrderId, Principal, RequestId, ReservationId, SkuId,
+};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::{Currency, Order, OrderState};
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{
@@ -41,6 +45,10 @@ fn locations() -> impl Strategy<Value = LocationId> + Clone {
 
 fn orders() -> impl Strategy<Value = OrderId> + Clone {
     (0..4).prop_map(|id| OrderId::new(&format!("o{id}")).expect("visible"))
+}
+
+fn reservations() -> impl Strategy<Value = ReservationId> + Clone {
+    (0..3).prop_map(|id| ReservationId::new(&format!("r{id}")).expect("visible"))
 }
 
 fn documents() -> impl Strategy<Value = Option<DocumentId>> + Clone {
@@ -91,14 +99,50 @@ fn sku_changes() -> impl Strategy<Value = SkuChange> + Clone {
     )
 }
 
+fn place_lines() -> impl Strategy<Value = PlaceLine> + Clone {
+    (skus(), option::of(locations()), units(), units()).prop_map(|(sku, location, quantity, price)| {
+        PlaceLine { sku, location, quantity, unit_price_minor: price }
+    })
+}
+
+fn line_quantities() -> impl Strategy<Value = LineQuantity> + Clone {
+    (line_numbers(), units()).prop_map(|(line, quantity)| LineQuantity { line, quantity })
+}
+
+fn reservation_commands() -> impl Strategy<Value = Command> + Clone {
+    let payments = prop_oneof![
+        texts().prop_map(|reference| Payment::Taken { reference }),
+        holds().prop_map(|hold_us| Payment::Due { hold_us }),
+    ];
+    let currency = Currency::new("GBP").expect("capital letters");
+    prop_oneof![
+        5 => (reservations(), prop_oneof![1 => Just(Vec::new()), 15 => vec(place_lines(), 1..4)], holds()).prop_map(
+            move |(reservation, lines, hold_us)| {
+                Command::CreateReservation(CreateReservation { reservation, customer: None, currency, lines, hold_us })
+            }
+        ),
+        2 => (reservations(), holds()).prop_map(|(reservation, hold_us)| {
+            Command::ExtendReservation(ExtendReservation { reservation, hold_us })
+        }),
+        6 => (reservations(), orders(), vec(line_quantities(), 0..3), payments).prop_map(
+            |(reservation, order, lines, payment)| {
+                Command::CommitReservation(CommitReservation { reservation, order, customer: None, lines, payment })
+            }
+        ),
+        2 => (reservations(), vec(line_quantities(), 0..3)).prop_map(|(reservation, lines)| {
+            Command::ReleaseReservation(ReleaseReservation { reservation, lines })
+        }),
+        3 => (reservations(), vec(line_numbers(), 0..3), locations()).prop_map(
+            |(reservation, lines, location)| {
+                Command::MoveReservation(MoveReservation { reservation, lines, location })
+            }
+        ),
+    ]
+}
+
 fn commands() -> impl Strategy<Value = Command> + Clone {
     let reasons =
         prop::sample::select(vec![Reason::Correction, Reason::CycleCount, Reason::Damaged, Reason::Shipment]);
-    let place_line =
-        (skus(), option::of(locations()), units(), units()).prop_map(|(sku, location, quantity, price)| {
-            PlaceLine { sku, location, quantity, unit_price_minor: price }
-        });
-    let line = (line_numbers(), units()).prop_map(|(line, quantity)| LineQuantity { line, quantity });
     let dispositions =
         prop::sample::select(vec![Disposition::Restock, Disposition::Damaged, Disposition::Scrap]);
     let return_line = (line_numbers(), units(), dispositions)
@@ -108,13 +152,7 @@ fn commands() -> impl Strategy<Value = Command> + Clone {
     let currency = Currency::new("GBP").expect("capital letters");
     prop_oneof![
         2 => (skus(), sku_changes()).prop_map(|(sku, change)| {
-            let details = SkuDetails {
-                display_name: change.display_name.unwrap_or_default(),
-                untracked: change.untracked.unwrap_or_default(),
-                min_per_order: change.min_per_order.unwrap_or_default(),
-                max_per_order: change.max_per_order.unwrap_or_default(),
-                attributes: change.attributes.unwrap_or_default(),
-            };
+            let details = change.applied_to(&SkuDetails::default());
             Command::CreateSku(CreateSku { sku, details })
         }),
         1 => (skus(), versions(), sku_changes())
@@ -158,19 +196,20 @@ fn commands() -> impl Strategy<Value = Command> + Clone {
                 Command::AdjustStock(AdjustStock { sku, location, bucket, delta, reason, document, reference })
             }
         ),
-        9 => (orders(), prop_oneof![1 => Just(Vec::new()), 15 => vec(place_line, 1..4)], holds()).prop_map(move |(order, lines, hold_us)| {
+        9 => (orders(), prop_oneof![1 => Just(Vec::new()), 15 => vec(place_lines(), 1..4)], holds()).prop_map(move |(order, lines, hold_us)| {
             Command::PlaceOrder(PlaceOrder { order, customer: None, currency, lines, hold_us })
         }),
         6 => (orders(), texts()).prop_map(|(order, payment_reference)| {
             Command::ConfirmOrder(ConfirmOrder { order, payment_reference })
         }),
-        7 => (orders(), vec(line, 0..3), texts()).prop_map(|(order, lines, tracking_number)| {
+        7 => (orders(), vec(line_quantities(), 0..3), texts()).prop_map(|(order, lines, tracking_number)| {
             Command::ShipOrder(ShipOrder { order, lines, tracking_number })
         }),
         2 => orders().prop_map(|order| Command::CancelOrder(CancelOrder { order })),
         6 => (orders(), vec(return_line, 0..4), documents()).prop_map(|(order, lines, document)| {
             Command::ReturnOrder(ReturnOrder { order, lines, document })
         }),
+        18 => reservation_commands(),
         1 => prop::sample::select(vec![0, 1, 1_000, u32::MAX])
             .prop_map(|limit| Command::ExpireDue(ExpireDue { limit })),
         1 => Just(Command::AbandonRequest),
@@ -266,7 +305,11 @@ fn quantities(state: &State) -> impl PartialEq + std::fmt::Debug {
         .orders()
         .map(|order| (order.id.clone(), order.state(), order.lines.clone(), order.expires))
         .collect();
-    (stock, orders, state.clock())
+    let reservations: Vec<_> = state
+        .reservations_after(None)
+        .map(|held| (held.id.clone(), held.state(), held.lines.clone(), held.expires))
+        .collect();
+    (stock, orders, reservations, state.clock())
 }
 
 proptest! {
@@ -281,7 +324,7 @@ proptest! {
             let applied = state.execute(Revision::new(revision), &entry);
             let moved = applied.changes.iter().filter_map(|change| match change {
                 Change::Ledger(entry) => Some(entry.clone()),
-                Change::Sku(..) | Change::Location(..) | Change::Stock(..) | Change::Order(..) | Change::Document(..)
+                Change::Sku(..) | Change::Location(..) | Change::Stock(..) | Change::Order(..) | Change::Reservation(..) | Change::Document(..)
                 | Change::Request(..) | Change::Clock(_) => None,
             });
             let known = ledger.len();
@@ -381,11 +424,12 @@ proptest! {
     }
 
     #[test]
-    fn settled_orders_and_documents_may_leave_until_an_entry_names_them(steps in steps(), batch in 1..6_usize) {
+    fn settled_rows_and_documents_may_leave_until_an_entry_names_them(steps in steps(), batch in 1..6_usize) {
         let entries = entries(&steps, batch);
         let whole = run(&entries);
         let mut state = State::new();
         let mut orders: BTreeMap<OrderId, Arc<Order>> = BTreeMap::new();
+        let mut reservations: BTreeMap<ReservationId, Arc<Reservation>> = BTreeMap::new();
         let mut documents: BTreeMap<DocumentId, Document> = BTreeMap::new();
         let mut replies = Vec::new();
         let mut changes = Vec::new();
@@ -393,6 +437,9 @@ proptest! {
             for request in &entry.requests {
                 if let Some(order) = request.command.order().and_then(|id| orders.get(id)) {
                     state.absorb(&Change::Order(order.id.clone(), Arc::clone(order)));
+                }
+                if let Some(held) = request.command.reservation().and_then(|id| reservations.get(id)) {
+                    state.absorb(&Change::Reservation(held.id.clone(), Arc::clone(held)));
                 }
                 if let Some(document) = request.command.document().and_then(|id| documents.get(id)) {
                     state.absorb(&Change::Document(document.id.clone(), document.clone()));
@@ -403,6 +450,9 @@ proptest! {
                 if let Change::Order(id, order) = change {
                     orders.insert(id.clone(), Arc::clone(order));
                 }
+                if let Change::Reservation(id, held) = change {
+                    reservations.insert(id.clone(), Arc::clone(held));
+                }
                 if let Change::Document(id, document) = change {
                     documents.insert(id.clone(), document.clone());
                 }
@@ -410,10 +460,14 @@ proptest! {
             for id in orders.keys() {
                 state.evict_order(id);
             }
+            for id in reservations.keys() {
+                state.evict_reservation(id);
+            }
             for id in documents.keys() {
                 state.evict_document(id);
             }
             prop_assert!(state.orders().all(|order| !order.is_settled()));
+            prop_assert!(state.reservations_after(None).all(|held| !held.is_settled()));
             replies.extend(applied.replies);
             changes.extend(applied.changes);
         }
@@ -452,6 +506,11 @@ fn the_steps_reach_every_outcome_and_nearly_every_rejection() {
         "OrderShipped",
         "OrderCancelled",
         "OrderReturned",
+        "ReservationCreated",
+        "ReservationExtended",
+        "ReservationCommitted",
+        "ReservationReleased",
+        "ReservationMoved",
         "DueExpired",
         "RequestAbandoned",
         "Malformed",
@@ -462,6 +521,7 @@ fn the_steps_reach_every_outcome_and_nearly_every_rejection() {
         "AlreadyExists",
         "ReservationExpired",
         "IllegalTransition",
+        "ReservationSettled",
         "EtagMismatch",
         "QuantityStale",
         "SkuInUse",
@@ -482,6 +542,7 @@ fn key(change: &Change) -> String {
         Change::Location(id, _) => format!("location {id}"),
         Change::Stock(StockKey { sku, location }, _) => format!("stock {sku} {location}"),
         Change::Order(id, _) => format!("order {id}"),
+        Change::Reservation(id, _) => format!("reservation {id}"),
         Change::Document(id, _) => format!("document {id}"),
         Change::Ledger(entry) => format!("ledger {} {}", entry.revision, entry.position),
         Change::Request(origin, _) => format!("request {origin:?}"),

@@ -159,6 +159,7 @@ fn ledger_entry() -> LedgerEntry {
         actor: Some(principal),
         request: Some(request),
         order: Some(order_id()),
+        reservation: None,
         document: None,
         reference: String::new(),
         balances: stock(),

@@ -9,16 +9,14 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, S
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use stockade_env::{FailureKind, Tasks};
 use stockade_state_machine::change::Change;
-use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, OrderId};
-use stockade_state_machine::order::Order;
 use stockade_state_machine::{Applied, Entry, Reply, Revision};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::applied_row::{LogId, StoredMembership};
 use crate::codec;
 use crate::log::LogStore;
-use crate::memory::{Memory, Shared, stored_document, stored_order};
+use crate::memory::Shared;
+use crate::named::Named;
 use crate::skip::{self, SkipList};
 use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::writer::WriterCommand;
@@ -87,40 +85,16 @@ impl StateMachine {
 
     /// Executes an entry; gives the replies once readers can see what it did.
     fn run(&self, log_id: LogId, entry: &Entry) -> Result<(Vec<Reply>, Vec<Change>), Error> {
-        let mut named = self.fetch_named(entry)?;
+        let mut named = Named::fetch(&self.shared.memory.read(), entry)?;
         let revision = Revision::new(log_id.index);
         let mut memory = self.shared.memory.write();
         named.load_into(&mut memory)?;
         let Applied { replies, changes } = memory.state.execute(revision, entry);
-        named.unload_from(&mut memory, revision);
+        named.unload_from(&mut memory);
         memory.revision = revision;
         drop(memory);
         self.shared.applied.send_replace(revision);
         Ok((replies, changes))
-    }
-
-    /// Reads the orders and documents that an entry names and that are not in memory, before apply holds up readers.
-    fn fetch_named(&self, entry: &Entry) -> Result<Named, Error> {
-        let memory = self.shared.memory.read();
-        let engine = Arc::clone(&memory.engine);
-        let mut named = Named::default();
-        for request in &entry.requests {
-            if let Some(id) = request.command.order() {
-                let fetched = match memory.state.order(id) {
-                    Some(_) => Fetched::InMemory,
-                    None => Fetched::Stored(stored_order(engine.as_ref(), id)?),
-                };
-                named.orders.push((id.clone(), fetched));
-            }
-            if let Some(id) = request.command.document() {
-                let fetched = match memory.state.document(id) {
-                    Some(_) => Fetched::InMemory,
-                    None => Fetched::Stored(stored_document(engine.as_ref(), id)?),
-                };
-                named.documents.push((id.clone(), fetched));
-            }
-        }
-        Ok(named)
     }
 
     /// Moves on over an entry that changes no state.
@@ -164,68 +138,6 @@ impl StateMachine {
                 () = drained => {}
                 // It failed, and the node is stopping: nobody will make room any more.
                 () = self.writer.closed() => return Err(io::Error::other("the engine's writer has stopped")),
-            }
-        }
-    }
-}
-
-/// The orders and documents that an entry names.
-#[derive(Default)]
-struct Named {
-    orders: Vec<(OrderId, Fetched<Arc<Order>>)>,
-    documents: Vec<(DocumentId, Fetched<Document>)>,
-}
-
-/// Where something was when it was looked for.
-enum Fetched<T> {
-    InMemory,
-    /// What the engine had of it.
-    Stored(Option<T>),
-}
-
-impl<T> Fetched<T> {
-    /// What was fetched. What was in memory and no longer is was evicted since: then the engine has it, as it is now.
-    fn or_read(&mut self, read: impl FnOnce() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
-        match self {
-            Self::InMemory => read(),
-            Self::Stored(stored) => Ok(stored.take()),
-        }
-    }
-}
-
-impl Named {
-    /// Brings into memory what is not there.
-    fn load_into(&mut self, memory: &mut Memory) -> Result<(), Error> {
-        let engine = Arc::clone(&memory.engine);
-        for (id, fetched) in &mut self.orders {
-            if memory.state.order(id).is_none()
-                && let Some(order) = fetched.or_read(|| stored_order(engine.as_ref(), id))?
-            {
-                memory.state.absorb(&Change::Order(id.clone(), order));
-            }
-        }
-        for (id, fetched) in &mut self.documents {
-            if memory.state.document(id).is_none()
-                && let Some(document) = fetched.or_read(|| stored_document(engine.as_ref(), id))?
-            {
-                memory.state.absorb(&Change::Document(id.clone(), document));
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets go of what was only looked at and is in the engine; what changed stays until the writer has it.
-    fn unload_from(&self, memory: &mut Memory, revision: Revision) {
-        let written = memory.written;
-        let may_go = |of: Revision| of < revision && of <= written;
-        for (id, _) in &self.orders {
-            if memory.state.order(id).is_some_and(|order| may_go(order.version.revision)) {
-                memory.state.evict_order(id);
-            }
-        }
-        for (id, _) in &self.documents {
-            if memory.state.document(id).is_some_and(|document| may_go(document.revision)) {
-                memory.state.evict_document(id);
             }
         }
     }

@@ -7,6 +7,7 @@ use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::{Origin, Stock, StockKey};
 
@@ -20,6 +21,8 @@ use crate::window::encode_request_item;
 pub enum CanonicalRow<'a> {
     /// A booked document.
     Document(&'a DocumentId, &'a Document),
+    /// A reservation.
+    Reservation(&'a Reservation),
     /// A SKU.
     Sku(&'a Sku),
     /// A movement.
@@ -36,9 +39,8 @@ pub enum CanonicalRow<'a> {
 
 /// The state hash of a whole state, and the number of its rows.
 ///
-/// The rows come in the order in which an engine has them: documents, SKUs, the ledger, orders, locations, request
-/// records, stock;
-/// each kind in the order of its ids, the ledger and the records in that of revision and position.
+/// The rows come in the order in which an engine has them: documents, reservations, SKUs, the ledger, orders, locations, request
+/// records, stock; each kind in the order of its ids, the ledger and the records in that of revision and position.
 pub fn canonical_hash<'a>(
     rows: impl IntoIterator<Item = CanonicalRow<'a>>,
     clock: &Clock,
@@ -51,6 +53,9 @@ pub fn canonical_hash<'a>(
             CanonicalRow::Ledger(entry) => hasher.feed(b"ledger", &entry.encode()),
             CanonicalRow::Location(location) => {
                 hasher.feed(&keys::location(&location.id), &location.encode());
+            }
+            CanonicalRow::Reservation(reservation) => {
+                hasher.feed(&keys::reservation(&reservation.id), &reservation.encode());
             }
             CanonicalRow::Order(order) => hasher.feed(&keys::order(&order.id), &order.encode()),
             CanonicalRow::Request(origin, record) => {

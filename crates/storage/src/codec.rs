@@ -16,19 +16,20 @@ use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::records::RecordView;
 use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::{Command, ContentHash, Entry, LogTime, Origin, Reply, Request, Stock};
 
 use crate::Proposal;
 use crate::frozen::{
     ClockV1, CommandV1, DocumentV1, Invalid, LedgerEntryV1, LocationV1, OrderV1, OriginV1, ReplyV1,
-    RequestRecordV1, SkuV1, StockV1,
+    RequestRecordV1, ReservationV1, SkuV1, StockV1,
 };
 
 /// The first format: the mirrors named `V1`.
 const FORMAT_1: u8 = 1;
 /// Bytes of one value. Bounds what a damaged length can make the decoder read or allocate; the largest value, an order
-/// of 2,000 lines with the longest ids, has less than 700 KB.
+/// or a reservation of 2,000 lines with the longest ids, has less than 700 KB.
 const MAX_VALUE_BYTES: u64 = 4 * 1024 * 1024;
 /// Where most values fit without growing.
 const USUAL_VALUE_BYTES: usize = 256;
@@ -82,6 +83,7 @@ durable!(
     Location = LocationV1,
     Stock = StockV1,
     Order = OrderV1,
+    Reservation = ReservationV1,
     Document = DocumentV1,
     LedgerEntry = LedgerEntryV1,
     RequestRecord = RequestRecordV1,
@@ -91,6 +93,12 @@ durable!(
 /// True where the bytes are an order of which nothing is held or owed; tells it without making the order.
 pub(crate) fn is_settled_order(bytes: &[u8]) -> Result<bool, DecodeError> {
     let mirror: OrderV1<'_> = from_frozen(body_of(bytes, "Order")?)?;
+    Ok(mirror.is_settled())
+}
+
+/// True where the bytes are a reservation that holds nothing; tells it without making the reservation.
+pub(crate) fn is_settled_reservation(bytes: &[u8]) -> Result<bool, DecodeError> {
+    let mirror: ReservationV1<'_> = from_frozen(body_of(bytes, "Reservation")?)?;
     Ok(mirror.is_settled())
 }
 

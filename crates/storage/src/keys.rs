@@ -2,12 +2,14 @@
 //! `docs/internals/data_format.md`; a change of it is a new format version.
 
 use stockade_state_machine::StockKey;
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 
 /// The one row that says up to where, and to what end, everything else was applied.
 pub(crate) const APPLIED: &[u8] = b"A";
 /// Kind of a document row.
 pub(crate) const DOCUMENT: u8 = b'd';
+/// Kind of a reservation row: it is what holds units.
+pub(crate) const RESERVATION: u8 = b'h';
 /// Kind of a SKU row.
 pub(crate) const SKU: u8 = b'k';
 /// Kind of a page of ledger entries.
@@ -55,6 +57,10 @@ pub(crate) fn order(id: &OrderId) -> Vec<u8> {
     text_key(ORDER, id.as_str())
 }
 
+pub(crate) fn reservation(id: &ReservationId) -> Vec<u8> {
+    text_key(RESERVATION, id.as_str())
+}
+
 pub(crate) fn document(id: &DocumentId) -> Vec<u8> {
     text_key(DOCUMENT, id.as_str())
 }
@@ -73,7 +79,7 @@ pub(crate) fn page_revision(key: &[u8]) -> Option<u64> {
     key.get(1..)?.first_chunk().map(|revision| u64::from_be_bytes(*revision))
 }
 
-/// The id in the key of a SKU, location, order or document row.
+/// The id in the key of a SKU, location, order, reservation or document row.
 pub(crate) fn id_of(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key.get(1..)?).ok()
 }

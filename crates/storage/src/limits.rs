@@ -33,7 +33,7 @@ pub(crate) const WINDOW_TIME: Duration = Duration::from_secs(1);
 pub(crate) const WINDOW_BYTES: usize = 64 << 20;
 /// Of a redo file; a window ends well before it.
 pub(crate) const MAX_REDO_BYTES: u64 = 4 << 30;
-/// Orders or documents that leave memory while readers wait.
+/// Orders, reservations or documents that leave memory while readers wait.
 pub(crate) const EVICT_BATCH: usize = 256;
 /// Of a snapshot that is checked whole at a start: it takes no time to speak of.
 pub(crate) const SNAPSHOT_CHECK_BYTES: u64 = 8 << 20;

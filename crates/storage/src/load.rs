@@ -11,6 +11,7 @@ use stockade_state_machine::ids::{LocationId, Principal, SkuId};
 use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::records::{RecordView, Runs};
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::{Origin, State, Stock, StockKey};
 use tokio::time::Instant;
@@ -72,8 +73,8 @@ pub(crate) fn load(engine: &dyn Engine, threads: bool) -> Result<Loaded, Error> 
 /// From a bound on up to a key, not included.
 type Range = (Bound<Vec<u8>>, Option<Vec<u8>>);
 
-/// Ranges to be read at the same time. Nothing has to be decoded of the ledger, little of the orders, and all of the request records, so
-/// that these are cut into an older and a newer half.
+/// Ranges to be read at the same time. Nothing has to be decoded of the ledger, little of the reservations that go with it and of the
+/// orders, and all of the request records, so that these are cut into an older and a newer half.
 fn ranges(engine: &dyn Engine, last: u64) -> Result<[Range; 4], Error> {
     let (orders, requests) = (vec![keys::ORDER], vec![keys::REQUEST]);
     let first = engine.scan(Bound::Included(&requests)).next().transpose()?;
@@ -191,11 +192,16 @@ impl Loader {
                 let stock = Stock::decode(value).map_err(damaged)?;
                 self.state.absorb(&Change::Stock(StockKey { sku, location }, Some(stock)));
             }
-            // Settled orders stay where they are until a command names them.
+            // Settled orders and reservations stay where they are until a command names them.
             Some(&keys::ORDER) if codec::is_settled_order(value).map_err(damaged)? => {}
             Some(&keys::ORDER) => {
                 let order = Order::decode(value).map_err(damaged)?;
                 self.state.absorb(&Change::Order(order.id.clone(), Arc::new(order)));
+            }
+            Some(&keys::RESERVATION) if codec::is_settled_reservation(value).map_err(damaged)? => {}
+            Some(&keys::RESERVATION) => {
+                let reservation = Reservation::decode(value).map_err(damaged)?;
+                self.state.absorb(&Change::Reservation(reservation.id.clone(), Arc::new(reservation)));
             }
             Some(&keys::REQUEST) => self.request_page(key, value)?,
             Some(&keys::LEDGER | &keys::DOCUMENT) => {}
@@ -320,6 +326,7 @@ mod tests {
     use super::*;
     use crate::applied_row::LogId;
     use crate::engine::{MemoryEngine, RowWrite};
+    use crate::evictable::tests::reservation;
     use crate::window::Window;
 
     const RECORDS: u64 = 500;
@@ -350,7 +357,7 @@ mod tests {
         pages
     }
 
-    /// An engine with stock and request records, and the applied row that counts them.
+    /// An engine with stock, reservations and request records, and the applied row that counts them.
     fn engine() -> MemoryEngine {
         let engine = MemoryEngine::default();
         let mut physical = BTreeMap::new();
@@ -359,6 +366,9 @@ mod tests {
             let sku = SkuId::new(name).unwrap();
             let key = StockKey { sku, location: LocationId::new("main").unwrap() };
             rows::put(&engine, &keys::stock(&key), Some(&Stock::default().encode()), &mut physical).unwrap();
+        }
+        for row in [reservation("open", 1, 1), reservation("settled", 0, 1)] {
+            rows::put(&engine, &keys::reservation(&row.id), Some(&row.encode()), &mut physical).unwrap();
         }
         for (key, page) in requests() {
             rows::put(&engine, &key, Some(&page), &mut physical).unwrap();
@@ -384,6 +394,8 @@ mod tests {
         assert_eq!(one.state, several.state);
         assert_eq!(one.request_pages, several.request_pages);
         assert_eq!(one.state.stock_after(None).count(), 3);
+        let reservations: Vec<_> = one.state.reservations_after(None).map(|row| row.id.as_str()).collect();
+        assert_eq!(reservations, ["open"], "what is settled stays in the engine");
         assert_eq!(one.state.requests().count(), usize::try_from(RECORDS).unwrap());
     }
 

@@ -4,19 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::OrderId;
-use stockade_state_machine::order::Order;
 use stockade_state_machine::{Revision, State};
 use tokio::sync::{Notify, watch};
 
 use crate::chain_marks::ChainMarks;
-use crate::codec::Durable;
 use crate::engine::Engine;
 use crate::load::Loaded;
-use crate::rows;
 use crate::window::Window;
-use crate::{Error, keys};
 
 /// What readers see, all at one revision.
 #[derive(Debug)]
@@ -25,14 +19,14 @@ pub(crate) struct Memory {
     pub(crate) revision: Revision,
     /// Up to where the engine has everything.
     pub(crate) written: Revision,
-    /// What the state's settled orders and documents are read from.
+    /// What the state's settled orders and reservations and its documents are read from.
     pub(crate) engine: Arc<dyn Engine>,
 }
 
 /// What apply, the writer and readers share.
 ///
 /// Invariants:
-/// - A settled order or a document that is not in `memory.state` is in `memory.engine`, as it is now.
+/// - A settled order or reservation or a document that is not in `memory.state` is in `memory.engine`, as it is now.
 /// - `memory.revision` is at least `window.position`'s index: an entry is seen before it is on its way to the engine.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -81,23 +75,4 @@ impl Shared {
         let waiting = u64::try_from(self.window.lock().bytes).unwrap_or(u64::MAX);
         waiting.saturating_add(self.in_writing.load(Ordering::Relaxed))
     }
-}
-
-/// An order in the engine.
-pub(crate) fn stored_order(engine: &dyn Engine, id: &OrderId) -> Result<Option<Arc<Order>>, Error> {
-    decode_row::<Order>(rows::get(engine, &keys::order(id))?).map(|order| order.map(Arc::new))
-}
-
-/// Decodes a row's value.
-pub(crate) fn decode_row<T: Durable>(value: Option<Vec<u8>>) -> Result<Option<T>, Error> {
-    let decode = |bytes: Vec<u8>| T::decode(&bytes).map_err(|error| Error::Engine(error.to_string()));
-    value.map(decode).transpose()
-}
-
-/// A document in the engine.
-pub(crate) fn stored_document(
-    engine: &dyn Engine,
-    id: &stockade_state_machine::ids::DocumentId,
-) -> Result<Option<Document>, Error> {
-    decode_row(rows::get(engine, &keys::document(id))?)
 }

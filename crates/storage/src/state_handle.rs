@@ -1,25 +1,25 @@
 //! Reading the applied state: [`StateHandle`], shared by all who read, and [`View`], one revision of it.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::document::Document;
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::request::RequestStatus;
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::{Clock, LogTime, Origin, Revision, Stock, StockKey};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::applier::{answer, ask};
 use crate::log::LogStore;
-use crate::memory::{Memory, Shared, stored_document, stored_order};
+use crate::memory::{Memory, Shared};
 use crate::quarantine::QuarantineFile;
 use crate::scrub::Scrub;
 use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::writer::WriterCommand;
-use crate::{Error, keys, rows};
+use crate::{Error, evictable};
 
 /// The applied state of this node. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -202,40 +202,31 @@ impl View<'_> {
 
     /// An order, wherever it is kept.
     pub fn order(&self, id: &OrderId) -> Result<Option<Arc<Order>>, Error> {
-        match self.memory.state.order(id) {
-            Some(order) => Ok(Some(Arc::clone(order))),
-            None => stored_order(self.memory.engine.as_ref(), id),
-        }
+        evictable::find(self.memory, id)
     }
 
-    /// Orders after an id, in order, wherever they are kept. Memory wins: what the engine has of an order that is in
-    /// memory too may be older.
+    /// Orders after an id, in order, wherever they are kept.
     pub fn orders_after(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<Arc<Order>>, Error> {
-        let in_memory = self.memory.state.orders_after(after).take(limit);
-        let mut found: BTreeMap<OrderId, Arc<Order>> =
-            in_memory.map(|order| (order.id.clone(), Arc::clone(order))).collect();
-        let from = after.map_or_else(|| vec![keys::ORDER], keys::order);
-        let engine = self.memory.engine.as_ref();
-        for key in rows::scan_keys(engine, Bound::Excluded(&from)).take(limit) {
-            let key = key?;
-            let Some(id) = keys::id_of(&key).filter(|_| key.first() == Some(&keys::ORDER)) else { break };
-            let id = OrderId::new(id).map_err(|error| Error::Engine(format!("an order's key {error}")))?;
-            // What is not in memory is not being written either.
-            if self.memory.state.order(&id).is_none()
-                && let Some(order) = stored_order(engine, &id)?
-            {
-                found.insert(id, order);
-            }
-        }
-        Ok(found.into_values().take(limit).collect())
+        evictable::page(self.memory, self.memory.state.orders_after(after), after, limit)
+    }
+
+    /// A reservation, wherever it is kept.
+    pub fn reservation(&self, id: &ReservationId) -> Result<Option<Arc<Reservation>>, Error> {
+        evictable::find(self.memory, id)
+    }
+
+    /// Reservations after an id, in order, wherever they are kept.
+    pub fn reservations_after(
+        &self,
+        after: Option<&ReservationId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Reservation>>, Error> {
+        evictable::page(self.memory, self.memory.state.reservations_after(after), after, limit)
     }
 
     /// True where the document was booked.
     pub fn has_document(&self, id: &DocumentId) -> Result<bool, Error> {
-        if self.memory.state.document(id).is_some() {
-            return Ok(true);
-        }
-        Ok(stored_document(self.memory.engine.as_ref(), id)?.is_some())
+        Ok(evictable::find::<Document>(self.memory, id)?.is_some())
     }
 
     /// What is known of a request id.

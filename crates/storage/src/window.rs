@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stockade_state_machine::Origin;
 use stockade_state_machine::change::Change;
-use stockade_state_machine::ids::{DocumentId, OrderId, Principal, RequestId};
+use stockade_state_machine::ids::{DocumentId, OrderId, Principal, RequestId, ReservationId};
 use stockade_state_machine::records::RecordView;
 
 use crate::applied_row::{LogId, Position};
@@ -24,6 +24,8 @@ pub(crate) struct Window {
     pub(crate) requests: Vec<(Origin, Item)>,
     /// May leave memory once this window is in the engine.
     pub(crate) orders: Vec<OrderId>,
+    /// May leave memory once this window is in the engine.
+    pub(crate) reservations: Vec<ReservationId>,
     /// May leave memory once this window is in the engine.
     pub(crate) documents: Vec<DocumentId>,
     pub(crate) bytes: usize,
@@ -65,6 +67,10 @@ impl Window {
             Change::Order(id, order) => {
                 self.put(keys::order(id), Some(order.as_ref().encode()), framed);
                 self.orders.push(id.clone());
+            }
+            Change::Reservation(id, reservation) => {
+                self.put(keys::reservation(id), Some(reservation.as_ref().encode()), framed);
+                self.reservations.push(id.clone());
             }
             Change::Document(id, document) => {
                 self.put(keys::document(id), Some(document.encode()), framed);

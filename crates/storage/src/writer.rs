@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use stockade_env::{FailureKind, Tasks};
+use stockade_state_machine::document::Document;
+use stockade_state_machine::order::Order;
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::{Origin, Revision};
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,6 +19,7 @@ use crate::building::{self, Building, SnapshotReply};
 use crate::dir_lock::DirLock;
 use crate::engine::{ClosedEngine, Engine, RowWrite};
 use crate::engine_dir::EngineDir;
+use crate::evictable::{Evictable, evict};
 use crate::file::Files;
 use crate::log::LogStore;
 use crate::memory::Shared;
@@ -311,24 +315,16 @@ impl Writer {
 
     /// What is in the engine now and won't change without being named by a command may leave memory.
     fn evict(&self, window: &Window) {
-        let written = Revision::new(window.position.index());
-        self.shared.memory.write().written = written;
+        self.shared.memory.write().written = Revision::new(window.position.index());
+        self.evict_rows::<Arc<Order>>(&window.orders);
+        self.evict_rows::<Arc<Reservation>>(&window.reservations);
+        self.evict_rows::<Document>(&window.documents);
+    }
+
+    fn evict_rows<T: Evictable>(&self, ids: &[T::Id]) {
         // A bounded number at a time, so that apply and readers are not held up.
-        for orders in window.orders.chunks(limits::EVICT_BATCH) {
-            let mut memory = self.shared.memory.write();
-            for id in orders {
-                if memory.state.order(id).is_some_and(|order| order.version.revision <= written) {
-                    memory.state.evict_order(id);
-                }
-            }
-        }
-        for documents in window.documents.chunks(limits::EVICT_BATCH) {
-            let mut memory = self.shared.memory.write();
-            for id in documents {
-                if memory.state.document(id).is_some_and(|document| document.revision <= written) {
-                    memory.state.evict_document(id);
-                }
-            }
+        for ids in ids.chunks(limits::EVICT_BATCH) {
+            evict::<T>(&mut self.shared.memory.write(), ids);
         }
     }
 

@@ -3,11 +3,15 @@
 
 mod common;
 
-use common::{Node, cancel, confirm, create, main_location, open_shop, order, place, receive, ship};
+use common::{
+    Node, cancel, confirm, create, hold, let_go, main_location, open_shop, order, place, receive,
+    reservation, ship, take,
+};
 use openraft::storage::{RaftStateMachine, Snapshot};
 use stockade_state_machine::StockKey;
 use stockade_state_machine::ids::{DocumentId, LocationId};
 use stockade_state_machine::order::OrderState;
+use stockade_state_machine::reservation::ReservationState;
 use stockade_state_machine::stock::Bucket;
 use stockade_storage::{EngineKind, Error};
 
@@ -87,15 +91,61 @@ async fn settled_orders_leave_memory_and_are_found_by_commands_and_readers() {
     assert!(booked("r1") && !booked("r9"));
 }
 
+fn reserved_as(node: &Node, id: &str) -> Option<ReservationState> {
+    node.storage.state.read(|view| {
+        let found = view.reservation(&reservation(id)).unwrap();
+        found.map(|reservation| reservation.state())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settled_reservations_are_found_by_commands_and_readers_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = open_shop(dir.path()).await;
+    let carts = ["c0", "c1", "c2", "c3"].map(|id| hold(id, &[("a", 4), ("b", 1)]));
+    node.run(carts.to_vec()).await;
+    node.run(vec![let_go("c0"), take("c1", "o1", 4), let_go("c1"), take("c2", "o2", 1)]).await;
+    let due = node.storage.state.next_due();
+    let hashes = node.hashes().await;
+    node.stop().await;
+
+    let mut node = Node::open(dir.path()).await;
+    node.catch_up().await;
+    assert_eq!(node.hashes().await, hashes);
+    assert_eq!(node.storage.state.next_due(), due, "those that hold units are in memory again");
+    let states = ["c0", "c1", "c2", "c3", "c4"].map(|id| reserved_as(&node, id));
+    let expected = [
+        Some(ReservationState::Released),
+        Some(ReservationState::Committed),
+        Some(ReservationState::PartiallyCommitted),
+        Some(ReservationState::Active),
+        None,
+    ];
+    assert_eq!(states, expected);
+    let ids: Vec<_> = node.storage.state.read(|view| {
+        let page = view.reservations_after(Some(&reservation("c0")), 2).unwrap();
+        page.iter().map(|reservation| reservation.id.to_string()).collect()
+    });
+    assert_eq!(ids, ["c1", "c2"]);
+    // An id that is taken is found though its reservation is in the engine alone, and one that holds units goes on.
+    let before = available(&node, "a");
+    node.run(vec![hold("c0", &[("a", 1)]), take("c1", "o3", 1), take("c3", "o4", 4)]).await;
+    assert_eq!(available(&node, "a"), before, "a reservation's id is taken for ever");
+    assert_eq!(state_of(&node, "o3"), None);
+    assert_eq!(state_of(&node, "o4"), Some(OrderState::Confirmed));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_from_snapshot_and_log_gives_the_same_state() {
     let dir = tempfile::tempdir().unwrap();
     let mut node = open_shop(dir.path()).await;
     trade(&mut node, 0, 20).await;
+    node.run(vec![hold("c0", &[("a", 1)]), hold("c1", &[("b", 1)]), let_go("c0")]).await;
     let snapshot = node.snapshot().await;
     let index = snapshot.meta().last_log_id.unwrap().index;
     node.purge(index).await;
     trade(&mut node, 20, 40).await;
+    node.run(vec![take("c1", "o1", 1)]).await;
     let hashes = node.hashes().await;
     node.stop().await;
     // The engine is a view: without it, the node finds its way back from snapshot and log.
@@ -103,6 +153,8 @@ async fn a_rebuild_from_snapshot_and_log_gives_the_same_state() {
     let mut node = Node::open(dir.path()).await;
     assert_eq!(node.catch_up().await, index);
     assert_eq!(node.hashes().await, hashes);
+    assert_eq!(reserved_as(&node, "c0"), Some(ReservationState::Released));
+    assert_eq!(reserved_as(&node, "c1"), Some(ReservationState::Committed));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

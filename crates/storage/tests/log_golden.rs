@@ -9,13 +9,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{Node, cancel, confirm, create, log_id, main_location, order, place, receive, ship};
+use common::{
+    Node, cancel, confirm, create, hold, let_go, log_id, main_location, order, place, receive, reservation,
+    ship, take,
+};
 use openraft::entry::RaftEntry;
 use openraft::impls::Vote;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
 use openraft::type_config::alias::EntryOf;
 use openraft::{BasicNode, EntryPayload, Membership};
 use stockade_state_machine::order::OrderState;
+use stockade_state_machine::reservation::ReservationState;
 use stockade_storage::file::{Image, MemoryFiles};
 use stockade_storage::{EngineKind, Options, TypeConfig};
 
@@ -26,7 +30,7 @@ const KEPT: [&str; 3] = ["IDENTITY", "wal", "snapshots"];
 const EXPECTED: &str = "expected.txt";
 const DIR: &str = "/data";
 /// Small, so that there are several in little data.
-const SEGMENT_BYTES: u64 = 1_536;
+const SEGMENT_BYTES: u64 = 1_664;
 
 async fn open(files: &MemoryFiles) -> Node {
     let options =
@@ -63,7 +67,8 @@ async fn live(files: &MemoryFiles) -> Node {
         let id = format!("o{number}");
         node.run(vec![place(&id, &[("a", 2), ("b", 1)]), confirm(&id)]).await;
     }
-    node.run(vec![ship("o0"), cancel("o1")]).await;
+    node.run(vec![ship("o0"), cancel("o1"), hold("c0", &[("a", 4)])]).await;
+    node.run(vec![take("c0", "p0", 1), hold("c1", &[("b", 2)]), let_go("c1")]).await;
     let index = node.next - 1;
     node.storage.log.save_committed(Some(log_id(index))).await.unwrap();
     let snapshot = node.snapshot().await;
@@ -74,7 +79,7 @@ async fn live(files: &MemoryFiles) -> Node {
         let id = format!("o{number}");
         node.run(vec![place(&id, &[("b", 3)])]).await;
     }
-    node.run(vec![confirm("o6"), cancel("o7")]).await;
+    node.run(vec![confirm("o6"), cancel("o7"), hold("c2", &[("a", 1)])]).await;
     let last = node.next - 1;
     append(&mut node, EntryPayload::Blank).await;
     append(&mut node, EntryPayload::Blank).await;
@@ -138,8 +143,14 @@ async fn a_directory_of_format_1_is_read_as_released() {
     assert_eq!(state("o1"), Some(OrderState::Cancelled));
     assert_eq!(state("o2"), Some(OrderState::Confirmed));
     assert_eq!(state("o8"), Some(OrderState::PendingPayment));
+    let reserved = |id: &str| {
+        node.storage.state.read(|view| view.reservation(&reservation(id)).unwrap().map(|row| row.state()))
+    };
+    assert_eq!(reserved("c0"), Some(ReservationState::PartiallyCommitted));
+    assert_eq!(reserved("c1"), Some(ReservationState::Released));
+    assert_eq!(reserved("c2"), Some(ReservationState::Active));
     // It goes on from there, and is read again.
-    node.run(vec![confirm("o8")]).await;
+    node.run(vec![confirm("o8"), let_go("c0")]).await;
     let hashes = node.hashes().await;
     node.stop().await;
     files.power_cut();

@@ -10,6 +10,7 @@ mod model;
 mod restart;
 mod snapshot_latency;
 mod soak;
+mod ttl;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,8 @@ enum Command {
     Soak(soak::SoakArgs),
     /// Measures how long a node with many orders takes to serve again.
     Restart(restart::RestartArgs),
+    /// Takes holds while leaders are killed: each must end at its time.
+    Ttl(ttl::TtlArgs),
     /// Measures what a snapshot costs those who write meanwhile.
     SnapshotLatency(snapshot_latency::SnapshotLatencyArgs),
 }
@@ -61,6 +64,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Model(args) => return model::run(&args, arguments.output),
         Command::Soak(args) => return soak::run(&args, arguments.output),
         Command::Restart(args) => return restart::run(&args, arguments.output),
+        Command::Ttl(args) => return ttl::run(&args, arguments.output),
         Command::SnapshotLatency(args) => return snapshot_latency::run(&args, arguments.output),
     }
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use stockade_checker::convert;
 use stockade_history::{Answer, Asked, Outcome};
 use stockade_proto::v1;
-use stockade_state_machine::ids::{LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{State, StockKey};
 
@@ -63,6 +63,32 @@ fn found(state: &State, asked: &Asked, served: u64) -> Found {
             let answer = v1::GetOrderResponse { header, order: Some(convert::order(order)) };
             Some((order.version.revision.get(), answer.into()))
         }
+        Asked::GetReservation(request) => {
+            let id = ReservationId::new(&request.reservation_id).expect("a sound id");
+            let found = state.reservation(&id)?;
+            let answer =
+                v1::GetReservationResponse { header, reservation: Some(convert::reservation(found)) };
+            Some((found.version.revision.get(), answer.into()))
+        }
+        Asked::ListOrders(request) => {
+            let all = state.orders().map(|order| convert::order(order));
+            let takes = |order: &v1::Order| {
+                (request.state == 0 || order.state == request.state)
+                    && (request.customer_id.is_empty() || order.customer_id == request.customer_id)
+            };
+            let (orders, next_page_token) = page(all.filter(takes), request.page_size, |row| &row.order_id);
+            Some((served, v1::ListOrdersResponse { header, orders, next_page_token }.into()))
+        }
+        Asked::ListReservations(request) => {
+            let all = state.reservations_after(None).map(|found| convert::reservation(found));
+            let takes = |found: &v1::Reservation| {
+                (request.state == 0 || found.state == request.state)
+                    && (request.customer_id.is_empty() || found.customer_id == request.customer_id)
+            };
+            let (reservations, next_page_token) =
+                page(all.filter(takes), request.page_size, |row| &row.reservation_id);
+            Some((served, v1::ListReservationsResponse { header, reservations, next_page_token }.into()))
+        }
         Asked::ListLocations(request) => {
             let size = usize::try_from(request.page_size).expect("a size");
             let mut rows: Vec<_> = state.locations_after(None).collect();
@@ -76,6 +102,15 @@ fn found(state: &State, asked: &Asked, served: u64) -> Found {
         Asked::ListStock(request) => Some((served, list_stock(state, request).into())),
         other => unreachable!("no read that is made up here: {other:?}"),
     }
+}
+
+/// The first rows. Ends right behind its last row, even where the rest has nothing that matches.
+fn page<T>(rows: impl Iterator<Item = T>, size: i32, id: impl Fn(&T) -> &String) -> (Vec<T>, String) {
+    let size = usize::try_from(size).expect("a size");
+    let rows: Vec<_> = rows.take(size).collect();
+    let last = rows.last().filter(|_| rows.len() == size);
+    let next_page_token = last.map(|last| token(id(last))).unwrap_or_default();
+    (rows, next_page_token)
 }
 
 /// Ends right behind its last row, even where the rest has nothing that matches.

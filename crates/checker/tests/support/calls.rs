@@ -6,6 +6,7 @@ use stockade_proto::v1;
 use stockade_state_machine::ids::{LocationId, SkuId};
 
 use super::Cluster;
+use super::carts::{self, Paid};
 
 /// Where all stock comes in, and nothing is ever closed.
 const MAIN: &str = "main";
@@ -85,7 +86,7 @@ impl Cluster {
         let (sku_id, location_id) = (sku_name(sku), self.location_name().to_owned());
         let request_id = self.request_id();
         let reason = v1::Reason::Correction.into();
-        match self.rng.below(22) {
+        match self.rng.below(28) {
             0 => self.receive(sku, 5),
             1 => v1::AdjustStockRequest {
                 request_id,
@@ -121,6 +122,8 @@ impl Cluster {
                 ..v1::MoveStockRequest::default()
             }
             .into(),
+            11..=13 => self.reserve(request_id, &sku_id),
+            14..=16 => self.change_cart(request_id).unwrap_or_else(|| self.receive(sku, 2)),
             _ => self.take_further(request_id).unwrap_or_else(|| self.receive(sku, 3)),
         }
     }
@@ -222,16 +225,56 @@ impl Cluster {
         })
     }
 
+    fn reserve(&mut self, request_id: String, sku_id: &str) -> Asked {
+        self.reserved += 1;
+        let id = format!("cart-{}", self.reserved);
+        self.carts.push_back((id.clone(), 0));
+        let quantity = 1 + i64::try_from(self.rng.below(3)).expect("few");
+        let service = self.shape.rich && self.rng.chance(3);
+        let lines = [(sku_id, "", quantity), (SERVICE, "", 1)];
+        carts::create(request_id, &id, if service { &lines } else { &lines[..1] }, 60)
+    }
+
+    /// Something is done to a reservation. Whatever orders take of it, others find in them.
+    fn change_cart(&mut self, request_id: String) -> Option<Asked> {
+        let (id, steps) = self.carts.pop_front()?;
+        if steps < 3 {
+            self.carts.push_back((id.clone(), steps + 1));
+        }
+        let some: &[(i32, i64)] = match self.rng.below(4) {
+            0 | 1 => &[],
+            2 => &[(1, 1)],
+            _ => &[(1, 2)],
+        };
+        Some(match self.rng.below(6) {
+            0 => carts::extend(request_id, &id, 90),
+            1 => carts::release(request_id, &id, some),
+            2 => carts::relocate(request_id, &id, &[], self.location_name()),
+            _ => {
+                self.placed += 1;
+                let order = format!("order-{}", self.placed);
+                let is_paid = self.rng.chance(2);
+                self.orders.push_back((order.clone(), u8::from(is_paid)));
+                let paid = if is_paid { Paid::By("card") } else { Paid::In(30) };
+                carts::commit(request_id, &id, &order, some, paid)
+            }
+        })
+    }
+
     pub(super) fn read_request(&mut self) -> Asked {
         if self.shape.rich && self.rng.chance(3) {
             return self.rich_read_request();
         }
         let sku_id = sku_name(self.rng.below(self.shape.skus + 1));
-        match self.rng.below(11) {
+        match self.rng.below(13) {
             0 => v1::GetSkuRequest { sku_id }.into(),
             1..=5 => v1::GetStockRequest { sku_id, location_id: MAIN.to_owned() }.into(),
             6 if self.rng.chance(20) => v1::ListStockRequest { page_size: 2, ..Default::default() }.into(),
             7 => v1::GetAvailabilityRequest { sku_ids: vec![sku_id], ..Default::default() }.into(),
+            8 | 9 if self.reserved > 0 => {
+                let reservation_id = format!("cart-{}", 1 + self.rng.below(self.reserved));
+                v1::GetReservationRequest { reservation_id }.into()
+            }
             _ => match self.orders.back() {
                 Some((order_id, _)) => v1::GetOrderRequest { order_id: order_id.clone() }.into(),
                 None => v1::GetSkuRequest { sku_id }.into(),
@@ -243,7 +286,7 @@ impl Cluster {
         let (one, other) =
             (sku_name(self.rng.below(self.shape.skus)), sku_name(self.rng.below(self.shape.skus)));
         let location_id = self.location_name().to_owned();
-        match self.rng.below(7) {
+        match self.rng.below(9) {
             0 => v1::GetLocationRequest { location_id }.into(),
             1 => v1::BatchGetSkusRequest { sku_ids: vec![one, other, SERVICE.to_owned()] }.into(),
             2 => {
@@ -257,6 +300,14 @@ impl Cluster {
             3 => v1::ListLocationsRequest { page_size: 1, ..Default::default() }.into(),
             4 => v1::ListStockRequest { page_size: 2, location_id, ..Default::default() }.into(),
             5 => v1::ListStockRequest { page_size: 2, available_below: Some(6), ..Default::default() }.into(),
+            6 => {
+                let state = v1::OrderState::Confirmed.into();
+                v1::ListOrdersRequest { page_size: 2, state, ..Default::default() }.into()
+            }
+            7 => {
+                let state = v1::ReservationState::Active.into();
+                v1::ListReservationsRequest { page_size: 2, state, ..Default::default() }.into()
+            }
             _ => {
                 let sku_ids = vec![one, SERVICE.to_owned(), other];
                 v1::GetAvailabilityRequest { sku_ids, ..Default::default() }.into()

@@ -3,6 +3,7 @@
 
 mod answers;
 mod calls;
+pub(crate) mod carts;
 mod rng;
 mod sink;
 
@@ -88,6 +89,9 @@ pub(crate) struct Cluster {
     /// Orders and how often each has been taken further.
     orders: VecDeque<(String, u8)>,
     placed: u64,
+    /// Reservations and how often something has been done to each.
+    carts: VecDeque<(String, u8)>,
+    reserved: u64,
     /// What was asked lately, to be asked again.
     lately: VecDeque<Asked>,
 }
@@ -109,6 +113,8 @@ impl Cluster {
             calls: Vec::new(),
             orders: VecDeque::new(),
             placed: 0,
+            carts: VecDeque::new(),
+            reserved: 0,
             lately: VecDeque::new(),
         }
     }
@@ -149,6 +155,12 @@ impl Cluster {
         self.now_ns += 100_000_000 / self.shape.skus.max(1);
         self.commit(vec![asked], false);
         self.now_ns += 1_000;
+    }
+
+    /// Nothing happens for a while.
+    #[allow(dead_code, reason = "what happens by chance never waits")]
+    pub(crate) fn wait(&mut self, seconds: u64) {
+        self.now_ns += seconds * 1_000_000_000;
     }
 
     pub(crate) fn request_id(&mut self) -> String {
@@ -339,7 +351,9 @@ impl Cluster {
     fn hash(&self) -> (String, u64) {
         let mut requests: Vec<_> = self.state.requests().collect();
         requests.sort_by_key(|(_, record)| (record.revision, record.position));
-        let rows = self.state.skus_after(None).map(CanonicalRow::Sku);
+        let reservations = self.state.reservations_after(None);
+        let rows = reservations.map(|reservation| CanonicalRow::Reservation(reservation));
+        let rows = rows.chain(self.state.skus_after(None).map(CanonicalRow::Sku));
         let rows = rows.chain(self.ledger.iter().map(CanonicalRow::Ledger));
         let rows = rows.chain(self.state.orders().map(|order| CanonicalRow::Order(order)));
         let rows = rows.chain(self.state.locations_after(None).map(CanonicalRow::Location));

@@ -1,7 +1,9 @@
 //! A small shop with several locations, and how its history is held against the log with one thing in it changed.
 
+use std::collections::BTreeMap;
+
 use stockade_checker::{Check, Ended, History, Options, Report, check};
-use stockade_history::Asked;
+use stockade_history::{Asked, Outcome};
 use stockade_proto::v1;
 
 use crate::support::{Cluster, Fault, Memory, Shape};
@@ -93,6 +95,61 @@ pub(crate) fn finds(history: &History, asked: &Asked, change: impl FnOnce(&mut E
     let said = |text: &str| words.iter().all(|word| text.contains(word));
     let found = report.violations.iter().any(|found| found.check == Check::D && said(&found.text));
     assert!(found, "{words:?} is not among {:#?}", report.violations);
+}
+
+/// The refusal for another reason is found, and for this one with something else told of each key; so is one that comes from
+/// anywhere but the log.
+#[track_caller]
+pub(crate) fn finds_other_refusals(history: &History, asked: &Asked, expected: &str, keys: &[&str]) {
+    for key in keys {
+        let change = |ended: &mut Ended| match &mut ended.outcome {
+            Outcome::Refused { reason, metadata, .. } => {
+                assert_eq!(reason, expected);
+                let before = metadata.insert((*key).to_owned(), "other".to_owned());
+                assert!(before.is_some(), "{expected} tells {key}");
+            }
+            other => panic!("no refusal: {other:?}"),
+        };
+        finds(history, asked, change, &[expected, "other", "the log, run again, decides"]);
+    }
+    let other_reason = |ended: &mut Ended| match &mut ended.outcome {
+        Outcome::Refused { reason, .. } => {
+            assert_eq!(reason, expected);
+            "SKU_IN_USE".clone_into(reason);
+        }
+        other => panic!("no refusal: {other:?}"),
+    };
+    finds(history, asked, other_reason, &["SKU_IN_USE", expected]);
+    let mut elsewhere = history.clone();
+    match &mut end_of(&mut elsewhere, asked).outcome {
+        Outcome::Refused { logged, .. } => *logged = false,
+        other => panic!("no refusal: {other:?}"),
+    }
+    let report = report(&elsewhere);
+    let found = |text: &str| text.contains("which the log alone can decide");
+    assert!(report.violations.iter().any(|violation| found(&violation.text)), "{expected}");
+}
+
+/// The read found nothing.
+pub(crate) fn not_found(ended: &mut Ended) {
+    ended.outcome = Outcome::Refused {
+        reason: "NOT_FOUND".to_owned(),
+        message: String::new(),
+        metadata: BTreeMap::new(),
+        logged: false,
+        fate: None,
+    };
+}
+
+/// The read tells another revision than that of the last change.
+pub(crate) fn later_header(ended: &mut Ended) {
+    ended.header.as_mut().expect("it has one").revision += 1;
+}
+
+/// A token that leads on behind a row.
+pub(crate) fn token(key: &str) -> String {
+    let hex: Vec<_> = key.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("01{}00000000", hex.concat())
 }
 
 /// Names, as a request has them.

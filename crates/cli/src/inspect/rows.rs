@@ -38,6 +38,8 @@ enum Kind {
     Order,
     /// Pages of request records.
     Request,
+    /// Reservations.
+    Reservation,
     /// SKUs.
     Sku,
     /// Stock at a location.
@@ -53,6 +55,7 @@ impl Kind {
             Self::Location => RowKind::Location,
             Self::Order => RowKind::Order,
             Self::Request => RowKind::Request,
+            Self::Reservation => RowKind::Reservation,
             Self::Sku => RowKind::Sku,
             Self::Stock => RowKind::Stock,
         };

@@ -3,15 +3,17 @@
 mod catalog;
 mod node;
 mod order;
+mod reservation;
 mod stock;
 
 use prost_types::Timestamp;
 use serde_json::{Value, json};
-use stockade_proto::v1::{NodeRole, OrderState, ResponseHeader};
+use stockade_proto::v1::{NodeRole, OrderState, ReservationState, ResponseHeader};
 
 pub(crate) use catalog::{location_object, location_table, sku_object, sku_table};
 pub(crate) use node::{node_object, node_table};
 pub(crate) use order::{order_object, order_table, order_text};
+pub(crate) use reservation::{reservation_object, reservation_table, reservation_text};
 pub(crate) use stock::{availability_object, availability_table, stock_object, stock_table};
 
 /// RFC 3339, UTC; empty where there is none.
@@ -39,6 +41,12 @@ pub(crate) fn state(state: i32) -> &'static str {
     name.strip_prefix("ORDER_STATE_").unwrap_or(name)
 }
 
+/// `PARTIALLY_COMMITTED` of `RESERVATION_STATE_PARTIALLY_COMMITTED`.
+pub(crate) fn reservation_state(state: i32) -> &'static str {
+    let name = ReservationState::try_from(state).unwrap_or(ReservationState::Unspecified).as_str_name();
+    name.strip_prefix("RESERVATION_STATE_").unwrap_or(name)
+}
+
 /// `LEADER` of `NODE_ROLE_LEADER`.
 pub(crate) fn role(role: i32) -> &'static str {
     let name = NodeRole::try_from(role).unwrap_or(NodeRole::Unspecified).as_str_name();
@@ -62,6 +70,7 @@ mod tests {
     #[test]
     fn enums_are_printed_without_their_prefix() {
         assert_eq!(state(i32::from(OrderState::PendingPayment)), "PENDING_PAYMENT");
+        assert_eq!(reservation_state(i32::from(ReservationState::PartiallyCommitted)), "PARTIALLY_COMMITTED");
         assert_eq!(role(i32::from(NodeRole::Leader)), "LEADER");
         assert_eq!(state(99), "UNSPECIFIED");
     }

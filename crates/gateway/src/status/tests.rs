@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
 
 use stockade_consensus::{MembershipRefusal, RefusalKind};
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::holder::Holder;
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::order::{Operation, OrderState};
 use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Rejection, Resource, Shortage};
+use stockade_state_machine::reservation::ReservationState;
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{LogTime, Version};
 
@@ -38,6 +40,10 @@ fn order() -> OrderId {
     OrderId::new(&"o".repeat(128)).expect("valid")
 }
 
+fn reservation() -> ReservationId {
+    ReservationId::new(&"r".repeat(128)).expect("valid")
+}
+
 fn sku() -> SkuId {
     SkuId::new(&"s".repeat(128)).expect("valid")
 }
@@ -54,6 +60,7 @@ fn shortages(count: u32) -> Rejection {
         bucket: Bucket::Available,
         asked: i64::MAX,
         available: 0,
+        next_expiry: Some(LogTime::from_micros(u64::MAX)),
     };
     Rejection::InsufficientStock { shortages: (1..=count).map(shortage).collect() }
 }
@@ -70,8 +77,14 @@ fn rejections() -> Vec<Rejection> {
         Rejection::RequestAbandoned,
         Rejection::NotFound(Resource::Sku(sku())),
         Rejection::NotFound(Resource::OrderLine(order(), 3)),
+        Rejection::NotFound(Resource::ReservationLine(reservation(), 3)),
         Rejection::AlreadyExists(Resource::Document(document)),
-        Rejection::ReservationExpired { order: order(), expired: LogTime::from_micros(1) },
+        Rejection::ReservationExpired { holder: Holder::Order(order()), expired: LogTime::from_micros(1) },
+        Rejection::ReservationExpired {
+            holder: Holder::Reservation(reservation()),
+            expired: LogTime::from_micros(1),
+        },
+        Rejection::ReservationSettled { reservation: reservation(), state: ReservationState::Committed },
         Rejection::IllegalTransition {
             order: order(),
             state: OrderState::Shipped,
@@ -88,7 +101,7 @@ fn rejections() -> Vec<Rejection> {
         Rejection::LocationInUse { location: location(), sku: sku() },
         Rejection::LocationDisabled { location: location() },
         Rejection::PurchaseLimit { breaches },
-        Rejection::QuantityExceeded { order: order(), lines },
+        Rejection::QuantityExceeded { holder: Holder::Order(order()), lines },
         Rejection::QuantityOverflow,
         shortages(2_000),
         Rejection::RetryAfterExpiry,

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use stockade_state_machine::Version;
-use stockade_state_machine::ids::{CustomerId, DocumentId, IdError, LocationId, OrderId, RequestId, SkuId};
+use stockade_state_machine::ids::{
+    CustomerId, DocumentId, IdError, LocationId, OrderId, RequestId, ReservationId, SkuId,
+};
 use stockade_state_machine::limits::{MAX_DISPLAY_NAME_LEN, MAX_ID_LEN, MAX_REFERENCE_LEN};
 
 use crate::convert;
@@ -63,7 +65,9 @@ impl Violations {
         /// A required location id.
         location: LocationId,
         /// A required order id.
-        order: OrderId
+        order: OrderId,
+        /// A required reservation id.
+        reservation: ReservationId
     );
 
     /// Several required ids, 1 to `max`. Wrong ones are left out and noted.

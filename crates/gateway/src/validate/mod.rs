@@ -5,7 +5,9 @@
 
 mod catalog;
 mod field;
+mod lines;
 mod orders;
+mod reservations;
 mod stock;
 
 use std::time::Duration;
@@ -48,6 +50,11 @@ pub(crate) fn request(request: &Request) -> Result<Valid, Violations> {
         Request::ShipOrder(request) => orders::ship(request, &mut violations),
         Request::CancelOrder(request) => orders::cancel(request, &mut violations),
         Request::ReturnOrder(request) => orders::book_return(request, &mut violations),
+        Request::CreateReservation(request) => reservations::create(request, &mut violations),
+        Request::ExtendReservation(request) => reservations::extend(request, &mut violations),
+        Request::CommitReservation(request) => reservations::commit(request, &mut violations),
+        Request::ReleaseReservation(request) => reservations::release(request, &mut violations),
+        Request::MoveReservation(request) => reservations::relocate(request, &mut violations),
     };
     match (id, command) {
         (Some(request), Some(command)) if violations.is_empty() => Ok(Valid { request, command }),
@@ -73,6 +80,11 @@ pub(crate) fn request_id_of(request: &Request) -> &str {
         Request::ShipOrder(request) => &request.request_id,
         Request::CancelOrder(request) => &request.request_id,
         Request::ReturnOrder(request) => &request.request_id,
+        Request::CreateReservation(request) => &request.request_id,
+        Request::ExtendReservation(request) => &request.request_id,
+        Request::CommitReservation(request) => &request.request_id,
+        Request::ReleaseReservation(request) => &request.request_id,
+        Request::MoveReservation(request) => &request.request_id,
     }
 }
 

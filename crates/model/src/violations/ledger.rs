@@ -57,13 +57,15 @@ impl Model {
                     entry.reason
                 )
             });
-            // "The order that moved it, where one did."
-            found.unless(is_of_order(entry.reason) == entry.order.is_some(), || {
+            // "The order that moved it, where one did", and the reservation.
+            found.unless(may_be_of(entry), || {
                 format!(
-                    "ledger: {} is by {:?} and has the order {:?}",
+                    "ledger: {} is by {:?} from {:?} and has the order {:?} and the reservation {:?}",
                     place(entry),
                     entry.reason,
-                    entry.order
+                    entry.from,
+                    entry.order,
+                    entry.reservation
                 )
             });
             // "None for the system": it is the system that expires, whoever's command came upon it.
@@ -160,14 +162,18 @@ fn is_of_orders(bucket: Bucket) -> bool {
     matches!(bucket, Bucket::Reserved | Bucket::Committed)
 }
 
-fn is_of_order(reason: Reason) -> bool {
-    match reason {
-        Reason::Returned
-        | Reason::Reservation
-        | Reason::Commit
-        | Reason::Release
-        | Reason::Expiry
-        | Reason::Shipment => true,
+/// Whether the order and the reservation that stand in a movement are those that its reason has.
+fn may_be_of(entry: &LedgerEntry) -> bool {
+    let (order, reservation) = (entry.order.is_some(), entry.reservation.is_some());
+    match entry.reason {
+        // What is owed is an order's.
+        Reason::Release if entry.from == Some(Bucket::Committed) => order && !reservation,
+        // "an order or a reservation took a hold", "a cancelled order or a reservation gave units back", "the time of an
+        // unpaid order or a reservation was over".
+        Reason::Reservation | Reason::Release | Reason::Expiry => order != reservation,
+        // Of an order that was unpaid, or "with order and reservation in the ledger".
+        Reason::Commit => order,
+        Reason::Returned | Reason::Shipment => order && !reservation,
         Reason::Received
         | Reason::Restock
         | Reason::Correction
@@ -178,7 +184,7 @@ fn is_of_order(reason: Reason) -> bool {
         | Reason::Promotion
         | Reason::QualityHold
         | Reason::SafetyStock
-        | Reason::Other => false,
+        | Reason::Other => !order && !reservation,
     }
 }
 

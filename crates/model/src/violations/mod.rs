@@ -1,17 +1,18 @@
-//! What a whole state breaks of the invariants, recomputed from the ledger and the orders.
+//! What a whole state breaks of the invariants, recomputed from the ledger, the orders and the reservations.
 //!
 //! Each check looks through everything again by itself, whatever another has found out. Not told here, because a state
-//! can't tell: I7, I8 and I10 (nothing that they speak of is there), I13 and I14 (they compare states).
+//! can't tell: I7 and I10 (nothing that they speak of is there), I13 and I14 (they compare states).
 
 mod ledger;
 mod orders;
 mod requests;
+mod reservations;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use stockade_state_machine::ids::OrderId;
+use stockade_state_machine::ids::{LocationId, OrderId, SkuId};
 use stockade_state_machine::order::{Order, OrderLine};
 use stockade_state_machine::stock::{Bucket, StockKey};
 
@@ -43,6 +44,8 @@ impl Model {
         self.check_balances(&mut found);
         self.check_orders(&mut found);
         self.check_orders_against_ledger(&mut found);
+        self.check_reservations(&mut found);
+        self.check_reservations_against_ledger(&mut found);
         self.check_holds(&mut found);
         self.check_requests(&mut found);
         self.check_documents(&mut found);
@@ -77,7 +80,10 @@ impl Model {
     }
 
     fn check_stock(&self, found: &mut Found) {
-        let held = self.units_of_orders(|line| line.held);
+        let mut held = self.units_of_orders(|line| line.held);
+        for (key, open) in self.units_of_reservations() {
+            *held.entry(key).or_default() += open;
+        }
         let owed = self.units_of_orders(|line| line.allocated - line.shipped);
         for (key, stock) in &self.stock {
             // "on_hand = available + reserved + committed + safety_stock + damaged + quality_control" (I1).
@@ -102,11 +108,11 @@ impl Model {
         }
         for key in self.stock.keys().chain(held.keys()).chain(owed.keys()) {
             let stock = self.stock_at(key);
-            // "reserved = sum of the open quantities of ... unpaid orders" (I3).
+            // "reserved = sum of the open quantities of reservations and unpaid orders" (I3).
             let held = held.get(key).copied().unwrap_or_default();
             found.unless(i128::from(stock.get(Bucket::Reserved)) == held, || {
                 format!(
-                    "I3: reserved of {} is {}, orders hold {held}",
+                    "I3: reserved of {} is {}, orders and reservations hold {held}",
                     name(key),
                     stock.get(Bucket::Reserved)
                 )
@@ -140,10 +146,22 @@ impl Model {
     fn units_of_orders(&self, units: impl Fn(&OrderLine) -> i64) -> BTreeMap<StockKey, i128> {
         let mut sums = BTreeMap::new();
         for line in self.orders().flat_map(|order| &order.lines) {
-            let Some(key) = key_of(line) else { continue };
+            let Some(key) = key_of(&line.sku, line.location.as_ref()) else { continue };
             let units = i128::from(units(line));
             if units != 0 {
                 *sums.entry(key).or_default() += units;
+            }
+        }
+        sums
+    }
+
+    /// What reservations hold, summed likewise.
+    fn units_of_reservations(&self) -> BTreeMap<StockKey, i128> {
+        let mut sums = BTreeMap::new();
+        for line in self.reservations().flat_map(|reservation| &reservation.lines) {
+            let Some(key) = key_of(&line.sku, line.location.as_ref()) else { continue };
+            if line.open != 0 {
+                *sums.entry(key).or_default() += i128::from(line.open);
             }
         }
         sums
@@ -155,9 +173,9 @@ impl Model {
     }
 }
 
-/// The stock that a line is taken from; `None` "where the SKU was not tracked when it was ordered".
-fn key_of(line: &OrderLine) -> Option<StockKey> {
-    Some(StockKey { sku: line.sku.clone(), location: line.location.clone()? })
+/// The stock that a line is taken from; `None` "where the SKU was not tracked when it was ordered", or reserved.
+fn key_of(sku: &SkuId, location: Option<&LocationId>) -> Option<StockKey> {
+    Some(StockKey { sku: sku.clone(), location: location?.clone() })
 }
 
 fn name(key: &StockKey) -> String {

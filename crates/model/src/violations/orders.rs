@@ -1,8 +1,8 @@
 //! Orders by themselves, and against what the ledger tells of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use stockade_state_machine::ids::OrderId;
+use stockade_state_machine::ids::{OrderId, SkuId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::order::{Order, OrderState};
 use stockade_state_machine::stock::{Bucket, StockKey};
@@ -43,7 +43,8 @@ impl Model {
     /// "cancel, return or edit never takes back what has shipped" (I15), and every number of an order is the sum of
     /// movements (I5).
     pub(super) fn check_orders_against_ledger(&self, found: &mut Found) {
-        let mut told: BTreeMap<(OrderId, StockKey), Told> = BTreeMap::new();
+        let begun = self.orders_begun_in_ledger();
+        let mut told = self.told_of_unpaid_commits(&begun);
         let mut last_movements: BTreeMap<OrderId, &LedgerEntry> = BTreeMap::new();
         let mut first_movements: BTreeMap<OrderId, &LedgerEntry> = BTreeMap::new();
         for entry in &self.ledger {
@@ -61,7 +62,7 @@ impl Model {
         for order in self.orders() {
             for line in &order.lines {
                 // "then no bucket counts the units", and the ledger tells nothing of them.
-                let Some(key) = key_of(line) else { continue };
+                let Some(key) = key_of(&line.sku, line.location.as_ref()) else { continue };
                 let noted = noted.entry((order.id.clone(), key)).or_default();
                 noted.ordered += i128::from(line.ordered);
                 noted.held += i128::from(line.held);
@@ -73,6 +74,7 @@ impl Model {
             }
             check_changes(
                 order,
+                begun.contains(&order.id),
                 first_movements.get(&order.id).copied(),
                 last_movements.get(&order.id).copied(),
                 found,
@@ -92,38 +94,82 @@ impl Model {
         }
     }
 
-    /// "nothing commits after its expire time in log time; nobody else gets the units before it" (I12).
-    pub(super) fn check_holds(&self, found: &mut Found) {
-        for entry in &self.ledger {
-            let Some(order) = entry.order.as_ref().and_then(|id| self.order(id)) else { continue };
-            let (id, expires) = (&order.id, order.expires);
-            found.unless(entry.reason != Reason::Commit || entry.time < expires, || {
-                format!(
-                    "I12: {} commits order {id} at {}, its hold ended at {expires}",
-                    place(entry),
-                    entry.time
-                )
-            });
-            found.unless(entry.reason != Reason::Expiry || entry.time >= expires, || {
-                format!("I12: {} expires order {id} at {}, before {expires}", place(entry), entry.time)
-            });
+    /// Orders whose units the ledger tells the beginning of. Of one that a reservation gave units to and that is not paid
+    /// yet, "nothing moves, so there is no ledger entry".
+    fn orders_begun_in_ledger(&self) -> BTreeSet<OrderId> {
+        let begins = |entry: &&LedgerEntry| match entry.reason {
+            Reason::Reservation => true,
+            Reason::Commit => entry.reservation.is_some(),
+            Reason::Received
+            | Reason::Returned
+            | Reason::Release
+            | Reason::Expiry
+            | Reason::Shipment
+            | Reason::Restock
+            | Reason::Correction
+            | Reason::CycleCount
+            | Reason::Damaged
+            | Reason::Shrinkage
+            | Reason::TheftLoss
+            | Reason::Promotion
+            | Reason::QualityHold
+            | Reason::SafetyStock
+            | Reason::Other => false,
+        };
+        self.ledger.iter().filter(begins).filter_map(|entry| entry.order.clone()).collect()
+    }
+
+    /// What orders were born with that the ledger doesn't tell the beginning of: all of it held.
+    fn told_of_unpaid_commits(&self, begun: &BTreeSet<OrderId>) -> BTreeMap<(OrderId, StockKey), Told> {
+        let mut told: BTreeMap<(OrderId, StockKey), Told> = BTreeMap::new();
+        for order in self.orders().filter(|order| !begun.contains(&order.id)) {
+            for line in &order.lines {
+                let Some(key) = key_of(&line.sku, line.location.as_ref()) else { continue };
+                let told = told.entry((order.id.clone(), key)).or_default();
+                told.ordered += i128::from(line.ordered);
+                told.held += i128::from(line.ordered);
+            }
         }
+        told
+    }
+
+    /// Units that reservations must have given to unpaid orders, by SKU: those of orders that the ledger doesn't tell the
+    /// beginning of.
+    pub(super) fn units_born_unpaid(&self) -> BTreeMap<SkuId, i128> {
+        let begun = self.orders_begun_in_ledger();
+        let mut sums: BTreeMap<SkuId, i128> = BTreeMap::new();
+        for ((_, key), told) in self.told_of_unpaid_commits(&begun) {
+            *sums.entry(key.sku).or_default() += told.ordered;
+        }
+        sums
     }
 }
 
 /// "Of the last change", "Log time of the last change", "Log time of the placement".
-fn check_changes(order: &Order, first: Option<&LedgerEntry>, last: Option<&LedgerEntry>, found: &mut Found) {
+fn check_changes(
+    order: &Order,
+    begun_in_ledger: bool,
+    first: Option<&LedgerEntry>,
+    last: Option<&LedgerEntry>,
+    found: &mut Found,
+) {
     let tracked = order.lines.iter().filter(|line| line.location.is_some()).count();
-    // The placement moves units for every line that is tracked.
+    // Where it begins in the ledger, it moves units for every line that is tracked.
     let placed = first.map(|entry| entry.time);
-    found.unless(placed == (tracked > 0).then_some(order.created), || {
+    let in_time = if begun_in_ledger {
+        placed == Some(order.created)
+    } else {
+        placed.is_none_or(|time| order.created <= time)
+    };
+    found.unless(in_time, || {
         format!("order {}: was placed at {}, by the ledger at {placed:?}", order.id, order.created)
     });
     let told = last.map(|entry| (entry.balances.version, entry.time));
     let noted = (order.version, order.updated);
     // A change of lines that are not tracked is in no ledger: such an order may be younger than its last movement.
     let holds = if tracked == order.lines.len() {
-        told == Some(noted)
+        // Of one that a reservation gave units to, unpaid, the ledger tells nothing until something becomes of it.
+        told == Some(noted) || (told.is_none() && !begun_in_ledger && order.created == order.updated)
     } else {
         order.created <= order.updated
             && told.is_none_or(|(version, time)| version <= noted.0 && time <= noted.1)
@@ -172,6 +218,11 @@ impl Told {
             Reason::Reservation => {
                 self.ordered += units;
                 self.held += units;
+            }
+            // Of a reservation, paid at once.
+            Reason::Commit if entry.reservation.is_some() => {
+                self.ordered += units;
+                self.allocated += units;
             }
             Reason::Commit => {
                 self.held -= units;

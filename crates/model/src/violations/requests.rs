@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use stockade_state_machine::Version;
 use stockade_state_machine::command::Origin;
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, OrderId};
+use stockade_state_machine::ids::{DocumentId, OrderId, ReservationId};
 use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::order::OrderState;
 use stockade_state_machine::outcome::Outcome;
 
 use super::Found;
@@ -17,7 +18,7 @@ use crate::model::Model;
 enum Effect {
     Some,
     None,
-    /// Some lines of its order are tracked and others are not: the outcome doesn't tell which it was about.
+    /// Some lines of its order or reservation are tracked and others are not: the outcome doesn't tell which it was about.
     Perhaps,
 }
 
@@ -42,6 +43,13 @@ impl Model {
             });
         }
         for (origin, record) in &self.requests {
+            // "The order that moved it, where one did", and the reservation: those that the outcome names.
+            if let Some(entry) = effects.get(origin) {
+                let named = named_by(&record.outcome);
+                found.unless((entry.order.as_ref(), entry.reservation.as_ref()) == named, || {
+                    format!("I11: {} is of other things than its outcome, {named:?}", place(entry))
+                });
+            }
             let effect = effects.get(origin).map(|entry| entry.balances.version);
             let decided = Version { revision: record.revision, position: record.position };
             let holds = match self.effect(&record.outcome, decided) {
@@ -94,19 +102,24 @@ impl Model {
             // "the difference goes into the ledger, and nothing where there is none": then the row is an older one.
             Outcome::StockSet(_, stock) if stock.version == decided => Effect::Some,
             // "None for a SKU that is not tracked": of such lines "no bucket counts" the units.
-            Outcome::OrderPlaced { locations, .. } if locations.iter().any(Option::is_some) => Effect::Some,
+            Outcome::OrderPlaced { locations, .. } | Outcome::ReservationCreated { locations, .. } => {
+                effect_if(locations.iter().any(Option::is_some))
+            }
             // All lines are paid for at once.
-            Outcome::OrderConfirmed { order } => match self.tracked_lines(order) {
-                (0, _) => Effect::None,
-                (_, _) => Effect::Some,
-            },
+            Outcome::OrderConfirmed { order } => effect_if(self.tracked_lines(order).0 > 0),
+            // With the payment taken; otherwise "nothing moves".
+            Outcome::ReservationCommitted { order, order_state, .. } => {
+                let is_unpaid = *order_state == OrderState::PendingPayment;
+                effect_if(!is_unpaid && self.tracked_lines(order).0 > 0)
+            }
             Outcome::OrderShipped { order, .. }
             | Outcome::OrderCancelled { order, .. }
-            | Outcome::OrderReturned { order, .. } => match self.tracked_lines(order) {
-                (0, _) => Effect::None,
-                (tracked, lines) if tracked == lines => Effect::Some,
-                (_, _) => Effect::Perhaps,
-            },
+            | Outcome::OrderReturned { order, .. } => effect_on(self.tracked_lines(order)),
+            Outcome::ReservationReleased { reservation, .. } => {
+                effect_on(self.tracked_lines_of_reservation(reservation))
+            }
+            // Only lines that are tracked move.
+            Outcome::ReservationMoved { moved, .. } => effect_if(*moved > 0),
             // What the system expires is on nobody's behalf; a refusal changes nothing.
             Outcome::SkuCreated(_)
             | Outcome::SkuUpdated(_)
@@ -115,7 +128,7 @@ impl Model {
             | Outcome::LocationUpdated(_)
             | Outcome::LocationDeleted
             | Outcome::StockSet(..)
-            | Outcome::OrderPlaced { .. }
+            | Outcome::ReservationExtended { .. }
             | Outcome::DueExpired { .. }
             | Outcome::RequestAbandoned
             | Outcome::Rejected(_) => Effect::None,
@@ -126,6 +139,53 @@ impl Model {
     fn tracked_lines(&self, order: &OrderId) -> (usize, usize) {
         let lines = self.order(order).map(|order| order.lines.as_slice()).unwrap_or_default();
         (lines.iter().filter(|line| line.location.is_some()).count(), lines.len())
+    }
+
+    fn tracked_lines_of_reservation(&self, id: &ReservationId) -> (usize, usize) {
+        let lines = self.reservation(id).map(|it| it.lines.as_slice()).unwrap_or_default();
+        (lines.iter().filter(|line| line.location.is_some()).count(), lines.len())
+    }
+}
+
+/// The order and the reservation that an outcome is about.
+fn named_by(outcome: &Outcome) -> (Option<&OrderId>, Option<&ReservationId>) {
+    match outcome {
+        Outcome::OrderPlaced { order, .. }
+        | Outcome::OrderConfirmed { order }
+        | Outcome::OrderShipped { order, .. }
+        | Outcome::OrderCancelled { order, .. }
+        | Outcome::OrderReturned { order, .. } => (Some(order), None),
+        Outcome::ReservationCommitted { reservation, order, .. } => (Some(order), Some(reservation)),
+        Outcome::ReservationCreated { reservation, .. }
+        | Outcome::ReservationExtended { reservation, .. }
+        | Outcome::ReservationReleased { reservation, .. }
+        | Outcome::ReservationMoved { reservation, .. } => (None, Some(reservation)),
+        Outcome::SkuCreated(_)
+        | Outcome::SkuUpdated(_)
+        | Outcome::SkuDeleted
+        | Outcome::LocationCreated(_)
+        | Outcome::LocationUpdated(_)
+        | Outcome::LocationDeleted
+        | Outcome::StockReceived(..)
+        | Outcome::StockAdjusted(..)
+        | Outcome::StockSet(..)
+        | Outcome::StockMoved(..)
+        | Outcome::DueExpired { .. }
+        | Outcome::RequestAbandoned
+        | Outcome::Rejected(_) => (None, None),
+    }
+}
+
+fn effect_if(moves: bool) -> Effect {
+    if moves { Effect::Some } else { Effect::None }
+}
+
+/// Of a command that was about some lines, by how many there are that are tracked.
+fn effect_on((tracked, lines): (usize, usize)) -> Effect {
+    match tracked {
+        0 => Effect::None,
+        _ if tracked == lines => Effect::Some,
+        _ => Effect::Perhaps,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Each violation is made by hand and must be told. What tells nothing of a broken state proves nothing of a whole one.
 
+mod reservations;
+
 use stockade_state_machine::command::{
     Command, ConfirmOrder, ContentHash, CreateLocation, CreateSku, Disposition, Entry, MoveStock, Origin,
     PlaceLine, PlaceOrder, ReceiveStock, Request, ReturnLine, ReturnOrder, SetStock, ShipOrder,
@@ -288,7 +290,8 @@ fn lines_that_are_not_tracked_are_told_where_a_bucket_or_the_ledger_should_count
     told("I3", |model| line(model, "mixed").location = None);
     told("I15", |model| line(model, "mixed").location = None);
     told("I11", |model| line(model, "done").location = None);
-    told("order", |model| line(model, "free").location = Some(location()));
+    // As if a reservation had given it its units.
+    told("I8", |model| line(model, "free").location = Some(location()));
     told("order", |model| {
         model.unpaid.values_mut().nth(1).expect("mixed").version = Version::default();
     });

@@ -2,6 +2,7 @@
 
 use stockade_state_machine::LogTime;
 use stockade_state_machine::command::{AdjustStock, Command, ExpireDue};
+use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::MAX_EXPIRE_BATCH;
 use stockade_state_machine::order::{Operation, OrderState};
@@ -41,7 +42,7 @@ fn a_payment_at_the_end_of_the_hold_is_too_late() {
     world.place("o", &[("mug", None, 1)]);
     world.wait(HOLD_US);
     let expired = LogTime::from_micros(BEGIN_US + HOLD_US);
-    let late = Rejection::ReservationExpired { order: order_id("o"), expired };
+    let late = Rejection::ReservationExpired { holder: Holder::Order(order_id("o")), expired };
     assert_eq!(world.refusal(confirmation("o")), late);
     assert_eq!(world.state("o"), OrderState::Expired);
     assert_eq!(world.mugs(), [1, 0, 0, 0, 0, 0]);
@@ -125,7 +126,7 @@ fn a_command_that_is_short_behind_a_full_batch_is_to_be_tried_again_and_not_reco
     assert!(world.model.requests().all(|(recorded, _)| *recorded != origin));
     assert_eq!(world.mugs(), [units - 1, 1, 0, 0, 0, 0]);
     let swept = sweep(&mut world, 1_000);
-    assert_eq!(swept.outcome, Outcome::DueExpired { orders: 1, more: false });
+    assert_eq!(swept.outcome, Outcome::DueExpired { holds: 1, more: false });
     let reply = world.run_under(Some(origin), command);
     assert!(matches!(reply.outcome, Outcome::OrderPlaced { .. }) && !reply.replayed);
 }
@@ -134,7 +135,7 @@ fn a_command_that_is_short_behind_a_full_batch_is_to_be_tried_again_and_not_reco
 fn a_sweep_expires_no_more_than_a_batch() {
     let mut world = many_due(MAX_EXPIRE_BATCH + 1);
     let swept = sweep(&mut world, u32::MAX);
-    assert_eq!(swept.outcome, Outcome::DueExpired { orders: 1_000, more: true });
+    assert_eq!(swept.outcome, Outcome::DueExpired { holds: 1_000, more: true });
 }
 
 #[test]
@@ -146,10 +147,10 @@ fn a_sweep_takes_what_ended_first_and_then_by_id() {
     world.place("x", &[("mug", None, 1)]);
     world.wait(HOLD_US);
     let outcome = sweep(&mut world, 2).outcome;
-    assert_eq!(outcome, Outcome::DueExpired { orders: 2, more: true });
+    assert_eq!(outcome, Outcome::DueExpired { holds: 2, more: true });
     assert_eq!((world.state("z"), world.state("x")), (OrderState::Expired, OrderState::Expired));
     assert_eq!(world.state("y"), OrderState::PendingPayment);
-    assert_eq!(sweep(&mut world, 0).outcome, Outcome::DueExpired { orders: 0, more: true });
+    assert_eq!(sweep(&mut world, 0).outcome, Outcome::DueExpired { holds: 0, more: true });
 }
 
 #[test]
@@ -158,7 +159,7 @@ fn a_sweep_leaves_holds_that_last_and_paid_orders() {
     world.wait(HOLD_US);
     world.receive("mug", "a", 1);
     world.place("p", &[("mug", None, 1)]);
-    assert_eq!(sweep(&mut world, 9).outcome, Outcome::DueExpired { orders: 0, more: false });
+    assert_eq!(sweep(&mut world, 9).outcome, Outcome::DueExpired { holds: 0, more: false });
     assert_eq!((world.state("o"), world.state("p")), (OrderState::Confirmed, OrderState::PendingPayment));
 }
 

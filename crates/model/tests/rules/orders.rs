@@ -1,6 +1,7 @@
 //! Orders after their placement.
 
 use stockade_state_machine::command::{Command, Disposition, ReturnOrder};
+use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::order::{Operation, OrderState};
 use stockade_state_machine::outcome::Outcome;
@@ -14,7 +15,10 @@ fn illegal(state: OrderState, operation: Operation) -> Rejection {
 }
 
 fn exceeded(asked: i64, left: i64) -> Rejection {
-    Rejection::QuantityExceeded { order: order_id("o"), lines: vec![ExceededLine { line: 1, asked, left }] }
+    Rejection::QuantityExceeded {
+        holder: Holder::Order(order_id("o")),
+        lines: vec![ExceededLine { line: 1, asked, left }],
+    }
 }
 
 #[test]
@@ -83,7 +87,7 @@ fn every_line_that_asks_too_much_is_named() {
     let refusal = world.refusal(shipment("o", &[(3, 5), (2, 2), (1, 2)]));
     let lines =
         vec![ExceededLine { line: 1, asked: 2, left: 1 }, ExceededLine { line: 3, asked: 5, left: 3 }];
-    assert_eq!(refusal, Rejection::QuantityExceeded { order: order_id("o"), lines });
+    assert_eq!(refusal, Rejection::QuantityExceeded { holder: Holder::Order(order_id("o")), lines });
 }
 
 #[test]

@@ -15,7 +15,8 @@ use crate::world::{
 
 fn shortage(line: u32, location: Option<&str>, asked: i64, available: i64) -> Shortage {
     let location: Option<LocationId> = location.map(location_id);
-    Shortage { line, sku: sku_id("mug"), location, bucket: Bucket::Available, asked, available }
+    let (sku, bucket) = (sku_id("mug"), Bucket::Available);
+    Shortage { line, sku, location, bucket, asked, available, next_expiry: None }
 }
 
 #[test]
@@ -141,13 +142,16 @@ fn a_disabled_location_serves_no_line_and_counts_in_no_shortage() {
     world.place("o", &[("mug", None, 1)]);
     assert_eq!(world.order("o").lines[0].location, Some(location_id("b")));
     let refusal = world.refusal(placement("p", &[("mug", None, 5)]));
-    assert_eq!(refusal, Rejection::InsufficientStock { shortages: vec![shortage(1, None, 5, 1)] });
+    let next_expiry = Some(LogTime::from_micros(BEGIN_US + HOLD_US));
+    let short = Shortage { next_expiry, ..shortage(1, None, 5, 1) };
+    assert_eq!(refusal, Rejection::InsufficientStock { shortages: vec![short] });
     let closed = Rejection::LocationDisabled { location: location_id("a") };
     assert_eq!(world.refusal(placement("p", &[("mug", Some("a"), 1)])), closed);
     world.disable("b");
     world.disable("c");
     let refusal = world.refusal(placement("p", &[("mug", None, 5)]));
-    assert_eq!(refusal, Rejection::InsufficientStock { shortages: vec![shortage(1, None, 5, 0)] });
+    let short = Shortage { next_expiry, ..shortage(1, None, 5, 0) };
+    assert_eq!(refusal, Rejection::InsufficientStock { shortages: vec![short] });
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use stockade_model::{Model, RequestLimits};
 use stockade_state_machine::command::{
-    AdjustStock, Command, CreateLocation, CreateSku, DeleteLocation, DeleteSku, Disposition, Entry,
-    ExpireDue, LocationChange, MoveStock, Origin, PlaceOrder, ReceiveStock, Request, ReturnOrder, SetStock,
-    SkuChange, UpdateLocation, UpdateSku,
+    AdjustStock, Command, CreateLocation, CreateReservation, CreateSku, DeleteLocation, DeleteSku,
+    Disposition, Entry, ExpireDue, LocationChange, MoveStock, Origin, PlaceLine, PlaceOrder, ReceiveStock,
+    Request, ReturnOrder, SetStock, SkuChange, UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::ids::DocumentId;
 use stockade_state_machine::ledger::Reason;
@@ -18,6 +18,7 @@ use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{LogTime, Revision, Version};
 
+use crate::carts::{cart, extension, paid, release, transfer, unpaid};
 use crate::world::{
     BEGIN_US, cancellation, comeback, confirmation, document_id, location_id, opening, origin_at, placement,
     principal, request, shipment, sku_id, version,
@@ -27,7 +28,7 @@ use crate::world::{
 const SEED: &str = "STOCKADE_MODEL_SEED";
 
 /// Every outcome but two: stock never gets near 2^63 here, and never so many orders are due.
-const KINDS: [&str; 33] = [
+const KINDS: [&str; 39] = [
     "SkuCreated",
     "SkuUpdated",
     "SkuDeleted",
@@ -43,6 +44,11 @@ const KINDS: [&str; 33] = [
     "OrderShipped",
     "OrderCancelled",
     "OrderReturned",
+    "ReservationCreated",
+    "ReservationExtended",
+    "ReservationCommitted",
+    "ReservationReleased",
+    "ReservationMoved",
     "DueExpired",
     "RequestAbandoned",
     "Malformed",
@@ -53,6 +59,7 @@ const KINDS: [&str; 33] = [
     "AlreadyExists",
     "ReservationExpired",
     "IllegalTransition",
+    "ReservationSettled",
     "EtagMismatch",
     "QuantityStale",
     "SkuInUse",
@@ -100,7 +107,8 @@ impl Dice {
     fn command(&mut self, newest: u64) -> Command {
         let order = format!("o{}", newest.saturating_sub(self.roll(6)));
         let line = u32::try_from(self.roll(4)).expect("few lines");
-        match self.roll(100) {
+        match self.roll(130) {
+            100..130 => self.reservation(newest, &order),
             0..9 => self.catalog(),
             9..29 => self.stock(),
             29..54 => self.placement(&order),
@@ -116,6 +124,32 @@ impl Dice {
                 Command::ReturnOrder(ReturnOrder { document: self.document(), ..comeback(&order, &lines) })
             }
             _ => Command::AbandonRequest,
+        }
+    }
+
+    /// A command about one of the last few reservations.
+    fn reservation(&mut self, newest: u64, order: &str) -> Command {
+        let reservation = format!("r{}", newest.saturating_sub(self.roll(4)));
+        let line = u32::try_from(self.roll(5)).expect("few lines");
+        let lines: Vec<(u32, i64)> = match self.roll(3) {
+            0 => Vec::new(),
+            _ => vec![(self.pick(&[1, 2, line]), self.units(2)), (1, self.units(2))],
+        };
+        let hold_us = 1_000_000 * (1 + self.roll(60));
+        match self.roll(10) {
+            0..3 => {
+                let Command::CreateReservation(creation) = cart(&reservation, &[]) else { panic!("no cart") };
+                let lines = self.lines();
+                Command::CreateReservation(CreateReservation { hold_us, lines, ..creation })
+            }
+            3 => extension(&reservation, hold_us),
+            4 => Command::CommitReservation(paid(&reservation, order, &lines)),
+            5..7 => Command::CommitReservation(unpaid(&reservation, order, &lines, hold_us)),
+            7 => release(&reservation, &lines),
+            _ => {
+                let numbers = if self.roll(2) == 0 { Vec::new() } else { vec![line.max(1), 1] };
+                transfer(&reservation, &numbers, self.location())
+            }
         }
     }
 
@@ -206,14 +240,18 @@ impl Dice {
     }
 
     fn placement(&mut self, order: &str) -> Command {
-        let lines: Vec<_> = (0..=self.roll(3))
-            .map(|_| {
-                let location = self.location();
-                (self.sku(), (self.roll(2) == 0).then_some(location), self.units(4))
-            })
-            .collect();
-        let Command::PlaceOrder(placement) = placement(order, &lines) else { panic!("no placement") };
-        Command::PlaceOrder(PlaceOrder { hold_us: 1_000_000 * (1 + self.roll(60)), ..placement })
+        let lines = self.lines();
+        let Command::PlaceOrder(placement) = placement(order, &[]) else { panic!("no placement") };
+        Command::PlaceOrder(PlaceOrder { hold_us: 1_000_000 * (1 + self.roll(60)), lines, ..placement })
+    }
+
+    fn lines(&mut self) -> Vec<PlaceLine> {
+        let line = |dice: &mut Self| {
+            let (location, sku) = (location_id(dice.location()), sku_id(dice.sku()));
+            let location = (dice.roll(2) == 0).then_some(location);
+            PlaceLine { sku, location, quantity: dice.units(4), unit_price_minor: 999 }
+        };
+        (0..=self.roll(3)).map(|_| line(self)).collect()
     }
 
     /// A request; now and then one that was there before, or its id with other content.

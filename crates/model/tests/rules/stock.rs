@@ -161,6 +161,7 @@ fn a_bucket_that_would_fall_below_0_is_short() {
         bucket: Bucket::QualityControl,
         asked: 6,
         available: 0,
+        next_expiry: None,
     };
     let refusal = world.refusal(Command::AdjustStock(adjustment(Bucket::QualityControl, -6)));
     assert_eq!(refusal, Rejection::InsufficientStock { shortages: vec![shortage] });
@@ -248,6 +249,7 @@ fn no_more_moves_than_a_bucket_holds() {
         bucket: Bucket::Available,
         asked: 6,
         available: 5,
+        next_expiry: None,
     };
     let refusal = world.refusal(Command::MoveStock(moving(Bucket::Available, Bucket::Damaged, 6)));
     assert_eq!(refusal, Rejection::InsufficientStock { shortages: vec![shortage] });

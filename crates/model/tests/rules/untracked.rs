@@ -3,6 +3,7 @@
 use stockade_state_machine::command::{
     Command, DeleteLocation, DeleteSku, Disposition, ExpireDue, ReturnOrder, SkuChange,
 };
+use stockade_state_machine::holder::Holder;
 use stockade_state_machine::order::{Operation, OrderState};
 use stockade_state_machine::outcome::Outcome;
 use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Rejection, Resource};
@@ -57,7 +58,7 @@ fn an_order_of_untracked_lines_lives_like_any_other_and_moves_nothing() {
     let lines = vec![ExceededLine { line: 1, asked: 3, left: 2 }];
     assert_eq!(
         world.refusal(restock("o", 1, 3)),
-        Rejection::QuantityExceeded { order: order_id("o"), lines }
+        Rejection::QuantityExceeded { holder: Holder::Order(order_id("o")), lines }
     );
     let returned = Outcome::OrderReturned { order: order_id("o"), state: OrderState::Returned, returned: 2 };
     assert_eq!(world.run(restock("o", 1, 2)), returned);
@@ -71,7 +72,7 @@ fn an_unpaid_order_of_untracked_lines_expires() {
     world.place("o", &[("wrap", None, 3)]);
     world.wait(HOLD_US);
     let swept = world.run_under(None, Command::ExpireDue(ExpireDue { limit: 9 }));
-    assert_eq!(swept.outcome, Outcome::DueExpired { orders: 1, more: false });
+    assert_eq!(swept.outcome, Outcome::DueExpired { holds: 1, more: false });
     assert_eq!((world.state("o"), world.order("o").lines[0].expired), (OrderState::Expired, 3));
     assert_eq!(world.model.ledger().count(), 1);
 }

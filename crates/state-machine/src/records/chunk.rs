@@ -220,7 +220,7 @@ impl Packer {
     }
 
     fn shortage(&mut self, shortage: &Shortage) {
-        let Shortage { line, sku, location, bucket, asked, available } = shortage;
+        let Shortage { line, sku, location, bucket, asked, available, next_expiry } = shortage;
         self.number(u64::from(*line));
         self.text(sku.as_str());
         // No id is empty.
@@ -229,6 +229,10 @@ impl Packer {
         self.count(bucket);
         self.signed(*asked);
         self.signed(*available);
+        self.bytes.push(u8::from(next_expiry.is_some()));
+        if let Some(time) = next_expiry {
+            self.difference(time.micros(), self.before.time);
+        }
     }
 }
 
@@ -421,7 +425,9 @@ impl<'a> Unpacker<'a> {
         let sku = SkuId::new(self.text()).expect("it was one");
         let location = LocationId::new(self.text()).ok();
         let bucket = Bucket::ALL[self.count()];
-        Shortage { line, sku, location, bucket, asked: self.signed(), available: self.signed() }
+        let (asked, available) = (self.signed(), self.signed());
+        let next_expiry = (self.byte() == 1).then(|| LogTime::from_micros(self.difference(self.before.time)));
+        Shortage { line, sku, location, bucket, asked, available, next_expiry }
     }
 }
 
@@ -469,10 +475,11 @@ mod tests {
         let shortage = |location: Option<LocationId>| Shortage {
             line: 2_000,
             sku: SkuId::new("sku").unwrap(),
-            location,
             bucket: Bucket::Damaged,
             asked: i64::MAX,
             available: i64::MIN,
+            next_expiry: location.is_some().then(|| LogTime::from_micros(u64::MAX)),
+            location,
         };
         let shortages = vec![shortage(None), shortage(Some(location("main")))];
         let named = |name: &str| Some(location(name));

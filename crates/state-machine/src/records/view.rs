@@ -99,6 +99,11 @@ impl<'a> OutcomeView<'a> {
             | Outcome::StockAdjusted(..)
             | Outcome::StockSet(..)
             | Outcome::StockMoved(..)
+            | Outcome::ReservationCreated { .. }
+            | Outcome::ReservationExtended { .. }
+            | Outcome::ReservationCommitted { .. }
+            | Outcome::ReservationReleased { .. }
+            | Outcome::ReservationMoved { .. }
             | Outcome::DueExpired { .. }
             | Outcome::RequestAbandoned
             | Outcome::Rejected(_) => Self::Other(Cow::Borrowed(outcome)),

@@ -33,11 +33,12 @@ macro_rules! variants {
 
 variants!(
     OUTCOMES, outcome_name(Outcome): SkuCreated, SkuUpdated, SkuDeleted, LocationCreated, LocationUpdated, LocationDeleted,
-    StockReceived, StockAdjusted, StockSet, StockMoved, OrderPlaced, OrderConfirmed, OrderShipped, OrderCancelled, OrderReturned, DueExpired, RequestAbandoned, Rejected,
+    StockReceived, StockAdjusted, StockSet, StockMoved, OrderPlaced, OrderConfirmed, OrderShipped, OrderCancelled, OrderReturned, ReservationCreated,
+    ReservationExtended, ReservationCommitted, ReservationReleased, ReservationMoved, DueExpired, RequestAbandoned, Rejected,
 );
 variants!(
     REJECTIONS, rejection_name(Rejection): Malformed, RequestIdReused, RequestIdExpired, RequestIdInFuture,
-    RequestAbandoned, NotFound, AlreadyExists, ReservationExpired, IllegalTransition, EtagMismatch,
+    RequestAbandoned, NotFound, AlreadyExists, ReservationExpired, IllegalTransition, ReservationSettled, EtagMismatch,
     QuantityStale, SkuInUse, LocationInUse, LocationDisabled, PurchaseLimit, QuantityExceeded,
     QuantityOverflow, InsufficientStock, RetryAfterExpiry,
 );
@@ -149,6 +150,7 @@ impl Shop {
             actor: None,
             request: None,
             order: None,
+            reservation: None,
             document: None,
             reference: String::new(),
             balances,

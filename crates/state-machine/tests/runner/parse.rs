@@ -5,11 +5,12 @@ use std::error::Error;
 
 use goldenscript::ArgumentConsumer;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, CreateLocation, CreateSku, DeleteLocation, DeleteSku,
-    Disposition, ExpireDue, LineQuantity, LocationChange, MoveStock, PlaceLine, PlaceOrder, ReceiveStock,
-    ReturnLine, ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
+    AdjustStock, CancelOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation, CreateSku,
+    DeleteLocation, DeleteSku, Disposition, ExpireDue, ExtendReservation, LineQuantity, LocationChange,
+    MoveReservation, MoveStock, Payment, PlaceLine, PlaceOrder, ReceiveStock, ReleaseReservation, ReturnLine,
+    ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
 };
-use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::Currency;
@@ -114,10 +115,59 @@ pub(crate) fn command(script: &goldenscript::Command, args: &mut ArgumentConsume
             let lines = lines.iter().cycle().take(lines.len() * repeated).copied().collect();
             Command::ShipOrder(ShipOrder { order: order(&subject)?, lines, tracking_number: reference })
         }
+        "hold" | "extend" | "take" | "release" | "relocate" => {
+            let lines: Vec<_> = lines.iter().map(|line| line.value.as_str()).collect();
+            reservation_command(name, reservation(&subject)?, &lines, args, reference)?
+        }
         "cancel" => Command::CancelOrder(CancelOrder { order: order(&subject)? }),
         "return" => {
             let lines = lines.iter().map(|line| return_line(&line.value)).collect::<Result<_>>()?;
             Command::ReturnOrder(ReturnOrder { order: order(&subject)?, lines, document })
+        }
+        other => return Err(format!("no command {other:?}").into()),
+    })
+}
+
+/// A command about a reservation. The lines of `hold` are those of `place`, those of `take` and `release` those of `ship`.
+fn reservation_command(
+    name: &str,
+    reservation: ReservationId,
+    lines: &[&str],
+    args: &mut ArgumentConsumer<'_>,
+    reference: String,
+) -> Result<Command> {
+    let hold_us = args.lookup("hold").map(|hold| duration_us(&hold.value)).transpose()?;
+    let repeated: usize = args.lookup_parse("times")?.unwrap_or(1);
+    let lines = || lines.iter().cycle().take(lines.len() * repeated);
+    let quantities = || lines().map(|line| ship_line(line)).collect::<Result<_>>();
+    let customer = args.lookup("customer").map(|id| CustomerId::new(&id.value)).transpose();
+    let customer = customer.map_err(|error| error.to_string())?;
+    Ok(match name {
+        "hold" => Command::CreateReservation(CreateReservation {
+            reservation,
+            customer,
+            currency: Currency::new("GBP").expect("capital letters"),
+            lines: lines().map(|line| place_line(line)).collect::<Result<_>>()?,
+            hold_us: hold_us.unwrap_or(900_000_000),
+        }),
+        "extend" => {
+            let hold_us = hold_us.ok_or("for how long?")?;
+            Command::ExtendReservation(ExtendReservation { reservation, hold_us })
+        }
+        "take" => {
+            let order = order(&args.next_pos().ok_or("for which order?")?.value)?;
+            let payment = match hold_us {
+                Some(hold_us) => Payment::Due { hold_us },
+                None => Payment::Taken { reference },
+            };
+            let lines = quantities()?;
+            Command::CommitReservation(CommitReservation { reservation, order, customer, lines, payment })
+        }
+        "release" => Command::ReleaseReservation(ReleaseReservation { reservation, lines: quantities()? }),
+        "relocate" => {
+            let location = location(&args.next_pos().ok_or("where to?")?.value)?;
+            let lines = lines().map(|line| Ok(line.parse()?)).collect::<Result<_>>()?;
+            Command::MoveReservation(MoveReservation { reservation, lines, location })
         }
         other => return Err(format!("no command {other:?}").into()),
     })
@@ -267,6 +317,10 @@ fn location(text: &str) -> Result<LocationId> {
 
 fn order(text: &str) -> Result<OrderId> {
     OrderId::new(text).map_err(|error| error.to_string().into())
+}
+
+fn reservation(text: &str) -> Result<ReservationId> {
+    ReservationId::new(text).map_err(|error| error.to_string().into())
 }
 
 fn document(text: &str) -> Result<DocumentId> {

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
-use stockade_state_machine::ids::LocationId;
+use stockade_state_machine::ids::{LocationId, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine};
+use stockade_state_machine::rejection::Shortage;
+use stockade_state_machine::reservation::{Reservation, ReservationLine};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{Change, LogTime, Outcome, Rejection, Stock, StockKey, Version};
@@ -38,10 +40,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
         Outcome::StockSet(key, stock) => format!("StockSet {}", stock_row(key, stock)),
         Outcome::StockMoved(key, stock) => format!("StockMoved {}", stock_row(key, stock)),
         Outcome::OrderPlaced { order, expires, locations } => {
-            let nowhere =
-                |location: &Option<LocationId>| location.as_ref().map_or("-".to_owned(), ToString::to_string);
-            let locations: Vec<_> = locations.iter().map(nowhere).collect();
-            format!("OrderPlaced {order} until {} from [{}]", time(*expires), locations.join(", "))
+            format!("OrderPlaced {order} until {} from [{}]", time(*expires), places(locations))
         }
         Outcome::OrderConfirmed { order } => format!("OrderConfirmed {order}"),
         Outcome::OrderShipped { order, state, shipped } => {
@@ -53,10 +52,48 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
         Outcome::OrderReturned { order, state, returned } => {
             format!("OrderReturned {order} {} returned={returned}", state.name())
         }
-        Outcome::DueExpired { orders, more } => format!("DueExpired orders={orders} more={more}"),
+        Outcome::ReservationCreated { reservation, expires, locations } => {
+            format!("ReservationCreated {reservation} until {} from [{}]", time(*expires), places(locations))
+        }
+        Outcome::ReservationExtended { reservation, expires } => {
+            format!("ReservationExtended {reservation} until {}", time(*expires))
+        }
+        Outcome::ReservationCommitted { reservation, state, order, order_state, expires, committed } => {
+            format!(
+                "ReservationCommitted {reservation} {} committed={committed} to {order} {} until {}",
+                state.name(),
+                order_state.name(),
+                time(*expires)
+            )
+        }
+        Outcome::ReservationReleased { reservation, state, released } => {
+            format!("ReservationReleased {reservation} {} released={released}", state.name())
+        }
+        Outcome::ReservationMoved { reservation, moved } => {
+            format!("ReservationMoved {reservation} moved={moved}")
+        }
+        Outcome::DueExpired { holds, more } => format!("DueExpired holds={holds} more={more}"),
         Outcome::RequestAbandoned => "RequestAbandoned".to_owned(),
         Outcome::Rejected(rejection) => format!("REJECTED {}", self::rejection(rejection)),
     }
+}
+
+fn places(locations: &[Option<LocationId>]) -> String {
+    let place = |location: &Option<LocationId>| location.as_ref().map_or("-".to_owned(), ToString::to_string);
+    locations.iter().map(place).collect::<Vec<_>>().join(", ")
+}
+
+fn shortage(shortage: &Shortage) -> String {
+    let Shortage { line, sku, location, bucket, asked, available, next_expiry } = shortage;
+    let mut text = format!("line={line} {sku}");
+    if let Some(location) = location {
+        write!(text, "@{location}").expect("a string takes all");
+    }
+    write!(text, " asked={asked} {}={available}", bucket.name()).expect("a string takes all");
+    if let Some(next) = next_expiry {
+        write!(text, " next={}", time(*next)).expect("a string takes all");
+    }
+    text
 }
 
 fn rejection(rejection: &Rejection) -> String {
@@ -67,8 +104,15 @@ fn rejection(rejection: &Rejection) -> String {
         Rejection::RequestIdInFuture { now_ms } => {
             format!("RequestIdInFuture now={}", time(LogTime::from_micros(now_ms * 1_000)))
         }
-        Rejection::ReservationExpired { order, expired } => {
-            format!("ReservationExpired {order} expired={}", time(*expired))
+        Rejection::ReservationExpired { holder, expired } => {
+            format!("ReservationExpired {holder} expired={}", time(*expired))
+        }
+        Rejection::ReservationSettled { reservation, state } => {
+            format!("ReservationSettled {reservation} {}", state.name())
+        }
+        Rejection::InsufficientStock { shortages } => {
+            let shortages: Vec<_> = shortages.iter().map(shortage).collect();
+            format!("InsufficientStock {}", shortages.join("; "))
         }
         Rejection::EtagMismatch { resource, current } => {
             format!("EtagMismatch {resource:?} current={}", version(*current))
@@ -86,7 +130,6 @@ fn rejection(rejection: &Rejection) -> String {
         | Rejection::PurchaseLimit { .. }
         | Rejection::QuantityExceeded { .. }
         | Rejection::QuantityOverflow
-        | Rejection::InsufficientStock { .. }
         | Rejection::RetryAfterExpiry => format!("{rejection:?}"),
     }
 }
@@ -110,6 +153,7 @@ pub(crate) fn change(change: &Change) -> Option<(String, String)> {
             format!("stock {}@{} is gone", key.sku, key.location),
         )),
         Change::Order(id, order) => Some((format!("3 {id}"), order_row(order))),
+        Change::Reservation(id, reservation) => Some((format!("3 r {id}"), reservation_row(reservation))),
         Change::Document(id, _) => Some((format!("4 {id}"), format!("document {id}"))),
         Change::Request(origin, None) => {
             let made = time(LogTime::from_micros(origin.request.time_ms() * 1_000));
@@ -165,9 +209,23 @@ fn order_row(order: &Order) -> String {
     format!("order {} {}: {}", order.id, order.state().name(), lines.join("; "))
 }
 
+fn reservation_row(reservation: &Reservation) -> String {
+    let lines: Vec<_> = reservation.lines.iter().map(reservation_line).collect();
+    let (id, state, until) = (&reservation.id, reservation.state().name(), time(reservation.expires));
+    format!("reservation {id} {state} until {until}: {}", lines.join("; "))
+}
+
+fn reservation_line(line: &ReservationLine) -> String {
+    let quantities = [
+        ("open", line.open),
+        ("committed", line.committed),
+        ("released", line.released),
+        ("expired", line.expired),
+    ];
+    line_row(&line.sku, line.location.as_ref(), ("quantity", line.quantity), &quantities)
+}
+
 fn line(line: &OrderLine) -> String {
-    let location = line.location.as_ref().map_or("-", |location| location.as_str());
-    let mut text = format!("{}@{location} ordered={}", line.sku, line.ordered);
     let quantities = [
         ("held", line.held),
         ("allocated", line.allocated),
@@ -176,8 +234,19 @@ fn line(line: &OrderLine) -> String {
         ("cancelled", line.cancelled),
         ("expired", line.expired),
     ];
-    for (name, quantity) in quantities {
-        if quantity != 0 {
+    line_row(&line.sku, line.location.as_ref(), ("ordered", line.ordered), &quantities)
+}
+
+fn line_row(
+    sku: &SkuId,
+    location: Option<&LocationId>,
+    (name, all): (&str, i64),
+    parts: &[(&str, i64)],
+) -> String {
+    let location = location.map_or("-", |location| location.as_str());
+    let mut text = format!("{sku}@{location} {name}={all}");
+    for (name, quantity) in parts {
+        if *quantity != 0 {
             write!(text, " {name}={quantity}").expect("a string takes all");
         }
     }
@@ -188,8 +257,11 @@ fn line(line: &OrderLine) -> String {
 pub(crate) fn movement(entry: &LedgerEntry) -> String {
     let bucket = |bucket: Option<Bucket>| bucket.map_or("outside", Bucket::name);
     let actor = entry.actor.as_ref().map_or("system", |actor| actor.as_str());
+    let reservation = entry.reservation.as_ref().map(|id| format!(" of {id}"));
+    let order = entry.order.as_ref().map(|id| format!(" for {id}"));
+    let holders: String = reservation.into_iter().chain(order).collect();
     format!(
-        "@{}.{} {}@{} {} from {} to {} for {:?} by {actor}",
+        "@{}.{} {}@{} {} from {} to {} for {:?} by {actor}{holders}",
         entry.revision,
         entry.position,
         entry.sku,

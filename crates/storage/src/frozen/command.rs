@@ -1,46 +1,21 @@
-//! Commands and who asked for them, frozen. Bounds of quantities and texts are not checked here: a command that breaks
+//! Commands, frozen. Bounds of quantities and texts are not checked here: a command that breaks
 //! them is refused by execution, on every node alike.
 
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, CreateLocation, CreateSku, DeleteLocation, DeleteSku, ExpireDue,
-    LineQuantity, MoveStock, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, SetStock, ShipOrder,
+    AdjustStock, CancelOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation, CreateSku,
+    DeleteLocation, DeleteSku, ExpireDue, ExtendReservation, LineQuantity, MoveReservation, MoveStock,
+    PlaceOrder, ReceiveStock, ReleaseReservation, ReturnLine, ReturnOrder, SetStock, ShipOrder,
     UpdateLocation, UpdateSku,
 };
-use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::order::Currency;
-use stockade_state_machine::{Command, Origin, Version};
+use stockade_state_machine::{Command, Version};
 
 use super::kinds::{BucketV1, ReasonV1};
-use super::parts::{LineQuantityV1, LocationChangeV1, PlaceLineV1, ReturnLineV1, SkuChangeV1};
+use super::parts::{LineQuantityV1, LocationChangeV1, PaymentV1, PlaceLineV1, ReturnLineV1, SkuChangeV1};
 use super::row::{LocationDetailsV1, SkuDetailsV1, VersionV1};
 use super::{Invalid, id, mirror, optional_id, restore};
-
-/// The first form of [`Origin`]. The id's 16 bytes stand in the order in which a UUID is written.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct OriginV1<'a> {
-    request: [u8; 16],
-    principal: &'a str,
-}
-
-impl<'a> From<&'a Origin> for OriginV1<'a> {
-    fn from(origin: &'a Origin) -> Self {
-        Self { request: origin.request.bits().to_be_bytes(), principal: origin.principal.as_str() }
-    }
-}
-
-impl TryFrom<OriginV1<'_>> for Origin {
-    type Error = Invalid;
-
-    fn try_from(mirror: OriginV1<'_>) -> Result<Self, Invalid> {
-        Ok(Self { request: request_id(mirror.request)?, principal: id(Principal::new, mirror.principal)? })
-    }
-}
-
-pub(super) fn request_id(bytes: [u8; 16]) -> Result<RequestId, Invalid> {
-    let bits = u128::from_be_bytes(bytes);
-    RequestId::new(bits).ok_or_else(|| Invalid(format!("request id {bits:032x} is no version 7 UUID")))
-}
 
 /// The first form of [`Command`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -142,6 +117,37 @@ pub(crate) enum CommandV1<'a> {
         #[serde(borrow)]
         document: Option<&'a str>,
     },
+    CreateReservation {
+        reservation: &'a str,
+        #[serde(borrow)]
+        customer: Option<&'a str>,
+        currency: &'a str,
+        #[serde(borrow)]
+        lines: Vec<PlaceLineV1<'a>>,
+        hold_us: u64,
+    },
+    ExtendReservation {
+        reservation: &'a str,
+        hold_us: u64,
+    },
+    CommitReservation {
+        reservation: &'a str,
+        order: &'a str,
+        #[serde(borrow)]
+        customer: Option<&'a str>,
+        lines: Vec<LineQuantityV1>,
+        #[serde(borrow)]
+        payment: PaymentV1<'a>,
+    },
+    ReleaseReservation {
+        reservation: &'a str,
+        lines: Vec<LineQuantityV1>,
+    },
+    MoveReservation {
+        reservation: &'a str,
+        lines: Vec<u32>,
+        location: &'a str,
+    },
     ExpireDue {
         limit: u32,
     },
@@ -188,6 +194,21 @@ impl<'a> From<&'a Command> for CommandV1<'a> {
                 lines: mirror(lines),
                 document: document.as_ref().map(DocumentId::as_str),
             },
+            Command::CreateReservation(command) => create_reservation(command),
+            Command::ExtendReservation(ExtendReservation { reservation, hold_us }) => {
+                Self::ExtendReservation { reservation: reservation.as_str(), hold_us: *hold_us }
+            }
+            Command::CommitReservation(command) => commit_reservation(command),
+            Command::ReleaseReservation(ReleaseReservation { reservation, lines }) => {
+                Self::ReleaseReservation { reservation: reservation.as_str(), lines: mirror(lines) }
+            }
+            Command::MoveReservation(MoveReservation { reservation, lines, location }) => {
+                Self::MoveReservation {
+                    reservation: reservation.as_str(),
+                    lines: lines.clone(),
+                    location: location.as_str(),
+                }
+            }
             Command::ExpireDue(ExpireDue { limit }) => Self::ExpireDue { limit: *limit },
             Command::AbandonRequest => Self::AbandonRequest,
         }
@@ -254,6 +275,28 @@ fn place_order(command: &PlaceOrder) -> CommandV1<'_> {
         currency: currency.as_str(),
         lines: mirror(lines),
         hold_us: *hold_us,
+    }
+}
+
+fn create_reservation(command: &CreateReservation) -> CommandV1<'_> {
+    let CreateReservation { reservation, customer, currency, lines, hold_us } = command;
+    CommandV1::CreateReservation {
+        reservation: reservation.as_str(),
+        customer: customer.as_ref().map(CustomerId::as_str),
+        currency: currency.as_str(),
+        lines: mirror(lines),
+        hold_us: *hold_us,
+    }
+}
+
+fn commit_reservation(command: &CommitReservation) -> CommandV1<'_> {
+    let CommitReservation { reservation, order, customer, lines, payment } = command;
+    CommandV1::CommitReservation {
+        reservation: reservation.as_str(),
+        order: order.as_str(),
+        customer: customer.as_ref().map(CustomerId::as_str),
+        lines: mirror(lines),
+        payment: payment.into(),
     }
 }
 
@@ -367,6 +410,43 @@ impl TryFrom<CommandV1<'_>> for Command {
                 lines: lines.into_iter().map(ReturnLine::from).collect(),
                 document: optional_id(DocumentId::new, document)?,
             }),
+            CommandV1::CreateReservation { reservation, customer, currency, lines, hold_us } => {
+                Self::CreateReservation(CreateReservation {
+                    reservation: id(ReservationId::new, reservation)?,
+                    customer: optional_id(CustomerId::new, customer)?,
+                    currency: currency_of(currency)?,
+                    lines: restore(lines)?,
+                    hold_us,
+                })
+            }
+            CommandV1::ExtendReservation { reservation, hold_us } => {
+                Self::ExtendReservation(ExtendReservation {
+                    reservation: id(ReservationId::new, reservation)?,
+                    hold_us,
+                })
+            }
+            CommandV1::CommitReservation { reservation, order, customer, lines, payment } => {
+                Self::CommitReservation(CommitReservation {
+                    reservation: id(ReservationId::new, reservation)?,
+                    order: id(OrderId::new, order)?,
+                    customer: optional_id(CustomerId::new, customer)?,
+                    lines: lines.into_iter().map(LineQuantity::from).collect(),
+                    payment: payment.into(),
+                })
+            }
+            CommandV1::ReleaseReservation { reservation, lines } => {
+                Self::ReleaseReservation(ReleaseReservation {
+                    reservation: id(ReservationId::new, reservation)?,
+                    lines: lines.into_iter().map(LineQuantity::from).collect(),
+                })
+            }
+            CommandV1::MoveReservation { reservation, lines, location } => {
+                Self::MoveReservation(MoveReservation {
+                    reservation: id(ReservationId::new, reservation)?,
+                    lines,
+                    location: id(LocationId::new, location)?,
+                })
+            }
             CommandV1::ExpireDue { limit } => Self::ExpireDue(ExpireDue { limit }),
             CommandV1::AbandonRequest => Self::AbandonRequest,
         })

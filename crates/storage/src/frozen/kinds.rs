@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use stockade_state_machine::command::Disposition;
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::order::{Operation, OrderState};
+use stockade_state_machine::reservation::ReservationState;
 use stockade_state_machine::stock::Bucket;
 
 macro_rules! frozen_kind {
@@ -45,6 +46,9 @@ frozen_kind!(
         Cancelled,
         Expired,
     }
+);
+frozen_kind!(
+    ReservationStateV1 = ReservationState { Active, PartiallyCommitted, Committed, Released, Expired }
 );
 frozen_kind!(
     ReasonV1 = Reason {

@@ -7,15 +7,19 @@
 
 mod command;
 mod kinds;
+mod origin;
 mod outcome;
 mod parts;
 mod rejection;
+mod reservation;
 mod row;
 
 use std::fmt;
 
-pub(crate) use command::{CommandV1, OriginV1};
+pub(crate) use command::CommandV1;
+pub(crate) use origin::OriginV1;
 pub(crate) use outcome::{ReplyV1, RequestRecordV1};
+pub(crate) use reservation::ReservationV1;
 pub(crate) use row::{ClockV1, DocumentV1, LedgerEntryV1, LocationV1, OrderV1, SkuV1, StockV1};
 
 use stockade_state_machine::ids::IdError;

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use stockade_state_machine::ids::{LocationId, OrderId, RequestId, SkuId, is_id};
+use stockade_state_machine::ids::{LocationId, OrderId, RequestId, ReservationId, SkuId, is_id};
 use stockade_state_machine::records::{OutcomeView, RecordView};
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::{ContentHash, LogTime, Outcome, Reply, Revision, StockKey};
 
-use super::kinds::OrderStateV1;
+use super::kinds::{OrderStateV1, ReservationStateV1};
 use super::rejection::RejectionV1;
 use super::row::{LocationV1, SkuV1, StockV1};
 use super::{Invalid, id};
@@ -71,8 +71,36 @@ pub(crate) enum OutcomeV1<'a> {
         state: OrderStateV1,
         returned: i64,
     },
+    ReservationCreated {
+        reservation: &'a str,
+        expires_us: u64,
+        /// Empty where none is one.
+        #[serde(borrow)]
+        locations: Vec<&'a str>,
+    },
+    ReservationExtended {
+        reservation: &'a str,
+        expires_us: u64,
+    },
+    ReservationCommitted {
+        reservation: &'a str,
+        state: ReservationStateV1,
+        order: &'a str,
+        order_state: OrderStateV1,
+        expires_us: u64,
+        committed: i64,
+    },
+    ReservationReleased {
+        reservation: &'a str,
+        state: ReservationStateV1,
+        released: i64,
+    },
+    ReservationMoved {
+        reservation: &'a str,
+        moved: i64,
+    },
     DueExpired {
-        orders: u32,
+        holds: u32,
         more: bool,
     },
     RequestAbandoned,
@@ -101,15 +129,11 @@ impl<'a> From<&'a Outcome> for OutcomeV1<'a> {
             Outcome::StockMoved(StockKey { sku, location }, stock) => {
                 Self::StockMoved { sku: sku.as_str(), location: location.as_str(), stock: stock.into() }
             }
-            Outcome::OrderPlaced { order, expires, locations } => {
-                let name =
-                    |location: &'a Option<LocationId>| location.as_ref().map_or("", LocationId::as_str);
-                Self::OrderPlaced {
-                    order: order.as_str(),
-                    expires_us: expires.micros(),
-                    locations: locations.iter().map(name).collect(),
-                }
-            }
+            Outcome::OrderPlaced { order, expires, locations } => Self::OrderPlaced {
+                order: order.as_str(),
+                expires_us: expires.micros(),
+                locations: texts(locations),
+            },
             Outcome::OrderConfirmed { order } => Self::OrderConfirmed { order: order.as_str() },
             Outcome::OrderShipped { order, state, shipped } => {
                 Self::OrderShipped { order: order.as_str(), state: (*state).into(), shipped: *shipped }
@@ -120,7 +144,33 @@ impl<'a> From<&'a Outcome> for OutcomeV1<'a> {
             Outcome::OrderReturned { order, state, returned } => {
                 Self::OrderReturned { order: order.as_str(), state: (*state).into(), returned: *returned }
             }
-            Outcome::DueExpired { orders, more } => Self::DueExpired { orders: *orders, more: *more },
+            Outcome::ReservationCreated { reservation, expires, locations } => Self::ReservationCreated {
+                reservation: reservation.as_str(),
+                expires_us: expires.micros(),
+                locations: texts(locations),
+            },
+            Outcome::ReservationExtended { reservation, expires } => {
+                Self::ReservationExtended { reservation: reservation.as_str(), expires_us: expires.micros() }
+            }
+            Outcome::ReservationCommitted { reservation, state, order, order_state, expires, committed } => {
+                Self::ReservationCommitted {
+                    reservation: reservation.as_str(),
+                    state: (*state).into(),
+                    order: order.as_str(),
+                    order_state: (*order_state).into(),
+                    expires_us: expires.micros(),
+                    committed: *committed,
+                }
+            }
+            Outcome::ReservationReleased { reservation, state, released } => Self::ReservationReleased {
+                reservation: reservation.as_str(),
+                state: (*state).into(),
+                released: *released,
+            },
+            Outcome::ReservationMoved { reservation, moved } => {
+                Self::ReservationMoved { reservation: reservation.as_str(), moved: *moved }
+            }
+            Outcome::DueExpired { holds, more } => Self::DueExpired { holds: *holds, more: *more },
             Outcome::RequestAbandoned => Self::RequestAbandoned,
             Outcome::Rejected(rejection) => Self::Rejected(rejection.into()),
         }
@@ -132,6 +182,7 @@ impl TryFrom<OutcomeV1<'_>> for Outcome {
 
     fn try_from(mirror: OutcomeV1<'_>) -> Result<Self, Invalid> {
         let order_id = |order: &str| id(OrderId::new, order);
+        let reservation_id = |reservation: &str| id(ReservationId::new, reservation);
         Ok(match mirror {
             OutcomeV1::SkuCreated(sku) => Self::SkuCreated(sku.try_into()?),
             OutcomeV1::SkuUpdated(sku) => Self::SkuUpdated(sku.try_into()?),
@@ -154,7 +205,7 @@ impl TryFrom<OutcomeV1<'_>> for Outcome {
             OutcomeV1::OrderPlaced { order, expires_us, locations } => Self::OrderPlaced {
                 order: order_id(order)?,
                 expires: LogTime::from_micros(expires_us),
-                locations: locations.into_iter().map(location_or_none).collect::<Result<_, _>>()?,
+                locations: locations_of(locations)?,
             },
             OutcomeV1::OrderConfirmed { order } => Self::OrderConfirmed { order: order_id(order)? },
             OutcomeV1::OrderShipped { order, state, shipped } => {
@@ -166,15 +217,55 @@ impl TryFrom<OutcomeV1<'_>> for Outcome {
             OutcomeV1::OrderReturned { order, state, returned } => {
                 Self::OrderReturned { order: order_id(order)?, state: state.into(), returned }
             }
-            OutcomeV1::DueExpired { orders, more } => Self::DueExpired { orders, more },
+            OutcomeV1::ReservationCreated { reservation, expires_us, locations } => {
+                Self::ReservationCreated {
+                    reservation: reservation_id(reservation)?,
+                    expires: LogTime::from_micros(expires_us),
+                    locations: locations_of(locations)?,
+                }
+            }
+            OutcomeV1::ReservationExtended { reservation, expires_us } => Self::ReservationExtended {
+                reservation: reservation_id(reservation)?,
+                expires: LogTime::from_micros(expires_us),
+            },
+            OutcomeV1::ReservationCommitted {
+                reservation,
+                state,
+                order,
+                order_state,
+                expires_us,
+                committed,
+            } => Self::ReservationCommitted {
+                reservation: reservation_id(reservation)?,
+                state: state.into(),
+                order: order_id(order)?,
+                order_state: order_state.into(),
+                expires: LogTime::from_micros(expires_us),
+                committed,
+            },
+            OutcomeV1::ReservationReleased { reservation, state, released } => Self::ReservationReleased {
+                reservation: reservation_id(reservation)?,
+                state: state.into(),
+                released,
+            },
+            OutcomeV1::ReservationMoved { reservation, moved } => {
+                Self::ReservationMoved { reservation: reservation_id(reservation)?, moved }
+            }
+            OutcomeV1::DueExpired { holds, more } => Self::DueExpired { holds, more },
             OutcomeV1::RequestAbandoned => Self::RequestAbandoned,
             OutcomeV1::Rejected(rejection) => Self::Rejected(rejection.try_into()?),
         })
     }
 }
 
-fn location_or_none(text: &str) -> Result<Option<LocationId>, Invalid> {
-    if text.is_empty() { Ok(None) } else { id(LocationId::new, text).map(Some) }
+/// The locations of lines; none is the empty text.
+fn texts(locations: &[Option<LocationId>]) -> Vec<&str> {
+    locations.iter().map(|location| location.as_ref().map_or("", LocationId::as_str)).collect()
+}
+
+fn locations_of(texts: Vec<&str>) -> Result<Vec<Option<LocationId>>, Invalid> {
+    let location = |text: &str| if text.is_empty() { Ok(None) } else { id(LocationId::new, text).map(Some) };
+    texts.into_iter().map(location).collect()
 }
 
 fn stock_key(sku: &str, location: &str) -> Result<StockKey, Invalid> {
@@ -291,6 +382,11 @@ impl<'a> OutcomeV1<'a> {
             | Self::StockAdjusted { .. }
             | Self::StockSet { .. }
             | Self::StockMoved { .. }
+            | Self::ReservationCreated { .. }
+            | Self::ReservationExtended { .. }
+            | Self::ReservationCommitted { .. }
+            | Self::ReservationReleased { .. }
+            | Self::ReservationMoved { .. }
             | Self::DueExpired { .. }
             | Self::RequestAbandoned
             | Self::Rejected(_) => OutcomeView::Other(Cow::Owned(self.try_into()?)),

@@ -1,7 +1,9 @@
-//! Parts of commands, frozen: what changes of a SKU or a location, and lines.
+//! Parts of commands, frozen: what changes of a SKU or a location, lines, and payment.
 
 use serde::{Deserialize, Serialize};
-use stockade_state_machine::command::{LineQuantity, LocationChange, PlaceLine, ReturnLine, SkuChange};
+use stockade_state_machine::command::{
+    LineQuantity, LocationChange, Payment, PlaceLine, ReturnLine, SkuChange,
+};
 use stockade_state_machine::ids::{LocationId, SkuId};
 
 use super::kinds::DispositionV1;
@@ -54,6 +56,13 @@ pub(crate) struct ReturnLineV1 {
     line: u32,
     quantity: i64,
     disposition: DispositionV1,
+}
+
+/// The first form of [`Payment`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum PaymentV1<'a> {
+    Due { hold_us: u64 },
+    Taken { reference: &'a str },
 }
 
 impl<'a> From<&'a SkuChange> for SkuChangeV1<'a> {
@@ -147,5 +156,23 @@ impl From<&ReturnLine> for ReturnLineV1 {
 impl From<ReturnLineV1> for ReturnLine {
     fn from(mirror: ReturnLineV1) -> Self {
         Self { line: mirror.line, quantity: mirror.quantity, disposition: mirror.disposition.into() }
+    }
+}
+
+impl<'a> From<&'a Payment> for PaymentV1<'a> {
+    fn from(payment: &'a Payment) -> Self {
+        match payment {
+            Payment::Due { hold_us } => Self::Due { hold_us: *hold_us },
+            Payment::Taken { reference } => Self::Taken { reference },
+        }
+    }
+}
+
+impl From<PaymentV1<'_>> for Payment {
+    fn from(mirror: PaymentV1<'_>) -> Self {
+        match mirror {
+            PaymentV1::Due { hold_us } => Self::Due { hold_us },
+            PaymentV1::Taken { reference } => Self::Taken { reference: reference.to_owned() },
+        }
     }
 }

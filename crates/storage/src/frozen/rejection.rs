@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::command::MALFORMED_RULES;
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Resource, Shortage};
 use stockade_state_machine::{LogTime, Rejection};
 
-use super::kinds::{BucketV1, OperationV1, OrderStateV1};
+use super::kinds::{BucketV1, OperationV1, OrderStateV1, ReservationStateV1};
+use super::reservation::HolderV1;
 use super::row::VersionV1;
 use super::{Invalid, id, mirror, optional_id, restore};
 
@@ -27,13 +28,18 @@ pub(crate) enum RejectionV1<'a> {
     #[serde(borrow)]
     AlreadyExists(ResourceV1<'a>),
     ReservationExpired {
-        order: &'a str,
+        #[serde(borrow)]
+        holder: HolderV1<'a>,
         expired_us: u64,
     },
     IllegalTransition {
         order: &'a str,
         state: OrderStateV1,
         operation: OperationV1,
+    },
+    ReservationSettled {
+        reservation: &'a str,
+        state: ReservationStateV1,
     },
     EtagMismatch {
         #[serde(borrow)]
@@ -62,7 +68,8 @@ pub(crate) enum RejectionV1<'a> {
         breaches: Vec<LimitBreachV1<'a>>,
     },
     QuantityExceeded {
-        order: &'a str,
+        #[serde(borrow)]
+        holder: HolderV1<'a>,
         lines: Vec<ExceededLineV1>,
     },
     QuantityOverflow,
@@ -80,6 +87,8 @@ pub(crate) enum ResourceV1<'a> {
     Location(&'a str),
     Order(&'a str),
     OrderLine(&'a str, u32),
+    Reservation(&'a str),
+    ReservationLine(&'a str, u32),
     Document(&'a str),
 }
 
@@ -110,6 +119,7 @@ pub(crate) struct ShortageV1<'a> {
     bucket: BucketV1,
     asked: i64,
     available: i64,
+    next_expiry_us: Option<u64>,
 }
 
 impl<'a> From<&'a Rejection> for RejectionV1<'a> {
@@ -122,14 +132,17 @@ impl<'a> From<&'a Rejection> for RejectionV1<'a> {
             Rejection::RequestAbandoned => Self::RequestAbandoned,
             Rejection::NotFound(resource) => Self::NotFound(resource.into()),
             Rejection::AlreadyExists(resource) => Self::AlreadyExists(resource.into()),
-            Rejection::ReservationExpired { order, expired } => {
-                Self::ReservationExpired { order: order.as_str(), expired_us: expired.micros() }
+            Rejection::ReservationExpired { holder, expired } => {
+                Self::ReservationExpired { holder: holder.into(), expired_us: expired.micros() }
             }
             Rejection::IllegalTransition { order, state, operation } => Self::IllegalTransition {
                 order: order.as_str(),
                 state: (*state).into(),
                 operation: (*operation).into(),
             },
+            Rejection::ReservationSettled { reservation, state } => {
+                Self::ReservationSettled { reservation: reservation.as_str(), state: (*state).into() }
+            }
             Rejection::EtagMismatch { resource, current } => {
                 Self::EtagMismatch { resource: resource.into(), current: (*current).into() }
             }
@@ -149,8 +162,8 @@ impl<'a> From<&'a Rejection> for RejectionV1<'a> {
             Rejection::SkuInUse { sku, location } => {
                 Self::SkuInUse { sku: sku.as_str(), location: location.as_str() }
             }
-            Rejection::QuantityExceeded { order, lines } => {
-                Self::QuantityExceeded { order: order.as_str(), lines: mirror(lines) }
+            Rejection::QuantityExceeded { holder, lines } => {
+                Self::QuantityExceeded { holder: holder.into(), lines: mirror(lines) }
             }
             Rejection::QuantityOverflow => Self::QuantityOverflow,
             Rejection::InsufficientStock { shortages } => {
@@ -165,7 +178,6 @@ impl TryFrom<RejectionV1<'_>> for Rejection {
     type Error = Invalid;
 
     fn try_from(mirror: RejectionV1<'_>) -> Result<Self, Invalid> {
-        let order_id = |order: &str| id(OrderId::new, order);
         Ok(match mirror {
             RejectionV1::Malformed(rule) => Self::Malformed(known_rule(rule)?),
             RejectionV1::RequestIdReused => Self::RequestIdReused,
@@ -174,14 +186,18 @@ impl TryFrom<RejectionV1<'_>> for Rejection {
             RejectionV1::RequestAbandoned => Self::RequestAbandoned,
             RejectionV1::NotFound(resource) => Self::NotFound(resource.try_into()?),
             RejectionV1::AlreadyExists(resource) => Self::AlreadyExists(resource.try_into()?),
-            RejectionV1::ReservationExpired { order, expired_us } => Self::ReservationExpired {
-                order: order_id(order)?,
+            RejectionV1::ReservationExpired { holder, expired_us } => Self::ReservationExpired {
+                holder: holder.try_into()?,
                 expired: LogTime::from_micros(expired_us),
             },
             RejectionV1::IllegalTransition { order, state, operation } => Self::IllegalTransition {
-                order: order_id(order)?,
+                order: id(OrderId::new, order)?,
                 state: state.into(),
                 operation: operation.into(),
+            },
+            RejectionV1::ReservationSettled { reservation, state } => Self::ReservationSettled {
+                reservation: id(ReservationId::new, reservation)?,
+                state: state.into(),
             },
             RejectionV1::EtagMismatch { resource, current } => {
                 Self::EtagMismatch { resource: resource.try_into()?, current: current.into() }
@@ -202,8 +218,8 @@ impl TryFrom<RejectionV1<'_>> for Rejection {
             RejectionV1::SkuInUse { sku, location } => {
                 Self::SkuInUse { sku: id(SkuId::new, sku)?, location: id(LocationId::new, location)? }
             }
-            RejectionV1::QuantityExceeded { order, lines } => Self::QuantityExceeded {
-                order: order_id(order)?,
+            RejectionV1::QuantityExceeded { holder, lines } => Self::QuantityExceeded {
+                holder: holder.try_into()?,
                 lines: lines.into_iter().map(ExceededLine::from).collect(),
             },
             RejectionV1::QuantityOverflow => Self::QuantityOverflow,
@@ -228,6 +244,8 @@ impl<'a> From<&'a Resource> for ResourceV1<'a> {
             Resource::Location(id) => Self::Location(id.as_str()),
             Resource::Order(id) => Self::Order(id.as_str()),
             Resource::OrderLine(id, line) => Self::OrderLine(id.as_str(), *line),
+            Resource::Reservation(id) => Self::Reservation(id.as_str()),
+            Resource::ReservationLine(id, line) => Self::ReservationLine(id.as_str(), *line),
             Resource::Document(id) => Self::Document(id.as_str()),
         }
     }
@@ -242,6 +260,10 @@ impl TryFrom<ResourceV1<'_>> for Resource {
             ResourceV1::Location(text) => Self::Location(id(LocationId::new, text)?),
             ResourceV1::Order(text) => Self::Order(id(OrderId::new, text)?),
             ResourceV1::OrderLine(text, line) => Self::OrderLine(id(OrderId::new, text)?, line),
+            ResourceV1::Reservation(text) => Self::Reservation(id(ReservationId::new, text)?),
+            ResourceV1::ReservationLine(text, line) => {
+                Self::ReservationLine(id(ReservationId::new, text)?, line)
+            }
             ResourceV1::Document(text) => Self::Document(id(DocumentId::new, text)?),
         })
     }
@@ -277,7 +299,7 @@ impl From<ExceededLineV1> for ExceededLine {
 
 impl<'a> From<&'a Shortage> for ShortageV1<'a> {
     fn from(shortage: &'a Shortage) -> Self {
-        let Shortage { line, sku, location, bucket, asked, available } = shortage;
+        let Shortage { line, sku, location, bucket, asked, available, next_expiry } = shortage;
         Self {
             line: *line,
             sku: sku.as_str(),
@@ -285,6 +307,7 @@ impl<'a> From<&'a Shortage> for ShortageV1<'a> {
             bucket: (*bucket).into(),
             asked: *asked,
             available: *available,
+            next_expiry_us: next_expiry.map(LogTime::micros),
         }
     }
 }
@@ -300,6 +323,7 @@ impl TryFrom<ShortageV1<'_>> for Shortage {
             bucket: mirror.bucket.into(),
             asked: mirror.asked,
             available: mirror.available,
+            next_expiry: mirror.next_expiry_us.map(LogTime::from_micros),
         })
     }
 }

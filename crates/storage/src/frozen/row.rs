@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, SkuId};
+use stockade_state_machine::ids::{
+    CustomerId, DocumentId, LocationId, OrderId, Principal, ReservationId, SkuId,
+};
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine};
@@ -12,8 +14,9 @@ use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{Clock, LogTime, Revision, Stock, Version};
 
-use super::command::{currency_of, request_id};
+use super::command::currency_of;
 use super::kinds::{BucketV1, ReasonV1};
+use super::origin::request_id;
 use super::{Invalid, ensure, id, mirror, optional_id, restore};
 
 /// The first form of [`Version`].
@@ -365,6 +368,8 @@ pub(crate) struct LedgerEntryV1<'a> {
     #[serde(borrow)]
     order: Option<&'a str>,
     #[serde(borrow)]
+    reservation: Option<&'a str>,
+    #[serde(borrow)]
     document: Option<&'a str>,
     reference: &'a str,
     balances: StockV1,
@@ -385,6 +390,7 @@ impl<'a> From<&'a LedgerEntry> for LedgerEntryV1<'a> {
             actor: entry.actor.as_ref().map(Principal::as_str),
             request: entry.request.map(|request| request.bits().to_be_bytes()),
             order: entry.order.as_ref().map(OrderId::as_str),
+            reservation: entry.reservation.as_ref().map(ReservationId::as_str),
             document: entry.document.as_ref().map(DocumentId::as_str),
             reference: &entry.reference,
             balances: (&entry.balances).into(),
@@ -410,6 +416,7 @@ impl TryFrom<LedgerEntryV1<'_>> for LedgerEntry {
             actor: optional_id(Principal::new, mirror.actor)?,
             request: mirror.request.map(request_id).transpose()?,
             order: optional_id(OrderId::new, mirror.order)?,
+            reservation: optional_id(ReservationId::new, mirror.reservation)?,
             document: optional_id(DocumentId::new, mirror.document)?,
             reference: mirror.reference.to_owned(),
             balances: mirror.balances.try_into()?,

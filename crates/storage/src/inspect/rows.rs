@@ -8,6 +8,7 @@ use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::{Origin, Stock};
 
@@ -38,6 +39,8 @@ pub enum RowKind {
     Order,
     /// A page of request records.
     Request,
+    /// A reservation.
+    Reservation,
     /// A SKU.
     Sku,
     /// Stock at a location.
@@ -56,6 +59,7 @@ impl RowKind {
             Self::Location => "location",
             Self::Order => "order",
             Self::Request => "request",
+            Self::Reservation => "reservation",
             Self::Sku => "sku",
             Self::Stock => "stock",
             Self::Unknown => "unknown",
@@ -89,6 +93,10 @@ pub(super) fn describe(trimmed: Option<&Origin>, key: &[u8], value: &[u8]) -> In
         }
         Some(&keys::LEDGER) => (RowKind::Ledger, ledger(value)),
         Some(&keys::ORDER) => (RowKind::Order, one::<Order>(value, |order| order.version.revision.get())),
+        Some(&keys::RESERVATION) => (
+            RowKind::Reservation,
+            one::<Reservation>(value, |reservation| reservation.version.revision.get()),
+        ),
         Some(&keys::REQUEST) => (RowKind::Request, requests(trimmed, value)),
         Some(&keys::SKU) => (RowKind::Sku, one::<Sku>(value, |sku| sku.version.revision.get())),
         Some(&keys::LOCATION) => {
@@ -108,7 +116,7 @@ fn key_in_words(kind: RowKind, key: &[u8]) -> String {
     let text = || String::from_utf8_lossy(key).into_owned();
     match kind {
         RowKind::Applied | RowKind::Unknown => text(),
-        RowKind::Document | RowKind::Location | RowKind::Order | RowKind::Sku => {
+        RowKind::Document | RowKind::Location | RowKind::Order | RowKind::Reservation | RowKind::Sku => {
             keys::id_of(key).map_or_else(text, ToOwned::to_owned)
         }
         RowKind::Stock => {
@@ -292,6 +300,7 @@ mod tests {
         let row = describe(None, b"oo1", b"\xff\xff");
         assert_eq!((row.kind, row.key.as_str(), row.bytes), (RowKind::Order, "o1", 2));
         assert!(row.value.contains("can't be decoded"), "{}", row.value);
+        assert_eq!(describe(None, b"hcart-9", b"").key, "cart-9");
         assert_eq!(describe(None, b"smug\0main", b"").key, "mug at main");
         assert_eq!(describe(None, &keys::page(keys::LEDGER, 7, 3), b"").key, "7.3");
     }

@@ -6,17 +6,22 @@ use std::path::Path;
 use bytes::Bytes;
 use stockade_state_machine::change::Clock;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, CreateLocation, CreateSku, DeleteLocation, DeleteSku,
-    Disposition, ExpireDue, LineQuantity, LocationChange, MALFORMED_RULES, MoveStock, PlaceLine, PlaceOrder,
-    ReceiveStock, ReturnLine, ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
+    AdjustStock, CancelOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation, CreateSku,
+    DeleteLocation, DeleteSku, Disposition, ExpireDue, ExtendReservation, LineQuantity, LocationChange,
+    MALFORMED_RULES, MoveReservation, MoveStock, Payment, PlaceLine, PlaceOrder, ReceiveStock,
+    ReleaseReservation, ReturnLine, ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::holder::Holder;
+use stockade_state_machine::ids::{
+    CustomerId, DocumentId, LocationId, OrderId, Principal, RequestId, ReservationId, SkuId,
+};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Currency, Operation, Order, OrderLine, OrderState};
 use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Resource, Shortage};
 use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::reservation::{Reservation, ReservationLine, ReservationState};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{
@@ -67,6 +72,32 @@ pub(crate) fn sample_order() -> Order {
     }
 }
 
+fn cart() -> ReservationId {
+    ReservationId::new("cart-9").expect("visible")
+}
+
+pub(crate) fn sample_reservation() -> Reservation {
+    Reservation {
+        id: cart(),
+        customer: CustomerId::new("17850").ok(),
+        currency: Currency::new("GBP").expect("capitals"),
+        lines: vec![ReservationLine {
+            sku: sku(),
+            location: Some(main_location()),
+            unit_price_minor: 255,
+            quantity: 300,
+            open: 2,
+            committed: 290,
+            released: 5,
+            expired: 3,
+        }],
+        created: NOW,
+        updated: NOW.after_micros(1),
+        expires: NOW.after_micros(900_000_000),
+        version: Version { revision: Revision::new(1_234_567), position: 3 },
+    }
+}
+
 fn sample_version() -> Version {
     Version { revision: Revision::new(7), position: 2 }
 }
@@ -89,6 +120,7 @@ pub(crate) fn sample_ledger_entry() -> LedgerEntry {
         actor: Some(sample_origin().principal),
         request: Some(sample_origin().request),
         order: OrderId::new("536365").ok(),
+        reservation: Some(cart()),
         document: DocumentId::new("D-1").ok(),
         reference: "track".to_owned(),
         balances: sample_stock(),
@@ -99,7 +131,8 @@ pub(crate) fn sample_commands() -> Vec<Command> {
     let order = OrderId::new("536365").expect("visible");
     let document = DocumentId::new("D-1").ok();
     let place_line = PlaceLine { sku: sku(), location: None, quantity: 6, unit_price_minor: 255 };
-    vec![
+    let place_lines = vec![PlaceLine { location: Some(main_location()), ..place_line.clone() }, place_line];
+    let mut commands = vec![
         Command::CreateSku(CreateSku { sku: sku(), details: sample_sku().details }),
         Command::UpdateSku(UpdateSku {
             sku: sku(),
@@ -160,7 +193,7 @@ pub(crate) fn sample_commands() -> Vec<Command> {
             order: order.clone(),
             customer: CustomerId::new("17850").ok(),
             currency: Currency::new("GBP").expect("capitals"),
-            lines: vec![PlaceLine { location: Some(main_location()), ..place_line.clone() }, place_line],
+            lines: place_lines.clone(),
             hold_us: 900_000_000,
         }),
         Command::ConfirmOrder(ConfirmOrder { order: order.clone(), payment_reference: "pay-1".to_owned() }),
@@ -171,12 +204,51 @@ pub(crate) fn sample_commands() -> Vec<Command> {
         }),
         Command::CancelOrder(CancelOrder { order: order.clone() }),
         Command::ReturnOrder(ReturnOrder {
-            order,
+            order: order.clone(),
             lines: vec![ReturnLine { line: 1, quantity: 1, disposition: Disposition::Scrap }],
             document,
         }),
         Command::ExpireDue(ExpireDue { limit: 1_000 }),
         Command::AbandonRequest,
+    ];
+    commands.extend(sample_reservation_commands(order, place_lines));
+    commands
+}
+
+fn sample_reservation_commands(order: OrderId, lines: Vec<PlaceLine>) -> Vec<Command> {
+    let commit = CommitReservation {
+        reservation: cart(),
+        order,
+        customer: CustomerId::new("17850").ok(),
+        lines: vec![LineQuantity { line: 1, quantity: 4 }],
+        payment: Payment::Taken { reference: "pay-1".to_owned() },
+    };
+    let unpaid = CommitReservation {
+        customer: None,
+        lines: Vec::new(),
+        payment: Payment::Due { hold_us: 900_000_000 },
+        ..commit.clone()
+    };
+    vec![
+        Command::CreateReservation(CreateReservation {
+            reservation: cart(),
+            customer: CustomerId::new("17850").ok(),
+            currency: Currency::new("GBP").expect("capitals"),
+            lines,
+            hold_us: 900_000_000,
+        }),
+        Command::ExtendReservation(ExtendReservation { reservation: cart(), hold_us: 900_000_000 }),
+        Command::CommitReservation(commit),
+        Command::CommitReservation(unpaid),
+        Command::ReleaseReservation(ReleaseReservation {
+            reservation: cart(),
+            lines: vec![LineQuantity { line: 1, quantity: 4 }],
+        }),
+        Command::MoveReservation(MoveReservation {
+            reservation: cart(),
+            lines: vec![1, 300],
+            location: main_location(),
+        }),
     ]
 }
 
@@ -204,7 +276,7 @@ pub(crate) fn sample_outcomes() -> Vec<Outcome> {
         Outcome::OrderShipped { order: order.clone(), state, shipped: 4 },
         Outcome::OrderCancelled { order: order.clone(), state: OrderState::Shipped, cancelled: 1 },
         Outcome::OrderReturned { order: order.clone(), state: OrderState::PartiallyReturned, returned: 1 },
-        Outcome::DueExpired { orders: 3, more: true },
+        Outcome::DueExpired { holds: 3, more: true },
         Outcome::RequestAbandoned,
     ];
     let rejections = vec![
@@ -217,7 +289,7 @@ pub(crate) fn sample_outcomes() -> Vec<Outcome> {
         Rejection::NotFound(Resource::Order(order.clone())),
         Rejection::NotFound(Resource::OrderLine(order.clone(), 9)),
         Rejection::AlreadyExists(Resource::Document(DocumentId::new("D-1").expect("visible"))),
-        Rejection::ReservationExpired { order: order.clone(), expired: NOW },
+        Rejection::ReservationExpired { holder: Holder::Order(order.clone()), expired: NOW },
         Rejection::IllegalTransition { order: order.clone(), state, operation: Operation::Return },
         Rejection::NotFound(Resource::Location(main_location())),
         Rejection::EtagMismatch { resource: Resource::Sku(sku()), current: sample_version() },
@@ -231,7 +303,10 @@ pub(crate) fn sample_outcomes() -> Vec<Outcome> {
         Rejection::LocationInUse { location: main_location(), sku: sku() },
         Rejection::LocationDisabled { location: main_location() },
         Rejection::PurchaseLimit { breaches: vec![LimitBreach { sku: sku(), asked: 9, min: 1, max: 5 }] },
-        Rejection::QuantityExceeded { order, lines: vec![ExceededLine { line: 1, asked: 9, left: 4 }] },
+        Rejection::QuantityExceeded {
+            holder: Holder::Order(order.clone()),
+            lines: vec![ExceededLine { line: 1, asked: 9, left: 4 }],
+        },
         Rejection::QuantityOverflow,
         Rejection::InsufficientStock {
             shortages: vec![Shortage {
@@ -241,12 +316,50 @@ pub(crate) fn sample_outcomes() -> Vec<Outcome> {
                 bucket: Bucket::Available,
                 asked: 9,
                 available: 4,
+                next_expiry: Some(NOW),
             }],
         },
         Rejection::RetryAfterExpiry,
     ];
     outcomes.extend(rejections.into_iter().map(Outcome::Rejected));
+    outcomes.extend(sample_reservation_outcomes(&order));
     outcomes
+}
+
+fn sample_reservation_outcomes(order: &OrderId) -> Vec<Outcome> {
+    let committed = |state, order_state| Outcome::ReservationCommitted {
+        reservation: cart(),
+        state,
+        order: order.clone(),
+        order_state,
+        expires: NOW,
+        committed: 4,
+    };
+    let settled = |state| Rejection::ReservationSettled { reservation: cart(), state };
+    let rejections = [
+        Rejection::NotFound(Resource::Reservation(cart())),
+        Rejection::NotFound(Resource::ReservationLine(cart(), 9)),
+        Rejection::ReservationExpired { holder: Holder::Reservation(cart()), expired: NOW },
+        settled(ReservationState::Released),
+        settled(ReservationState::Expired),
+        Rejection::QuantityExceeded {
+            holder: Holder::Reservation(cart()),
+            lines: vec![ExceededLine { line: 1, asked: 9, left: 4 }],
+        },
+    ];
+    let outcomes = [
+        Outcome::ReservationCreated {
+            reservation: cart(),
+            expires: NOW,
+            locations: vec![Some(main_location()), None],
+        },
+        Outcome::ReservationExtended { reservation: cart(), expires: NOW },
+        committed(ReservationState::PartiallyCommitted, OrderState::Confirmed),
+        committed(ReservationState::Committed, OrderState::PendingPayment),
+        Outcome::ReservationReleased { reservation: cart(), state: ReservationState::Active, released: 4 },
+        Outcome::ReservationMoved { reservation: cart(), moved: 4 },
+    ];
+    outcomes.into_iter().chain(rejections.into_iter().map(Outcome::Rejected)).collect()
 }
 
 pub(crate) fn sample_sku() -> Sku {
@@ -302,6 +415,7 @@ pub(crate) fn samples() -> Vec<(String, Vec<u8>)> {
     samples.push(("document".to_owned(), document.encode()));
     samples.push(("clock".to_owned(), Clock { now: NOW, horizon_ms: 300 }.encode()));
     samples.push(("order".to_owned(), sample_order().encode()));
+    samples.push(("reservation".to_owned(), sample_reservation().encode()));
     let requests = [encode_request(None, &Command::AbandonRequest), Bytes::from_static(&[1, 2])];
     samples.push(("proposal".to_owned(), assemble_proposal(NOW, &requests).0.to_vec()));
     samples

@@ -1,5 +1,6 @@
 //! Round trips of everything durable, golden bytes of the released formats, and refusal of what is damaged.
 
+mod command_strategies;
 mod golden;
 mod strategies;
 
@@ -13,12 +14,14 @@ use stockade_state_machine::document::Document;
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::{ContentHash, LogTime, Origin, Reply, Request, Stock};
 use stockade_storage::Proposal;
 use stockade_storage::codec::{Durable, assemble_proposal, decode_proposal, encode_request};
 
-use crate::golden::{sample_ledger_entry, sample_order};
+use crate::command_strategies::{commands, requests};
+use crate::golden::{sample_ledger_entry, sample_order, sample_reservation};
 use crate::strategies::*;
 
 /// Comes back as it was; cut anywhere or longer by a byte it is refused; another format is refused.
@@ -42,7 +45,7 @@ proptest! {
         request in requests(),
         (sku, location) in (sku_rows(), location_rows()),
         (stock, clock, document) in (stocks(), clocks(), document_rows()),
-        order in order_rows(),
+        (order, reservation) in (order_rows(), reservation_rows()),
         entry in ledger_entries(),
         record in records(),
         cut in any::<prop::sample::Index>(),
@@ -55,6 +58,7 @@ proptest! {
         check_round_trip(&clock, cut);
         check_round_trip(&document, cut);
         check_round_trip(&order, cut);
+        check_round_trip(&reservation, cut);
         check_round_trip(&entry, cut);
         check_round_trip(&record, cut);
     }
@@ -62,7 +66,7 @@ proptest! {
     #[test]
     fn arbitrary_and_flipped_bytes_never_panic(
         mut noise in vec(any::<u8>(), 0..300),
-        order in order_rows(),
+        (order, reservation) in (order_rows(), reservation_rows()),
         request in requests(),
         at in any::<prop::sample::Index>(),
         bit in 0..8_u8,
@@ -76,10 +80,12 @@ proptest! {
             bytes
         };
         let proposal = assemble_proposal(LogTime::from_micros(1), &[Bytes::from(request.encode())]);
-        for bytes in [noise, flip(order.encode()), flip(request.encode()), flip(proposal.0.to_vec())] {
+        let rows = [flip(order.encode()), flip(reservation.encode())];
+        let entries = [flip(request.encode()), flip(proposal.0.to_vec())];
+        for bytes in std::iter::once(noise).chain(rows).chain(entries) {
             drop((Reply::decode(&bytes), Request::decode(&bytes), Sku::decode(&bytes), Stock::decode(&bytes)));
             drop((Order::decode(&bytes), Document::decode(&bytes), LedgerEntry::decode(&bytes)));
-            drop((RequestRecord::decode(&bytes), Clock::decode(&bytes)));
+            drop((RequestRecord::decode(&bytes), Clock::decode(&bytes), Reservation::decode(&bytes)));
             drop(decode_proposal(&Proposal(Bytes::from(bytes))));
         }
     }
@@ -124,6 +130,15 @@ fn rows_that_break_an_invariant_are_refused() {
     assert!(Order::decode(&broken.encode()).is_err(), "more shipped than allocated");
     let broken = Order { lines: Vec::new(), ..sample_order() };
     assert!(Order::decode(&broken.encode()).is_err(), "an order without lines");
+    let mut broken = sample_reservation();
+    broken.lines[0].open += 1;
+    assert!(Reservation::decode(&broken.encode()).is_err(), "quantities that do not add up");
+    let mut broken = sample_reservation();
+    broken.lines[0].open -= 3;
+    broken.lines[0].released += 3;
+    assert!(Reservation::decode(&broken.encode()).is_err(), "units below 0");
+    let broken = Reservation { lines: Vec::new(), ..sample_reservation() };
+    assert!(Reservation::decode(&broken.encode()).is_err(), "a reservation without lines");
     let broken = LedgerEntry { quantity: 0, ..sample_ledger_entry() };
     assert!(LedgerEntry::decode(&broken.encode()).is_err(), "a movement of nothing");
     // Format, six buckets in zigzag, revision, position.

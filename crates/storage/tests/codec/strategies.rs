@@ -1,4 +1,4 @@
-//! Random values of everything durable.
+//! Random values of everything durable but commands.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,22 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use stockade_state_machine::change::Clock;
-use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, CreateLocation, CreateSku, DeleteLocation, DeleteSku,
-    Disposition, ExpireDue, LineQuantity, LocationChange, MALFORMED_RULES, MoveStock, PlaceLine, PlaceOrder,
-    ReceiveStock, ReturnLine, ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
-};
+use stockade_state_machine::command::{Disposition, MALFORMED_RULES};
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::holder::Holder;
+use stockade_state_machine::ids::{
+    CustomerId, DocumentId, LocationId, OrderId, Principal, RequestId, ReservationId, SkuId,
+};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Currency, Operation, Order, OrderLine, OrderState};
 use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Resource, Shortage};
 use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::reservation::{Reservation, ReservationLine, ReservationState};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{
-    Command, ContentHash, LogTime, Origin, Outcome, Rejection, Reply, Request, Revision, Stock, StockKey,
-    Version,
+    ContentHash, LogTime, Origin, Outcome, Rejection, Reply, Revision, Stock, StockKey, Version,
 };
 
 macro_rules! ids {
@@ -36,6 +35,7 @@ ids!(
     skus: SkuId,
     locations: LocationId,
     orders: OrderId,
+    reservations: ReservationId,
     customers: CustomerId,
     documents: DocumentId,
     principals: Principal
@@ -110,7 +110,7 @@ pub(crate) fn sku_rows() -> impl Strategy<Value = Sku> + Clone {
         .prop_map(|(id, details, created, updated, version)| Sku { id, details, created, updated, version })
 }
 
-fn attributes() -> impl Strategy<Value = BTreeMap<String, String>> + Clone {
+pub(crate) fn attributes() -> impl Strategy<Value = BTreeMap<String, String>> + Clone {
     prop::collection::btree_map("[!-~]{1,16}", ".{0,16}", 0..4)
 }
 
@@ -186,6 +186,42 @@ pub(crate) fn order_rows() -> impl Strategy<Value = Order> {
     )
 }
 
+pub(crate) fn reservation_lines() -> impl Strategy<Value = ReservationLine> {
+    let units = || 0..1_000_000_000_i64;
+    (skus(), option::of(locations()), any::<i64>(), [units(), units(), units(), units()]).prop_map(
+        |(sku, location, unit_price_minor, [open, committed, released, expired])| ReservationLine {
+            sku,
+            location,
+            unit_price_minor,
+            quantity: open + committed + released + expired,
+            open,
+            committed,
+            released,
+            expired,
+        },
+    )
+}
+
+pub(crate) fn reservation_rows() -> impl Strategy<Value = Reservation> {
+    let head = (reservations(), option::of(customers()), currencies(), vec(reservation_lines(), 1..6));
+    (head, times(), times(), times(), versions()).prop_map(
+        |((id, customer, currency, lines), created, updated, expires, version)| Reservation {
+            id,
+            customer,
+            currency,
+            lines,
+            created,
+            updated,
+            expires,
+            version,
+        },
+    )
+}
+
+pub(crate) fn holders() -> impl Strategy<Value = Holder> {
+    prop_oneof![orders().prop_map(Holder::Order), reservations().prop_map(Holder::Reservation)]
+}
+
 pub(crate) fn document_rows() -> impl Strategy<Value = Document> {
     (documents(), revisions()).prop_map(|(id, revision)| Document { id, revision })
 }
@@ -193,11 +229,12 @@ pub(crate) fn document_rows() -> impl Strategy<Value = Document> {
 pub(crate) fn ledger_entries() -> impl Strategy<Value = LedgerEntry> {
     let place = (revisions(), any::<u32>(), times(), skus(), locations());
     let movement = (option::of(buckets()), option::of(buckets()), 1..i64::MAX, reasons());
-    let cause = (option::of(origins()), option::of(orders()), option::of(documents()), ".{0,64}");
+    let holders = (option::of(orders()), option::of(reservations()));
+    let cause = (option::of(origins()), holders, option::of(documents()), ".{0,64}");
     (place, movement, cause, stocks()).prop_map(|(place, movement, cause, balances)| {
         let (revision, position, time, sku, location) = place;
         let (from, to, quantity, reason) = movement;
-        let (origin, order, document, reference) = cause;
+        let (origin, (order, reservation), document, reference) = cause;
         LedgerEntry {
             revision,
             position,
@@ -211,127 +248,11 @@ pub(crate) fn ledger_entries() -> impl Strategy<Value = LedgerEntry> {
             actor: origin.as_ref().map(|origin| origin.principal.clone()),
             request: origin.map(|origin| origin.request),
             order,
+            reservation,
             document,
             reference,
             balances,
         }
-    })
-}
-
-fn sku_changes() -> impl Strategy<Value = SkuChange> + Clone {
-    let limit = || option::of(any::<i64>());
-    (option::of(".{0,64}"), option::of(any::<bool>()), limit(), limit(), option::of(attributes())).prop_map(
-        |(display_name, untracked, min_per_order, max_per_order, attributes)| SkuChange {
-            display_name,
-            untracked,
-            min_per_order,
-            max_per_order,
-            attributes,
-        },
-    )
-}
-
-fn location_changes() -> impl Strategy<Value = LocationChange> + Clone {
-    let text = || option::of(".{0,16}");
-    (text(), text(), option::of(any::<u32>()), option::of(any::<bool>())).prop_map(
-        |(display_name, zone, priority, disabled)| LocationChange { display_name, zone, priority, disabled },
-    )
-}
-
-fn by_hand() -> impl Strategy<Value = (Reason, Option<DocumentId>, String)> + Clone {
-    (reasons(), option::of(documents()), ".{0,64}")
-}
-
-pub(crate) fn commands() -> impl Strategy<Value = Command> {
-    let place_line = (skus(), option::of(locations()), any::<i64>(), any::<i64>()).prop_map(
-        |(sku, location, quantity, unit_price_minor)| PlaceLine { sku, location, quantity, unit_price_minor },
-    );
-    let line = (any::<u32>(), any::<i64>()).prop_map(|(line, quantity)| LineQuantity { line, quantity });
-    let return_line = (any::<u32>(), any::<i64>(), dispositions())
-        .prop_map(|(line, quantity, disposition)| ReturnLine { line, quantity, disposition });
-    prop_oneof![
-        (skus(), sku_details()).prop_map(|(sku, details)| Command::CreateSku(CreateSku { sku, details })),
-        (skus(), option::of(versions()), sku_changes())
-            .prop_map(|(sku, expected, change)| Command::UpdateSku(UpdateSku { sku, expected, change })),
-        (skus(), option::of(versions()))
-            .prop_map(|(sku, expected)| Command::DeleteSku(DeleteSku { sku, expected })),
-        (locations(), location_details())
-            .prop_map(|(location, details)| Command::CreateLocation(CreateLocation { location, details })),
-        (locations(), option::of(versions()), location_changes()).prop_map(|(location, expected, change)| {
-            Command::UpdateLocation(UpdateLocation { location, expected, change })
-        }),
-        (locations(), option::of(versions()))
-            .prop_map(|(location, expected)| Command::DeleteLocation(DeleteLocation { location, expected })),
-        (skus(), locations(), buckets(), any::<i64>(), option::of(any::<i64>()), by_hand()).prop_map(
-            |(sku, location, bucket, quantity, expected, (reason, document, reference))| {
-                Command::SetStock(SetStock {
-                    sku,
-                    location,
-                    bucket,
-                    quantity,
-                    expected,
-                    reason,
-                    document,
-                    reference,
-                })
-            }
-        ),
-        (skus(), locations(), buckets(), buckets(), any::<i64>(), by_hand()).prop_map(
-            |(sku, location, from, to, quantity, (reason, document, reference))| {
-                Command::MoveStock(MoveStock {
-                    sku,
-                    location,
-                    from,
-                    to,
-                    quantity,
-                    reason,
-                    document,
-                    reference,
-                })
-            }
-        ),
-        (skus(), locations(), any::<i64>(), option::of(documents()), ".{0,64}").prop_map(
-            |(sku, location, quantity, document, reference)| {
-                Command::ReceiveStock(ReceiveStock { sku, location, quantity, document, reference })
-            }
-        ),
-        (skus(), locations(), buckets(), any::<i64>(), reasons(), option::of(documents()), ".{0,64}")
-            .prop_map(|(sku, location, bucket, delta, reason, document, reference)| {
-                Command::AdjustStock(AdjustStock {
-                    sku,
-                    location,
-                    bucket,
-                    delta,
-                    reason,
-                    document,
-                    reference,
-                })
-            }),
-        (orders(), option::of(customers()), currencies(), vec(place_line, 0..6), any::<u64>()).prop_map(
-            |(order, customer, currency, lines, hold_us)| {
-                Command::PlaceOrder(PlaceOrder { order, customer, currency, lines, hold_us })
-            }
-        ),
-        (orders(), ".{0,64}").prop_map(|(order, payment_reference)| {
-            Command::ConfirmOrder(ConfirmOrder { order, payment_reference })
-        }),
-        (orders(), vec(line, 0..6), ".{0,64}").prop_map(|(order, lines, tracking_number)| {
-            Command::ShipOrder(ShipOrder { order, lines, tracking_number })
-        }),
-        orders().prop_map(|order| Command::CancelOrder(CancelOrder { order })),
-        (orders(), vec(return_line, 0..6), option::of(documents())).prop_map(|(order, lines, document)| {
-            Command::ReturnOrder(ReturnOrder { order, lines, document })
-        }),
-        any::<u32>().prop_map(|limit| Command::ExpireDue(ExpireDue { limit })),
-        Just(Command::AbandonRequest),
-    ]
-}
-
-pub(crate) fn requests() -> impl Strategy<Value = Request> {
-    (option::of(origins()), any::<u128>(), commands()).prop_map(|(origin, content, command)| Request {
-        origin,
-        content: ContentHash(content),
-        command,
     })
 }
 
@@ -341,6 +262,9 @@ pub(crate) fn resources() -> impl Strategy<Value = Resource> {
         locations().prop_map(Resource::Location),
         orders().prop_map(Resource::Order),
         (orders(), any::<u32>()).prop_map(|(order, line)| Resource::OrderLine(order, line)),
+        reservations().prop_map(Resource::Reservation),
+        (reservations(), any::<u32>())
+            .prop_map(|(reservation, line)| Resource::ReservationLine(reservation, line)),
         documents().prop_map(Resource::Document),
     ]
 }
@@ -358,6 +282,16 @@ pub(crate) fn order_states() -> impl Strategy<Value = OrderState> + Clone {
     ])
 }
 
+pub(crate) fn reservation_states() -> impl Strategy<Value = ReservationState> + Clone {
+    prop::sample::select(vec![
+        ReservationState::Active,
+        ReservationState::PartiallyCommitted,
+        ReservationState::Committed,
+        ReservationState::Released,
+        ReservationState::Expired,
+    ])
+}
+
 pub(crate) fn rejections() -> impl Strategy<Value = Rejection> {
     let operations =
         prop::sample::select(vec![Operation::Confirm, Operation::Ship, Operation::Cancel, Operation::Return]);
@@ -366,15 +300,18 @@ pub(crate) fn rejections() -> impl Strategy<Value = Rejection> {
         asked,
         left,
     });
-    let shortage = (any::<u32>(), skus(), option::of(locations()), buckets(), any::<i64>(), any::<i64>())
-        .prop_map(|(line, sku, location, bucket, asked, available)| Shortage {
+    let place = (skus(), option::of(locations()), buckets());
+    let shortage = (any::<u32>(), place, any::<i64>(), any::<i64>(), option::of(times())).prop_map(
+        |(line, (sku, location, bucket), asked, available, next_expiry)| Shortage {
             line,
             sku,
             location,
             bucket,
             asked,
             available,
-        });
+            next_expiry,
+        },
+    );
     let breach = (skus(), any::<i64>(), any::<i64>(), any::<i64>())
         .prop_map(|(sku, asked, min, max)| LimitBreach { sku, asked, min, max });
     prop_oneof![
@@ -385,7 +322,9 @@ pub(crate) fn rejections() -> impl Strategy<Value = Rejection> {
         Just(Rejection::RequestAbandoned),
         resources().prop_map(Rejection::NotFound),
         resources().prop_map(Rejection::AlreadyExists),
-        (orders(), times()).prop_map(|(order, expired)| Rejection::ReservationExpired { order, expired }),
+        (holders(), times()).prop_map(|(holder, expired)| Rejection::ReservationExpired { holder, expired }),
+        (reservations(), reservation_states())
+            .prop_map(|(reservation, state)| Rejection::ReservationSettled { reservation, state }),
         (orders(), order_states(), operations)
             .prop_map(|(order, state, operation)| Rejection::IllegalTransition { order, state, operation }),
         (resources(), versions())
@@ -397,8 +336,8 @@ pub(crate) fn rejections() -> impl Strategy<Value = Rejection> {
         (skus(), locations()).prop_map(|(sku, location)| Rejection::LocationInUse { location, sku }),
         locations().prop_map(|location| Rejection::LocationDisabled { location }),
         vec(breach, 0..4).prop_map(|breaches| Rejection::PurchaseLimit { breaches }),
-        (orders(), vec(exceeded, 0..4))
-            .prop_map(|(order, lines)| Rejection::QuantityExceeded { order, lines }),
+        (holders(), vec(exceeded, 0..4))
+            .prop_map(|(holder, lines)| Rejection::QuantityExceeded { holder, lines }),
         Just(Rejection::QuantityOverflow),
         vec(shortage, 0..4).prop_map(|shortages| Rejection::InsufficientStock { shortages }),
         Just(Rejection::RetryAfterExpiry),
@@ -430,9 +369,40 @@ pub(crate) fn outcomes() -> impl Strategy<Value = Outcome> {
             .prop_map(|(order, state, cancelled)| Outcome::OrderCancelled { order, state, cancelled }),
         (orders(), order_states(), any::<i64>())
             .prop_map(|(order, state, returned)| Outcome::OrderReturned { order, state, returned }),
-        (any::<u32>(), any::<bool>()).prop_map(|(orders, more)| Outcome::DueExpired { orders, more }),
+        reservation_outcomes(),
+        (any::<u32>(), any::<bool>()).prop_map(|(holds, more)| Outcome::DueExpired { holds, more }),
         Just(Outcome::RequestAbandoned),
         rejections().prop_map(Outcome::Rejected),
+    ]
+}
+
+fn reservation_outcomes() -> impl Strategy<Value = Outcome> {
+    let order = (orders(), order_states());
+    prop_oneof![
+        (reservations(), times(), vec(option::of(locations()), 0..6)).prop_map(
+            |(reservation, expires, locations)| Outcome::ReservationCreated {
+                reservation,
+                expires,
+                locations
+            }
+        ),
+        (reservations(), times())
+            .prop_map(|(reservation, expires)| Outcome::ReservationExtended { reservation, expires }),
+        (reservations(), reservation_states(), order, times(), any::<i64>()).prop_map(
+            |(reservation, state, (order, order_state), expires, committed)| Outcome::ReservationCommitted {
+                reservation,
+                state,
+                order,
+                order_state,
+                expires,
+                committed,
+            }
+        ),
+        (reservations(), reservation_states(), any::<i64>()).prop_map(|(reservation, state, released)| {
+            Outcome::ReservationReleased { reservation, state, released }
+        }),
+        (reservations(), any::<i64>())
+            .prop_map(|(reservation, moved)| Outcome::ReservationMoved { reservation, moved }),
     ]
 }
 

@@ -12,9 +12,12 @@ use openraft::type_config::alias::{EntryOf, LogIdOf};
 use openraft::{EntryPayload, LogId};
 use stockade_env::Env;
 use stockade_state_machine::command::{
-    CancelOrder, ConfirmOrder, CreateLocation, CreateSku, PlaceLine, PlaceOrder, ReceiveStock, ShipOrder,
+    CancelOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation, CreateSku, LineQuantity,
+    Payment, PlaceLine, PlaceOrder, ReceiveStock, ReleaseReservation, ShipOrder,
 };
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::ids::{
+    DocumentId, LocationId, OrderId, Principal, RequestId, ReservationId, SkuId,
+};
 use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::Currency;
 use stockade_state_machine::sku::SkuDetails;
@@ -148,6 +151,10 @@ pub(crate) fn order(name: &str) -> OrderId {
     OrderId::new(name).unwrap()
 }
 
+pub(crate) fn reservation(name: &str) -> ReservationId {
+    ReservationId::new(name).unwrap()
+}
+
 /// The location of all stock.
 pub(crate) fn main_location() -> Command {
     let location = LocationId::new("main").unwrap();
@@ -168,20 +175,51 @@ pub(crate) fn receive(name: &str, quantity: i64, document: &str) -> Command {
     })
 }
 
-pub(crate) fn place(id: &str, lines: &[(&str, i64)]) -> Command {
+fn lines(wanted: &[(&str, i64)]) -> Vec<PlaceLine> {
     let line = |(name, quantity): &(&str, i64)| PlaceLine {
         sku: sku(name),
         location: None,
         quantity: *quantity,
         unit_price_minor: 100,
     };
+    wanted.iter().map(line).collect()
+}
+
+pub(crate) fn place(id: &str, wanted: &[(&str, i64)]) -> Command {
     Command::PlaceOrder(PlaceOrder {
         order: order(id),
         customer: None,
         currency: Currency::new("GBP").unwrap(),
-        lines: lines.iter().map(line).collect(),
+        lines: lines(wanted),
         hold_us: 60_000_000,
     })
+}
+
+/// Holds units for a cart, for longer than an order waits for its payment.
+pub(crate) fn hold(id: &str, wanted: &[(&str, i64)]) -> Command {
+    Command::CreateReservation(CreateReservation {
+        reservation: reservation(id),
+        customer: None,
+        currency: Currency::new("GBP").unwrap(),
+        lines: lines(wanted),
+        hold_us: 900_000_000,
+    })
+}
+
+/// A paid order of units of a reservation's first line.
+pub(crate) fn take(id: &str, order_id: &str, quantity: i64) -> Command {
+    Command::CommitReservation(CommitReservation {
+        reservation: reservation(id),
+        order: order(order_id),
+        customer: None,
+        lines: vec![LineQuantity { line: 1, quantity }],
+        payment: Payment::Taken { reference: "paid".to_owned() },
+    })
+}
+
+/// Gives all that a reservation holds back.
+pub(crate) fn let_go(id: &str) -> Command {
+    Command::ReleaseReservation(ReleaseReservation { reservation: reservation(id), lines: Vec::new() })
 }
 
 pub(crate) fn confirm(id: &str) -> Command {

@@ -6,9 +6,12 @@ use openraft::entry::RaftEntry;
 use openraft::impls::leader_id_adv::LeaderId;
 use openraft::{BasicNode, EntryPayload, Membership, RaftTypeConfig};
 use stockade_state_machine::command::{
-    CancelOrder, ConfirmOrder, CreateLocation, CreateSku, PlaceLine, PlaceOrder, ReceiveStock, ShipOrder,
+    CancelOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation, CreateSku, LineQuantity,
+    Payment, PlaceLine, PlaceOrder, ReceiveStock, ReleaseReservation, ShipOrder,
 };
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
+use stockade_state_machine::ids::{
+    DocumentId, LocationId, OrderId, Principal, RequestId, ReservationId, SkuId,
+};
 use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::Currency;
 use stockade_state_machine::sku::SkuDetails;
@@ -68,6 +71,7 @@ fn main_location() -> LocationId {
 
 fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
     let sku = |name: &str| SkuId::new(name).expect("a sound id");
+    let reservation = |index: u64| ReservationId::new(&format!("cart-{index}")).expect("a sound id");
     let order = |index: u64| OrderId::new(&format!("order-{index}")).expect("a sound id");
     let create = |name: &str| {
         Command::CreateSku(CreateSku {
@@ -86,10 +90,18 @@ fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
     };
     let quantity = i64::try_from(1 + (index + term) % 5).expect("below six");
     let line = PlaceLine { sku: sku("a"), location: None, quantity, unit_price_minor: 100 };
+    let currency = Currency::new("GBP").expect("a currency");
+    let reserve = Command::CreateReservation(CreateReservation {
+        reservation: reservation(index),
+        customer: None,
+        currency,
+        lines: vec![line.clone(), line.clone()],
+        hold_us: 60_000_000,
+    });
     let place = Command::PlaceOrder(PlaceOrder {
         order: order(index),
         customer: None,
-        currency: Currency::new("GBP").expect("a currency"),
+        currency,
         lines: vec![line],
         hold_us: 60_000_000,
     });
@@ -102,10 +114,13 @@ fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
         5 if large => (0..LARGE_COMMANDS).map(|number| create(&format!("bulk-{number}"))).collect(),
         _ => match index % 4 {
             3 => vec![place],
-            0 => vec![Command::ConfirmOrder(ConfirmOrder {
-                order: order(index - 1),
-                payment_reference: format!("paid in term {term}"),
-            })],
+            0 => {
+                let payment_reference = format!("paid in term {term}");
+                vec![
+                    Command::ConfirmOrder(ConfirmOrder { order: order(index - 1), payment_reference }),
+                    reserve,
+                ]
+            }
             1 => vec![
                 Command::ShipOrder(ShipOrder {
                     order: order(index - 2),
@@ -113,6 +128,21 @@ fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
                     tracking_number: format!("track-{term}-{index}"),
                 }),
                 receive("b", quantity),
+                Command::CommitReservation(CommitReservation {
+                    reservation: reservation(index - 1),
+                    order: order(index),
+                    customer: None,
+                    lines: vec![LineQuantity { line: 2, quantity }],
+                    payment: Payment::Due { hold_us: 60_000_000 },
+                }),
+            ],
+            // What is left of the reservation of two entries ago ends.
+            2 if index % 8 == 2 => vec![
+                place,
+                Command::ReleaseReservation(ReleaseReservation {
+                    reservation: reservation(index - 2),
+                    lines: Vec::new(),
+                }),
             ],
             _ => vec![place, Command::CancelOrder(CancelOrder { order: order(index) })],
         },

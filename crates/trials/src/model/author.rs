@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use stockade_env::Random;
 use stockade_state_machine::command::{
-    Command, ContentHash, CreateLocation, CreateSku, Entry, ExpireDue, Origin, Request,
+    Command, ContentHash, Entry, ExpireDue, LocationChange, Origin, Request, UpdateLocation,
 };
-use stockade_state_machine::ids::{Principal, RequestId};
+use stockade_state_machine::ids::{Principal, RequestId, SkuId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::limits::{MAX_REQUEST_AHEAD_MS, REQUEST_RETENTION_MS};
 use stockade_state_machine::location::{Location, LocationDetails};
@@ -15,7 +15,7 @@ use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::{Bucket, Stock, StockKey};
 use stockade_state_machine::{Change, LogTime, Revision, State, Version};
 
-use super::commands::{Writer, first_sku, location, sku_id};
+use super::commands::{Writer, location, sku_id};
 
 /// Requests that may be sent again.
 const REMEMBERED: usize = 64;
@@ -27,6 +27,9 @@ const END_OF_TIME_ONE_IN: u64 = 30_000;
 /// The stock that is nearly too large to be counted: no caller gets there by commands in the time of a run.
 pub(super) const VAST: &str = "vast";
 const VAST_UNITS: i64 = i64::MAX - 12;
+/// What the crowd wants, and nobody else.
+pub(super) const RARE: &str = "rare";
+const RARE_UNITS: i64 = 2_000;
 
 const SECOND_US: u64 = 1_000_000;
 const HOUR_US: u64 = 3_600 * SECOND_US;
@@ -63,49 +66,28 @@ impl Author {
 
     /// The rows that an episode begins with.
     pub(super) fn founding() -> Vec<Change> {
-        let (id, location) = (sku_id(VAST), location(0));
-        let (time, revision, version) = (LogTime::default(), Revision::default(), Version::default());
-        let details = SkuDetails::default();
-        let sku = Sku { id: id.clone(), details, created: time, updated: time, version };
-        let details = LocationDetails::default();
-        let place = Location { id: location.clone(), details, created: time, updated: time, version };
-        let stock = Stock::from_buckets([VAST_UNITS, 0, 0, 0, 0, 0], version).expect("it fits, just so");
-        let movement = LedgerEntry {
-            revision,
-            position: 0,
-            time,
-            sku: id.clone(),
-            location: location.clone(),
-            from: None,
-            to: Some(Bucket::Available),
-            quantity: VAST_UNITS,
-            reason: Reason::Received,
-            actor: None,
-            request: None,
-            order: None,
-            document: None,
-            reference: String::new(),
-            balances: stock,
-        };
-        let key = StockKey { sku: id.clone(), location: location.clone() };
-        vec![
-            Change::Sku(id, Some(sku)),
-            Change::Location(location, Some(place)),
-            Change::Stock(key, Some(stock)),
-            Change::Ledger(movement),
-        ]
+        let (time, version) = (LogTime::default(), Version::default());
+        let (id, details) = (location(0), LocationDetails::default());
+        let place = Location { id: id.clone(), details, created: time, updated: time, version };
+        let mut rows = vec![Change::Location(id, Some(place))];
+        for (position, (name, units)) in (0..).zip([(VAST, VAST_UNITS), (RARE, RARE_UNITS)]) {
+            rows.extend(founding_stock(position, sku_id(name), units));
+        }
+        rows
     }
 
     /// The next entry. The state tells what would be of interest.
     pub(super) fn next(&mut self, state: &State) -> Entry {
-        if let Some(entry) = self.ahead.pop_front() {
-            return entry;
-        }
-        if let Some(left) = self.crowd_in {
+        if self.ahead.is_empty()
+            && let Some(left) = self.crowd_in
+        {
             self.crowd_in = left.checked_sub(1);
             if left == 0 {
                 self.write_crowd();
             }
+        }
+        if let Some(entry) = self.ahead.pop_front() {
+            return entry;
         }
         self.pass_time(state);
         let count = match self.random.below(20) {
@@ -221,24 +203,22 @@ impl Author {
     /// More orders than one command may expire, all due at once, and then a shortage.
     fn write_crowd(&mut self) {
         let hold_us = SECOND_US;
-        let mut orders: Vec<Command> = (0..CROWD).map(|_| self.writer.small_order(VAST, hold_us)).collect();
+        // A location that is disabled sells nothing.
+        let change = LocationChange { disabled: Some(false), ..LocationChange::default() };
+        let open = UpdateLocation { location: location(0), expected: None, change };
+        self.write_ahead(vec![Command::UpdateLocation(open)]);
+        let mut orders: Vec<Command> = (0..CROWD).map(|_| self.writer.small_order(RARE, hold_us)).collect();
         while !orders.is_empty() {
             let rest = orders.split_off(CROWD_ENTRY.min(orders.len()));
             self.write_ahead(std::mem::replace(&mut orders, rest));
         }
         self.now_us = self.now_us.saturating_add(hold_us);
-        let short = |author: &mut Self| author.writer.order_of_everything(hold_us);
-        let first = if self.random.below(2) == 0 {
-            short(self)
-        } else {
-            Command::ExpireDue(ExpireDue { limit: u32::MAX })
-        };
-        // Without a SKU nothing is short.
-        let sku = first_sku();
-        let (details, place) = (LocationDetails::default(), location(0));
-        let create = Command::CreateSku(CreateSku { sku, details: SkuDetails::default() });
-        let open = Command::CreateLocation(CreateLocation { location: place, details });
-        self.write_ahead(vec![create, open, first]);
+        let short = |author: &mut Self| author.writer.order_of_everything(RARE, hold_us);
+        let first = short(self);
+        self.write_ahead(vec![first]);
+        if self.random.below(2) == 0 {
+            self.write_ahead(vec![Command::ExpireDue(ExpireDue { limit: u32::MAX })]);
+        }
         let second = short(self);
         self.write_ahead(vec![second]);
     }
@@ -253,6 +233,34 @@ impl Author {
         }
         self.ahead.push_back(Entry { time: LogTime::from_micros(self.now_us), requests });
     }
+}
+
+/// A SKU, units of it at the first location, and the movement that brought them.
+fn founding_stock(position: u32, id: SkuId, units: i64) -> [Change; 3] {
+    let (time, revision, version) = (LogTime::default(), Revision::default(), Version::default());
+    let details = SkuDetails::default();
+    let sku = Sku { id: id.clone(), details, created: time, updated: time, version };
+    let stock = Stock::from_buckets([units, 0, 0, 0, 0, 0], version).expect("it fits, just so");
+    let key = StockKey { sku: id.clone(), location: location(0) };
+    let movement = LedgerEntry {
+        revision,
+        position,
+        time,
+        sku: id.clone(),
+        location: location(0),
+        from: None,
+        to: Some(Bucket::Available),
+        quantity: units,
+        reason: Reason::Received,
+        actor: None,
+        request: None,
+        order: None,
+        reservation: None,
+        document: None,
+        reference: String::new(),
+        balances: stock,
+    };
+    [Change::Sku(id, Some(sku)), Change::Stock(key, Some(stock)), Change::Ledger(movement)]
 }
 
 /// One of several.

@@ -19,7 +19,7 @@ use super::catalog::Catalog;
 use super::spoil;
 
 /// How often each kind of command comes, before an episode makes it its own.
-const WEIGHTS: [u64; 16] = [8, 4, 5, 14, 10, 28, 19, 15, 8, 15, 3, 2, 7, 3, 5, 6];
+const WEIGHTS: [u64; 21] = [8, 4, 5, 14, 10, 28, 19, 15, 8, 15, 3, 2, 7, 3, 5, 6, 20, 4, 12, 6, 8];
 /// Commands out of a thousand that break a bound.
 const SPOILT: u64 = 25;
 /// Orders that are looked at to find one of interest.
@@ -35,18 +35,14 @@ pub(super) fn location(number: u64) -> LocationId {
     LocationId::new(&format!("l{number}")).expect("an id")
 }
 
-/// The SKU that no episode is without for long.
-pub(super) fn first_sku() -> SkuId {
-    sku_id("s0")
-}
-
 /// Writes commands.
 pub(super) struct Writer {
-    random: Random,
-    weights: [u64; 16],
+    pub(super) random: Random,
+    weights: [u64; 21],
     skus: u64,
     locations: u64,
-    orders: u64,
+    pub(super) orders: u64,
+    pub(super) reservations: u64,
     documents: u64,
     catalog: Catalog,
 }
@@ -57,7 +53,8 @@ impl Writer {
         let weights = WEIGHTS.map(|weight| weight * (1 + random.below(4)));
         let (skus, locations) = (1 + random.below(4), 1 + random.below(3));
         let catalog = Catalog::new(random);
-        Self { random: random.clone(), weights, skus, locations, orders: 0, documents: 0, catalog }
+        let random = random.clone();
+        Self { random, weights, skus, locations, orders: 0, reservations: 0, documents: 0, catalog }
     }
 
     /// A command of any kind.
@@ -106,7 +103,12 @@ impl Writer {
                 _ => self.catalog.update_location(self.location_or_annex(), state),
             },
             14 => self.set(state),
-            _ => self.move_stock(state),
+            15 => self.move_stock(state),
+            16 => self.reserve(),
+            17 => self.extend(state),
+            18 => self.commit(state),
+            19 => self.release(state),
+            _ => self.relocate(state),
         }
     }
 
@@ -118,9 +120,9 @@ impl Writer {
     }
 
     /// An order of more than there is.
-    pub(super) fn order_of_everything(&mut self, hold_us: u64) -> Command {
+    pub(super) fn order_of_everything(&mut self, sku: &str, hold_us: u64) -> Command {
         let line =
-            PlaceLine { sku: first_sku(), location: None, quantity: MAX_LINE_QUANTITY, unit_price_minor: 0 };
+            PlaceLine { sku: sku_id(sku), location: None, quantity: MAX_LINE_QUANTITY, unit_price_minor: 0 };
         self.place_lines(vec![line], hold_us)
     }
 
@@ -131,14 +133,14 @@ impl Writer {
         Command::PlaceOrder(PlaceOrder { order, customer: None, currency, lines, hold_us })
     }
 
-    fn sku(&self) -> SkuId {
+    pub(super) fn sku(&self) -> SkuId {
         match self.random.below(12) {
             0 => sku_id(VAST),
             _ => sku_id(&format!("s{}", self.random.below(self.skus))),
         }
     }
 
-    fn location(&self) -> LocationId {
+    pub(super) fn location(&self) -> LocationId {
         match self.random.below(60) {
             0 => self.annex(),
             _ => location(self.random.below(self.locations)),
@@ -154,7 +156,7 @@ impl Writer {
         if self.random.below(3) == 0 { self.annex() } else { self.location() }
     }
 
-    fn text(&self, most: u64) -> String {
+    pub(super) fn text(&self, most: u64) -> String {
         let length = [0, 1, most][usize::try_from(self.random.below(3)).expect("below 3")];
         "x".repeat(usize::try_from(length).expect("short"))
     }
@@ -190,13 +192,18 @@ impl Writer {
     }
 
     /// One of the last orders, seldom one of long ago.
-    fn any_order(&self) -> OrderId {
+    pub(super) fn any_order(&self) -> OrderId {
+        order_id(self.one_of_the_last(self.orders))
+    }
+
+    /// A number up to one: mostly of the last, seldom of long ago.
+    pub(super) fn one_of_the_last(&self, last: u64) -> u64 {
         let back = match self.random.below(10) {
             0..6 => self.random.below(6),
             6..9 => self.random.below(25),
-            _ => self.random.below(self.orders + 1),
+            _ => self.random.below(last + 1),
         };
-        order_id(self.orders.saturating_sub(back))
+        last.saturating_sub(back)
     }
 
     fn receive(&mut self) -> Command {
@@ -289,12 +296,33 @@ impl Writer {
     }
 
     fn place(&mut self) -> Command {
-        let count = match self.random.below(100) {
-            0 => 40,
-            1..60 => 1,
-            _ => 2 + self.random.below(4),
-        };
-        let lines = (0..count).map(|_| self.new_line()).collect();
+        Command::PlaceOrder(PlaceOrder {
+            order: self.new_order(),
+            customer: self.customer("c"),
+            currency: self.currency(),
+            lines: self.new_lines(),
+            hold_us: self.hold_us(),
+        })
+    }
+
+    /// The name of an order to be, seldom one that there is.
+    pub(super) fn new_order(&mut self) -> OrderId {
+        if self.random.below(8) == 0 {
+            return self.any_order();
+        }
+        self.orders += 1;
+        order_id(self.orders)
+    }
+
+    pub(super) fn customer(&self, name: &str) -> Option<CustomerId> {
+        (self.random.below(2) == 0).then(|| CustomerId::new(name).expect("an id"))
+    }
+
+    pub(super) fn currency(&self) -> Currency {
+        Currency::new(pick(&self.random, &["EUR", "JPY"])).expect("a currency")
+    }
+
+    pub(super) fn hold_us(&self) -> u64 {
         let holds = [
             MIN_HOLD_US,
             2 * MIN_HOLD_US,
@@ -303,19 +331,16 @@ impl Writer {
             4 * DEFAULT_HOLD_US,
             MAX_HOLD_US,
         ];
-        let order = if self.random.below(8) == 0 {
-            self.any_order()
-        } else {
-            self.orders += 1;
-            order_id(self.orders)
+        pick(&self.random, &holds)
+    }
+
+    pub(super) fn new_lines(&self) -> Vec<PlaceLine> {
+        let count = match self.random.below(100) {
+            0 => 40,
+            1..60 => 1,
+            _ => 2 + self.random.below(4),
         };
-        Command::PlaceOrder(PlaceOrder {
-            order,
-            customer: (self.random.below(2) == 0).then(|| CustomerId::new("c").expect("an id")),
-            currency: Currency::new(pick(&self.random, &["EUR", "JPY"])).expect("a currency"),
-            lines,
-            hold_us: pick(&self.random, &holds),
-        })
+        (0..count).map(|_| self.new_line()).collect()
     }
 
     fn new_line(&self) -> PlaceLine {
@@ -356,10 +381,14 @@ impl Writer {
 
     /// Some lines of an order and how much of each: mostly what is left, or a part of it, or more.
     fn named_lines(&self, state: &State, order: &OrderId, left: fn(&OrderLine) -> i64) -> Vec<(u32, i64)> {
-        let lines: Vec<i64> =
-            state.order(order).map_or_else(|| vec![1], |order| order.lines.iter().map(left).collect());
+        let lines = state.order(order).map(|order| order.lines.iter().map(left).collect());
+        self.some_lines(&lines.unwrap_or_else(|| vec![1]))
+    }
+
+    /// Some lines, of which so much is left, and how much of each.
+    pub(super) fn some_lines(&self, lines: &[i64]) -> Vec<(u32, i64)> {
         let mut named = Vec::new();
-        for (number, left) in (1_u32..).zip(&lines) {
+        for (number, left) in (1_u32..).zip(lines) {
             match self.random.below(20) {
                 0..3 => {}
                 3..10 if *left > 0 => named.push((number, *left)),

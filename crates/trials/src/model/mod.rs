@@ -10,6 +10,7 @@ mod author;
 mod catalog;
 mod commands;
 mod episode;
+mod holds;
 mod pair;
 mod report;
 mod rows;

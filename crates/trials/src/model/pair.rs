@@ -82,6 +82,10 @@ impl Pair {
                 Change::Order(id, _) => {
                     differ(change, self.rows.orders.get(id).map(AsRef::as_ref), self.model.order(id))?;
                 }
+                Change::Reservation(id, _) => {
+                    let held = self.rows.reservations.get(id).map(AsRef::as_ref);
+                    differ(change, held, self.model.reservation(id))?;
+                }
                 Change::Document(id, _) => {
                     differ(change, self.rows.documents.get(id), self.model.document(id))?;
                 }
@@ -134,6 +138,7 @@ impl Pair {
             && self.real.locations_after(None).eq(of_changes.locations.values())
             && self.real.stock_after(None).eq(&of_changes.stock)
             && self.real.orders().eq(of_changes.orders.values())
+            && self.real.reservations_after(None).eq(of_changes.reservations.values())
             && of_changes.documents.iter().all(|(id, document)| self.real.document(id) == Some(document))
             && self
                 .real
@@ -160,6 +165,7 @@ impl Pair {
             locations: model.locations().map(|location| (location.id.clone(), location.clone())).collect(),
             stock: model.stock().map(|(key, stock)| (key.clone(), *stock)).collect(),
             orders: model.orders().map(|order| (order.id.clone(), order.clone().into())).collect(),
+            reservations: model.reservations().map(|held| (held.id.clone(), held.clone().into())).collect(),
             documents: model.documents().map(|(id, document)| (id.clone(), document.clone())).collect(),
             ledger: model.ledger().cloned().collect(),
             requests: model.requests().map(|(origin, record)| (origin.clone(), record.clone())).collect(),

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use stockade_state_machine::change::Clock;
 use stockade_state_machine::command::Origin;
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::outcome::Outcome;
 use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::stock::{Stock, StockKey};
 use stockade_state_machine::{Change, Entry, Revision, State, Version};
@@ -25,6 +26,7 @@ pub(super) struct Rows {
     pub(super) locations: BTreeMap<LocationId, Location>,
     pub(super) stock: BTreeMap<StockKey, Stock>,
     pub(super) orders: BTreeMap<OrderId, Arc<Order>>,
+    pub(super) reservations: BTreeMap<ReservationId, Arc<Reservation>>,
     pub(super) documents: BTreeMap<DocumentId, Document>,
     pub(super) ledger: Vec<LedgerEntry>,
     pub(super) requests: BTreeMap<Origin, RequestRecord>,
@@ -47,6 +49,7 @@ impl Rows {
                 Change::Location(id, location) => put(&mut self.locations, id, location.as_ref()),
                 Change::Stock(key, stock) => put(&mut self.stock, key, stock.as_ref()),
                 Change::Order(id, order) => put(&mut self.orders, id, Some(order)),
+                Change::Reservation(id, held) => put(&mut self.reservations, id, Some(held)),
                 Change::Document(id, document) => put(&mut self.documents, id, Some(document)),
                 Change::Ledger(entry) => self.ledger.push(entry.clone()),
                 Change::Request(origin, record) => put(&mut self.requests, origin, record.as_ref()),
@@ -55,7 +58,7 @@ impl Rows {
         }
     }
 
-    /// A state from the rows in their frozen form, as storage loads one: settled orders and documents stay where they are
+    /// A state from the rows in their frozen form, as storage loads one: what is settled and documents stay where they are
     /// until an entry names them.
     pub(super) fn restore(&self) -> State {
         let mut state = State::new();
@@ -70,6 +73,9 @@ impl Rows {
         }
         for (id, order) in self.orders.iter().filter(|(_, order)| !order.is_settled()) {
             state.absorb(&Change::Order(id.clone(), Arc::new(stored(order.as_ref()))));
+        }
+        for (id, held) in self.reservations.iter().filter(|(_, held)| !held.is_settled()) {
+            state.absorb(&Change::Reservation(id.clone(), Arc::new(stored(held.as_ref()))));
         }
         for (origin, record) in &self.requests {
             state.absorb(&Change::Request(origin.clone(), Some(stored(record))));
@@ -87,6 +93,12 @@ impl Rows {
             {
                 state.absorb(&Change::Order(id.clone(), Arc::new(stored(order.as_ref()))));
             }
+            if let Some(id) = request.command.reservation()
+                && state.reservation(id).is_none()
+                && let Some(held) = self.reservations.get(id)
+            {
+                state.absorb(&Change::Reservation(id.clone(), Arc::new(stored(held.as_ref()))));
+            }
             if let Some(id) = request.command.document()
                 && let Some(document) = self.documents.get(id)
             {
@@ -101,6 +113,9 @@ impl Rows {
             if let Some(id) = command.order() {
                 state.evict_order(id);
             }
+            if let Some(id) = command.reservation() {
+                state.evict_reservation(id);
+            }
             if let Some(id) = command.document() {
                 state.evict_document(id);
             }
@@ -108,6 +123,9 @@ impl Rows {
         for change in changes {
             if let Change::Order(id, _) = change {
                 state.evict_order(id);
+            }
+            if let Change::Reservation(id, _) = change {
+                state.evict_reservation(id);
             }
         }
     }
@@ -117,7 +135,9 @@ impl Rows {
         let mut requests: Vec<_> = self.requests.iter().collect();
         requests.sort_by_key(|(_, record)| (record.revision, record.position));
         let documents = self.documents.iter().map(|(id, document)| CanonicalRow::Document(id, document));
+        let reservations = self.reservations.values().map(|held| CanonicalRow::Reservation(held));
         let rows = documents
+            .chain(reservations)
             .chain(self.skus.values().map(CanonicalRow::Sku))
             .chain(self.ledger.iter().map(CanonicalRow::Ledger))
             .chain(self.orders.values().map(|order| CanonicalRow::Order(order)))
@@ -136,6 +156,7 @@ impl Rows {
         rows.locations.values_mut().for_each(|location| location.version = nowhere);
         rows.stock.values_mut().for_each(|stock| stock.version = nowhere);
         rows.orders.values_mut().for_each(|order| Arc::make_mut(order).version = nowhere);
+        rows.reservations.values_mut().for_each(|held| Arc::make_mut(held).version = nowhere);
         rows.documents.values_mut().for_each(|document| document.revision = none);
         for entry in &mut rows.ledger {
             (entry.revision, entry.position, entry.balances.version) = (none, 0, nowhere);
@@ -166,6 +187,11 @@ pub(super) fn outcome_without_entry(outcome: &mut Outcome) {
         | Outcome::OrderShipped { .. }
         | Outcome::OrderCancelled { .. }
         | Outcome::OrderReturned { .. }
+        | Outcome::ReservationCreated { .. }
+        | Outcome::ReservationExtended { .. }
+        | Outcome::ReservationCommitted { .. }
+        | Outcome::ReservationReleased { .. }
+        | Outcome::ReservationMoved { .. }
         | Outcome::DueExpired { .. }
         | Outcome::RequestAbandoned
         | Outcome::Rejected(_) => {}

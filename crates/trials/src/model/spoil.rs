@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use stockade_env::Random;
-use stockade_state_machine::command::{Command, LineQuantity};
+use stockade_state_machine::command::{Command, LineQuantity, Payment, PlaceLine};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::{
     MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, MAX_DISPLAY_NAME_LEN, MAX_HOLD_US, MAX_ID_LEN, MAX_LINE_QUANTITY,
@@ -13,6 +13,7 @@ use stockade_state_machine::stock::Bucket;
 
 use super::author::pick;
 
+const HOLDS_US: [u64; 4] = [0, MIN_HOLD_US - 1, MAX_HOLD_US + 1, u64::MAX];
 const LINE_QUANTITIES: [i64; 5] = [0, -1, i64::MIN, MAX_LINE_QUANTITY + 1, i64::MAX];
 
 /// Breaks one of its bounds, if it has any.
@@ -75,32 +76,11 @@ pub(super) fn spoil(command: &mut Command, random: &Random) {
                 command.delta = pick(random, &deltas);
             }
         },
-        Command::PlaceOrder(command) => match random.below(6) {
-            0 => command.lines.clear(),
-            1 => command.hold_us = pick(random, &[0, MIN_HOLD_US - 1, MAX_HOLD_US + 1, u64::MAX]),
-            2 => repeat(&mut command.lines),
-            3 => {
-                if let Some(line) = command.lines.last_mut() {
-                    line.unit_price_minor = pick(random, &[-1, MAX_UNIT_PRICE_MINOR + 1, i64::MIN]);
-                }
-            }
-            _ => {
-                if let Some(line) = command.lines.first_mut() {
-                    line.quantity = pick(random, &LINE_QUANTITIES);
-                }
-            }
-        },
+        Command::PlaceOrder(command) => spoil_lines(&mut command.lines, &mut command.hold_us, random),
         Command::ConfirmOrder(command) => command.payment_reference = too_long(MAX_REFERENCE_LEN),
         Command::ShipOrder(command) => match random.below(4) {
             0 => command.tracking_number = too_long(MAX_REFERENCE_LEN),
-            1 => {
-                command.lines.push(LineQuantity { line: 1, quantity: 1 });
-                repeat(&mut command.lines);
-            }
-            _ => {
-                let quantity = pick(random, &LINE_QUANTITIES);
-                command.lines.push(LineQuantity { line: 1, quantity });
-            }
+            _ => spoil_quantities(&mut command.lines, random),
         },
         Command::ReturnOrder(command) => match random.below(4) {
             0 => command.lines.clear(),
@@ -111,11 +91,52 @@ pub(super) fn spoil(command: &mut Command, random: &Random) {
                 }
             }
         },
+        Command::CreateReservation(command) => {
+            spoil_lines(&mut command.lines, &mut command.hold_us, random);
+        }
+        Command::ExtendReservation(command) => command.hold_us = pick(random, &HOLDS_US),
+        Command::CommitReservation(command) => match random.below(4) {
+            0 => command.payment = Payment::Due { hold_us: pick(random, &HOLDS_US) },
+            1 => command.payment = Payment::Taken { reference: too_long(MAX_REFERENCE_LEN) },
+            _ => spoil_quantities(&mut command.lines, random),
+        },
+        Command::ReleaseReservation(command) => spoil_quantities(&mut command.lines, random),
+        Command::MoveReservation(command) => {
+            command.lines.push(1);
+            repeat(&mut command.lines);
+        }
         Command::DeleteSku(_)
         | Command::DeleteLocation(_)
         | Command::CancelOrder(_)
         | Command::ExpireDue(_)
         | Command::AbandonRequest => {}
+    }
+}
+
+fn spoil_lines(lines: &mut Vec<PlaceLine>, hold_us: &mut u64, random: &Random) {
+    match random.below(6) {
+        0 => lines.clear(),
+        1 => *hold_us = pick(random, &HOLDS_US),
+        2 => repeat(lines),
+        3 => {
+            if let Some(line) = lines.last_mut() {
+                line.unit_price_minor = pick(random, &[-1, MAX_UNIT_PRICE_MINOR + 1, i64::MIN]);
+            }
+        }
+        _ => {
+            if let Some(line) = lines.first_mut() {
+                line.quantity = pick(random, &LINE_QUANTITIES);
+            }
+        }
+    }
+}
+
+fn spoil_quantities(lines: &mut Vec<LineQuantity>, random: &Random) {
+    if random.below(3) == 0 {
+        lines.push(LineQuantity { line: 1, quantity: 1 });
+        repeat(lines);
+    } else {
+        lines.push(LineQuantity { line: 1, quantity: pick(random, &LINE_QUANTITIES) });
     }
 }
 

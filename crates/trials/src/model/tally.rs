@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use stockade_state_machine::command::MALFORMED_RULES;
+use stockade_state_machine::holder::Holder;
 use stockade_state_machine::outcome::{Outcome, Reply};
 use stockade_state_machine::rejection::{Rejection, Resource};
 
 /// Every answer that there is.
-const ANSWERS: [&str; 38] = [
+const ANSWERS: [&str; 49] = [
     "SkuCreated",
     "SkuUpdated",
     "SkuDeleted",
@@ -23,6 +24,11 @@ const ANSWERS: [&str; 38] = [
     "OrderShipped",
     "OrderCancelled",
     "OrderReturned",
+    "ReservationCreated",
+    "ReservationExtended",
+    "ReservationCommitted",
+    "ReservationReleased",
+    "ReservationMoved",
     "DueExpired",
     "RequestAbandoned",
     "RequestIdReused",
@@ -33,10 +39,15 @@ const ANSWERS: [&str; 38] = [
     "NotFound location",
     "NotFound order",
     "NotFound line",
+    "NotFound reservation",
+    "NotFound reservation line",
     "AlreadyExists sku",
     "AlreadyExists location",
     "AlreadyExists order",
+    "AlreadyExists reservation",
     "AlreadyExists document",
+    "ReservationSettled COMMITTED",
+    "ReservationSettled RELEASED",
     "EtagMismatch",
     "QuantityStale",
     "SkuInUse",
@@ -44,6 +55,7 @@ const ANSWERS: [&str; 38] = [
     "LocationDisabled",
     "PurchaseLimit",
     "QuantityExceeded",
+    "QuantityExceeded reservation",
     "QuantityOverflow",
     "RetryAfterExpiry",
 ];
@@ -83,7 +95,12 @@ impl Tally {
             states.iter().map(move |state| format!("IllegalTransition {operation} {state}"))
         });
         let malformed = MALFORMED_RULES.into_iter().map(|rule| format!("Malformed: {rule}"));
-        let other = ["ReservationExpired", "InsufficientStock lines", "InsufficientStock bucket"];
+        let other = [
+            "ReservationExpired order",
+            "ReservationExpired reservation",
+            "InsufficientStock lines",
+            "InsufficientStock bucket",
+        ];
         let all = ANSWERS.into_iter().chain(other).map(str::to_owned).chain(illegal).chain(malformed);
         all.filter(|answer| !self.answers.contains_key(answer)).collect()
     }
@@ -106,6 +123,11 @@ fn name(outcome: &Outcome) -> String {
         Outcome::OrderShipped { .. } => "OrderShipped",
         Outcome::OrderCancelled { .. } => "OrderCancelled",
         Outcome::OrderReturned { .. } => "OrderReturned",
+        Outcome::ReservationCreated { .. } => "ReservationCreated",
+        Outcome::ReservationExtended { .. } => "ReservationExtended",
+        Outcome::ReservationCommitted { .. } => "ReservationCommitted",
+        Outcome::ReservationReleased { .. } => "ReservationReleased",
+        Outcome::ReservationMoved { .. } => "ReservationMoved",
         Outcome::DueExpired { .. } => "DueExpired",
         Outcome::RequestAbandoned => "RequestAbandoned",
         Outcome::Rejected(rejection) => return rejection_name(rejection),
@@ -125,14 +147,19 @@ fn rejection_name(rejection: &Rejection) -> String {
         Rejection::RequestIdExpired { .. } => "RequestIdExpired",
         Rejection::RequestIdInFuture { .. } => "RequestIdInFuture",
         Rejection::RequestAbandoned => "Abandoned",
-        Rejection::ReservationExpired { .. } => "ReservationExpired",
+        Rejection::ReservationExpired { holder: Holder::Order(_), .. } => "ReservationExpired order",
+        Rejection::ReservationExpired { holder: Holder::Reservation(_), .. } => {
+            "ReservationExpired reservation"
+        }
+        Rejection::ReservationSettled { state, .. } => return format!("ReservationSettled {}", state.name()),
         Rejection::EtagMismatch { .. } => "EtagMismatch",
         Rejection::QuantityStale { .. } => "QuantityStale",
         Rejection::LocationInUse { .. } => "LocationInUse",
         Rejection::LocationDisabled { .. } => "LocationDisabled",
         Rejection::PurchaseLimit { .. } => "PurchaseLimit",
         Rejection::SkuInUse { .. } => "SkuInUse",
-        Rejection::QuantityExceeded { .. } => "QuantityExceeded",
+        Rejection::QuantityExceeded { holder: Holder::Order(_), .. } => "QuantityExceeded",
+        Rejection::QuantityExceeded { holder: Holder::Reservation(_), .. } => "QuantityExceeded reservation",
         Rejection::QuantityOverflow => "QuantityOverflow",
         Rejection::InsufficientStock { shortages } => {
             let of_lines = shortages.iter().any(|shortage| shortage.line > 0);
@@ -149,6 +176,8 @@ fn resource_name(resource: &Resource) -> &'static str {
         Resource::Location(_) => "location",
         Resource::Order(_) => "order",
         Resource::OrderLine(..) => "line",
+        Resource::Reservation(_) => "reservation",
+        Resource::ReservationLine(..) => "reservation line",
         Resource::Document(_) => "document",
     }
 }

@@ -117,6 +117,27 @@ impl Nodes {
         Ok(())
     }
 
+    /// SIGKILL for one of them.
+    pub(crate) fn kill_one(&mut self, id: u64) -> anyhow::Result<()> {
+        let node = self.node(id)?;
+        let mut child = node.child.take().with_context(|| format!("node {id} doesn't run"))?;
+        child.kill().with_context(|| format!("killing node {id}"))?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Starts one of them and completes when it says that it serves.
+    pub(crate) async fn start_one(&mut self, id: u64) -> anyhow::Result<()> {
+        let binary = self.binary.clone();
+        let node = self.node(id)?;
+        node.launch(&binary)?;
+        node.wait_ready().await
+    }
+
+    fn node(&mut self, id: u64) -> anyhow::Result<&mut Node> {
+        self.nodes.iter_mut().find(|node| node.id == id).with_context(|| format!("there is no node {id}"))
+    }
+
     /// Asks every node to stop and waits until all have.
     pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
         for node in &mut self.nodes {

@@ -6,6 +6,7 @@ mod directions;
 mod layout;
 mod length;
 mod links;
+mod provoked;
 mod seeded_bugs;
 mod source;
 mod tree;
@@ -102,6 +103,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<Report> {
         layout::check,
         length::check,
         links::check,
+        provoked::check,
         seeded_bugs::check,
         versions::check,
         words::check,

@@ -1,0 +1,126 @@
+//! When holds end: an index over all of them, and one over those of each SKU.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use crate::holder::Holder;
+use crate::ids::SkuId;
+use crate::order::{Order, OrderState};
+use crate::reservation::Reservation;
+use crate::time::LogTime;
+
+/// The hold of an order or a reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hold<'a> {
+    pub(crate) holder: Holder,
+    pub(crate) expires: LogTime,
+    /// What it holds units of that buckets count.
+    skus: Vec<&'a SkuId>,
+}
+
+impl<'a> Hold<'a> {
+    /// The hold of an order that is not paid yet.
+    pub(crate) fn of_order(order: &'a Order) -> Option<Self> {
+        if order.state() != OrderState::PendingPayment {
+            return None;
+        }
+        let lines = order.lines.iter().filter(|line| line.held > 0 && line.location.is_some());
+        let (holder, skus) = (Holder::Order(order.id.clone()), lines.map(|line| &line.sku).collect());
+        Some(Self { holder, expires: order.expires, skus })
+    }
+
+    /// The hold of a reservation with open units.
+    pub(crate) fn of_reservation(reservation: &'a Reservation) -> Option<Self> {
+        if reservation.is_settled() {
+            return None;
+        }
+        let lines = reservation.lines.iter().filter(|line| line.open > 0 && line.location.is_some());
+        let skus = lines.map(|line| &line.sku).collect();
+        Some(Self { holder: Holder::Reservation(reservation.id.clone()), expires: reservation.expires, skus })
+    }
+}
+
+/// All holds by their end.
+///
+/// Invariant: both sets tell of the same holds; in `by_sku` each stands once for every SKU that it holds units of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Due {
+    by_time: BTreeSet<(LogTime, Holder)>,
+    by_sku: BTreeSet<(SkuId, LogTime, Holder)>,
+}
+
+impl Due {
+    /// A hold became another one, began or ended.
+    pub(crate) fn follow(&mut self, before: Option<Hold<'_>>, now: Option<Hold<'_>>) {
+        if before == now {
+            return;
+        }
+        if let Some(Hold { holder, expires, skus }) = before {
+            for sku in skus {
+                self.by_sku.remove(&(sku.clone(), expires, holder.clone()));
+            }
+            self.by_time.remove(&(expires, holder));
+        }
+        if let Some(Hold { holder, expires, skus }) = now {
+            for sku in skus {
+                self.by_sku.insert((sku.clone(), expires, holder.clone()));
+            }
+            self.by_time.insert((expires, holder));
+        }
+    }
+
+    /// Takes in the holds of another, none of which is here.
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        self.by_time.append(&mut other.by_time);
+        self.by_sku.append(&mut other.by_sku);
+    }
+
+    /// When the first hold ends.
+    pub(crate) fn first(&self) -> Option<LogTime> {
+        self.by_time.first().map(|(time, _)| *time)
+    }
+
+    /// What is due, the longest due first.
+    pub(crate) fn at(&self, now: LogTime) -> impl Iterator<Item = &Holder> {
+        self.by_time.iter().take_while(move |(time, _)| *time <= now).map(|(_, holder)| holder)
+    }
+
+    /// What is due of those that hold units of some SKUs, the longest due first, each once.
+    pub(crate) fn of_skus(&self, skus: &BTreeSet<&SkuId>, now: LogTime, limit: usize) -> Vec<Holder> {
+        // The next of each SKU; the first of those is the next of all.
+        let mut next: BTreeMap<(LogTime, &Holder, &SkuId), _> = BTreeMap::new();
+        for sku in skus {
+            let mut due = self.of_sku(sku, now);
+            if let Some((time, holder)) = due.next() {
+                next.insert((time, holder, *sku), due);
+            }
+        }
+        let mut found: Vec<Holder> = Vec::new();
+        while let Some(((_, holder, sku), mut due)) = next.pop_first() {
+            if found.last() != Some(holder) {
+                if found.len() == limit {
+                    break;
+                }
+                found.push(holder.clone());
+            }
+            if let Some((time, holder)) = due.next() {
+                next.insert((time, holder, sku), due);
+            }
+        }
+        found
+    }
+
+    fn of_sku<'a>(&'a self, sku: &'a SkuId, now: LogTime) -> impl Iterator<Item = (LogTime, &'a Holder)> {
+        let from = (sku.clone(), LogTime::default(), Holder::first());
+        let rows = self.by_sku.range((Bound::Included(from), Bound::Unbounded));
+        rows.take_while(move |(of, time, _)| of == sku && *time <= now)
+            .map(|(_, time, holder)| (*time, holder))
+    }
+
+    /// When the next hold on units of a SKU ends that is not due yet.
+    pub(crate) fn next_of(&self, sku: &SkuId, now: LogTime) -> Option<LogTime> {
+        let from = (sku.clone(), now.after_micros(1), Holder::first());
+        let (of, time, _) = self.by_sku.range((Bound::Included(from), Bound::Unbounded)).next()?;
+        (of == sku).then_some(*time)
+    }
+}

@@ -1,0 +1,226 @@
+//! Rows that leave memory once they are in the engine: settled orders and reservations, and documents. Nothing changes them unless a
+//! command names them, so whoever wants one looks in memory first and then in the engine.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use stockade_state_machine::change::Change;
+use stockade_state_machine::document::Document;
+use stockade_state_machine::ids::{DocumentId, IdError, OrderId, ReservationId};
+use stockade_state_machine::order::Order;
+use stockade_state_machine::reservation::Reservation;
+use stockade_state_machine::{Command, Revision, State};
+
+use crate::codec::Durable;
+use crate::engine::Engine;
+use crate::memory::Memory;
+use crate::{Error, keys, rows};
+
+/// A row that may leave memory, as the state keeps it.
+pub(crate) trait Evictable: Clone + From<Self::Row> {
+    /// What is encoded.
+    type Row: Durable;
+    /// Its name.
+    type Id: Clone + Ord;
+    /// Kind of its key.
+    const KIND: u8;
+
+    fn key(id: &Self::Id) -> Vec<u8>;
+    fn id_from(text: &str) -> Result<Self::Id, IdError>;
+    fn id(&self) -> &Self::Id;
+    /// Of its last change.
+    fn revision(&self) -> Revision;
+    fn into_change(self) -> Change;
+    /// The one that a command is about.
+    fn named_by(command: &Command) -> Option<&Self::Id>;
+    fn in_memory<'s>(state: &'s State, id: &Self::Id) -> Option<&'s Self>;
+    /// Forgets it, unless commands can reach it without naming it.
+    fn evict(state: &mut State, id: &Self::Id);
+}
+
+macro_rules! evictable {
+    ($($kept:ty: $row:ident, $id:ident, $kind:ident, $name:ident, $evict:ident, $($revision:ident).+;)*) => {$(
+        impl Evictable for $kept {
+            type Row = $row;
+            type Id = $id;
+            const KIND: u8 = keys::$kind;
+
+            fn key(id: &$id) -> Vec<u8> {
+                keys::$name(id)
+            }
+
+            fn id_from(text: &str) -> Result<$id, IdError> {
+                $id::new(text)
+            }
+
+            fn id(&self) -> &$id {
+                &self.id
+            }
+
+            fn revision(&self) -> Revision {
+                self.$($revision).+
+            }
+
+            fn into_change(self) -> Change {
+                Change::$row(self.id.clone(), self)
+            }
+
+            fn named_by(command: &Command) -> Option<&$id> {
+                command.$name()
+            }
+
+            fn in_memory<'s>(state: &'s State, id: &$id) -> Option<&'s Self> {
+                state.$name(id)
+            }
+
+            fn evict(state: &mut State, id: &$id) {
+                state.$evict(id);
+            }
+        }
+    )*};
+}
+
+evictable!(
+    Arc<Order>: Order, OrderId, ORDER, order, evict_order, version.revision;
+    Arc<Reservation>: Reservation, ReservationId, RESERVATION, reservation, evict_reservation, version.revision;
+    Document: Document, DocumentId, DOCUMENT, document, evict_document, revision;
+);
+
+/// What the engine has of a row.
+pub(crate) fn stored<T: Evictable>(engine: &dyn Engine, id: &T::Id) -> Result<Option<T>, Error> {
+    let decode = |bytes: Vec<u8>| T::Row::decode(&bytes).map_err(|error| Error::Engine(error.to_string()));
+    Ok(rows::get(engine, &T::key(id))?.map(decode).transpose()?.map(T::from))
+}
+
+/// A row, wherever it is kept.
+pub(crate) fn find<T: Evictable>(memory: &Memory, id: &T::Id) -> Result<Option<T>, Error> {
+    match T::in_memory(&memory.state, id) {
+        Some(row) => Ok(Some(row.clone())),
+        None => stored(memory.engine.as_ref(), id),
+    }
+}
+
+/// Rows after an id, in order, wherever they are kept; `in_memory` gives those of the state. Memory wins: what the engine has
+/// of a row that is in memory too may be older.
+pub(crate) fn page<'m, T: Evictable + 'm>(
+    memory: &Memory,
+    in_memory: impl Iterator<Item = &'m T>,
+    after: Option<&T::Id>,
+    limit: usize,
+) -> Result<Vec<T>, Error> {
+    let mut found: BTreeMap<T::Id, T> =
+        in_memory.take(limit).map(|row| (row.id().clone(), row.clone())).collect();
+    let from = after.map_or_else(|| vec![T::KIND], T::key);
+    let engine = memory.engine.as_ref();
+    for key in rows::scan_keys(engine, Bound::Excluded(&from)).take(limit) {
+        let key = key?;
+        let Some(id) = keys::id_of(&key).filter(|_| key.first() == Some(&T::KIND)) else { break };
+        let id = T::id_from(id).map_err(|error| Error::Engine(format!("the id in a key {error}")))?;
+        // What is not in memory is not being written either.
+        if T::in_memory(&memory.state, &id).is_none()
+            && let Some(row) = stored(engine, &id)?
+        {
+            found.insert(id, row);
+        }
+    }
+    Ok(found.into_values().take(limit).collect())
+}
+
+/// Lets memory go of rows that the engine has as they are now.
+pub(crate) fn evict<'i, T: Evictable>(memory: &mut Memory, ids: impl IntoIterator<Item = &'i T::Id>)
+where
+    T::Id: 'i,
+{
+    for id in ids {
+        if T::in_memory(&memory.state, id).is_some_and(|row| row.revision() <= memory.written) {
+            T::evict(&mut memory.state, id);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use stockade_state_machine::ids::SkuId;
+    use stockade_state_machine::order::Currency;
+    use stockade_state_machine::reservation::ReservationLine;
+    use stockade_state_machine::{LogTime, Version};
+
+    use super::*;
+    use crate::engine::MemoryEngine;
+
+    fn id(name: &str) -> ReservationId {
+        ReservationId::new(name).unwrap()
+    }
+
+    /// A reservation of a unit that is held or was given back, changed last at a revision.
+    pub(crate) fn reservation(name: &str, open: i64, revision: u64) -> Arc<Reservation> {
+        let line = ReservationLine {
+            sku: SkuId::new("mug").unwrap(),
+            location: None,
+            unit_price_minor: 0,
+            quantity: 1,
+            open,
+            committed: 0,
+            released: 1 - open,
+            expired: 0,
+        };
+        Arc::new(Reservation {
+            id: id(name),
+            customer: None,
+            currency: Currency::new("GBP").unwrap(),
+            lines: vec![line],
+            created: LogTime::from_micros(0),
+            updated: LogTime::from_micros(0),
+            expires: LogTime::from_micros(0),
+            version: Version { revision: Revision::new(revision), position: 0 },
+        })
+    }
+
+    /// An engine that was written up to revision 5, and a state beside it.
+    fn memory(in_engine: &[Arc<Reservation>], in_state: &[Arc<Reservation>]) -> Memory {
+        let engine = MemoryEngine::default();
+        let mut physical = BTreeMap::new();
+        for row in in_engine {
+            rows::put(&engine, &keys::reservation(&row.id), Some(&row.encode()), &mut physical).unwrap();
+        }
+        rows::put(&engine, b"kmug", Some(b"of another kind"), &mut physical).unwrap();
+        engine.write(&physical.into_iter().collect::<Vec<_>>()).unwrap();
+        let mut state = State::new();
+        for row in in_state {
+            state.absorb(&Arc::clone(row).into_change());
+        }
+        Memory { state, revision: Revision::new(9), written: Revision::new(5), engine: Arc::new(engine) }
+    }
+
+    fn names(memory: &Memory, after: Option<&str>, limit: usize) -> Vec<(String, u64)> {
+        let after = after.map(id);
+        let in_memory = memory.state.reservations_after(after.as_ref());
+        let rows = page(memory, in_memory, after.as_ref(), limit).unwrap();
+        rows.iter().map(|row| (row.id.to_string(), row.version.revision.get())).collect()
+    }
+
+    #[test]
+    fn a_page_has_what_is_in_memory_and_what_is_in_the_engine_alone() {
+        let stored = [("a", 1), ("b", 2), ("d", 4)].map(|(name, revision)| reservation(name, 0, revision));
+        let memory = memory(&stored, &[reservation("b", 1, 6), reservation("c", 1, 7)]);
+        let row = |name: &str, revision| (name.to_owned(), revision);
+        let all = [row("a", 1), row("b", 6), row("c", 7), row("d", 4)];
+        assert_eq!(names(&memory, None, 9), all, "memory wins");
+        assert_eq!(names(&memory, None, 2), all[..2]);
+        assert_eq!(names(&memory, Some("b"), 1), all[2..3]);
+        assert_eq!(names(&memory, Some("c"), 9), all[3..]);
+        let found: Option<Arc<Reservation>> = find(&memory, &id("b")).unwrap();
+        assert_eq!(found, Some(reservation("b", 1, 6)));
+        assert_eq!(find::<Arc<Reservation>>(&memory, &id("z")).unwrap(), None);
+    }
+
+    #[test]
+    fn only_what_is_settled_and_in_the_engine_as_it_is_leaves_memory() {
+        let rows = [reservation("gone", 0, 5), reservation("newer", 0, 6), reservation("open", 1, 5)];
+        let mut memory = memory(&[], &rows);
+        evict::<Arc<Reservation>>(&mut memory, &[id("gone"), id("newer"), id("open"), id("unknown")]);
+        let left: Vec<_> = memory.state.reservations_after(None).map(|row| row.id.as_str()).collect();
+        assert_eq!(left, ["newer", "open"]);
+    }
+}

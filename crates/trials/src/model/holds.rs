@@ -1,0 +1,99 @@
+//! Writes commands about reservations.
+
+use stockade_state_machine::State;
+use stockade_state_machine::command::{
+    Command, CommitReservation, CreateReservation, ExtendReservation, LineQuantity, MoveReservation, Payment,
+    ReleaseReservation,
+};
+use stockade_state_machine::ids::ReservationId;
+
+use super::commands::Writer;
+
+/// Reservations that are looked at to find one that holds something.
+const TRIES: u32 = 8;
+
+impl Writer {
+    /// Units are held, seldom under a name that there is.
+    pub(super) fn reserve(&mut self) -> Command {
+        let reservation = if self.random.below(8) == 0 {
+            self.any_reservation()
+        } else {
+            self.reservations += 1;
+            reservation_id(self.reservations)
+        };
+        Command::CreateReservation(CreateReservation {
+            reservation,
+            customer: self.customer("r"),
+            currency: self.currency(),
+            lines: self.new_lines(),
+            hold_us: self.hold_us(),
+        })
+    }
+
+    pub(super) fn extend(&self, state: &State) -> Command {
+        let (reservation, hold_us) = (self.reservation(state), self.hold_us());
+        Command::ExtendReservation(ExtendReservation { reservation, hold_us })
+    }
+
+    /// An order takes units, paid or not.
+    pub(super) fn commit(&mut self, state: &State) -> Command {
+        let reservation = self.reservation(state);
+        let payment = match self.random.below(3) {
+            0 => Payment::Due { hold_us: self.hold_us() },
+            _ => Payment::Taken { reference: self.text(512) },
+        };
+        Command::CommitReservation(CommitReservation {
+            order: self.new_order(),
+            customer: self.customer("c"),
+            lines: self.open_lines(state, &reservation),
+            reservation,
+            payment,
+        })
+    }
+
+    pub(super) fn release(&self, state: &State) -> Command {
+        let reservation = self.reservation(state);
+        let lines = self.open_lines(state, &reservation);
+        Command::ReleaseReservation(ReleaseReservation { reservation, lines })
+    }
+
+    pub(super) fn relocate(&self, state: &State) -> Command {
+        let reservation = self.reservation(state);
+        let lines = self.open_lines(state, &reservation).into_iter().map(|line| line.line).collect();
+        Command::MoveReservation(MoveReservation { reservation, lines, location: self.location() })
+    }
+
+    /// Mostly one that holds something.
+    fn reservation(&self, state: &State) -> ReservationId {
+        let mut reservation = self.any_reservation();
+        if self.random.below(5) == 0 {
+            return reservation;
+        }
+        for _ in 0..TRIES {
+            if state.reservation(&reservation).is_some_and(|found| !found.is_settled()) {
+                break;
+            }
+            reservation = self.any_reservation();
+        }
+        reservation
+    }
+
+    fn any_reservation(&self) -> ReservationId {
+        reservation_id(self.one_of_the_last(self.reservations))
+    }
+
+    /// None, which stands for all, or some lines and how much of each.
+    fn open_lines(&self, state: &State, reservation: &ReservationId) -> Vec<LineQuantity> {
+        if self.random.below(3) == 0 {
+            return Vec::new();
+        }
+        let open =
+            state.reservation(reservation).map(|found| found.lines.iter().map(|line| line.open).collect());
+        let lines = self.some_lines(&open.unwrap_or_else(|| vec![1]));
+        lines.into_iter().map(|(line, quantity)| LineQuantity { line, quantity }).collect()
+    }
+}
+
+fn reservation_id(number: u64) -> ReservationId {
+    ReservationId::new(&format!("r{number}")).expect("an id")
+}
