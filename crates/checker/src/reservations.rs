@@ -35,7 +35,7 @@ pub(crate) fn commit(request: &v1::CommitReservationRequest) -> Result<Command, 
         Some(_) if !request.payment_reference.is_empty() => {
             return Err(wrong("a payment reference of an order that is not paid"));
         }
-        Some(hold) => Payment::Due { hold_us: given_hold_us(hold)? },
+        Some(hold) => Payment::Pending { hold_us: given_hold_us(hold)? },
     };
     Ok(Command::CommitReservation(CommitReservation {
         reservation: ReservationId::new(&request.reservation_id)?,
@@ -86,7 +86,7 @@ mod tests {
     fn an_order_of_a_reservation_is_paid_unless_a_hold_is_given() {
         assert_eq!(commit_of(None, "card"), Ok(Payment::Taken { reference: "card".to_owned() }));
         assert_eq!(commit_of(None, ""), Ok(Payment::Taken { reference: String::new() }));
-        assert_eq!(commit_of(Some(2), ""), Ok(Payment::Due { hold_us: 2_000_500 }));
+        assert_eq!(commit_of(Some(2), ""), Ok(Payment::Pending { hold_us: 2_000_500 }));
         assert!(commit_of(Some(-2), "").is_err(), "a hold has a length");
         assert!(commit_of(Some(2), "card").is_err(), "an unpaid order has no payment");
     }

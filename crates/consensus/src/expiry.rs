@@ -13,7 +13,9 @@ use crate::node::Inner;
 
 /// Expires what is due while this node leads.
 pub(crate) async fn expire(node: Arc<Inner>) {
+    let mut leader = node.leader.subscribe();
     loop {
+        leader.mark_unchanged();
         let wait = if node.raft.is_leader() { until_due(&node) } else { limits::POLL };
         if wait.is_zero() && expire_once(&node).await {
             continue;
@@ -21,6 +23,8 @@ pub(crate) async fn expire(node: Arc<Inner>) {
         tokio::select! {
             // A hold placed meanwhile that ends sooner is late by a poll at most.
             () = sleep(wait.clamp(limits::EXPIRY_PAUSE, limits::POLL)) => {}
+            // Whoever leads from now on may be this node, and holds have ended while nobody led.
+            Ok(()) = leader.changed() => {}
             () = node.stopping() => return,
         }
     }

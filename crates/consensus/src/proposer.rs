@@ -195,13 +195,16 @@ impl Proposer {
     async fn propose(&mut self) {
         let now = Instant::now();
         let mut commands = Vec::with_capacity(self.gathered.len().min(limits::MAX_ENTRY_COMMANDS));
+        let mut bytes = 0;
         while commands.len() < limits::MAX_ENTRY_COMMANDS
+            && bytes < limits::MAX_ENTRY_BYTES
             && let Some(waiting) = self.gathered.pop_front()
         {
             self.gathered_bytes -= waiting.request.len();
             if waiting.deadline <= now {
                 waiting.answer(Err(ProposeError::TimedOut));
             } else if !waiting.reply.is_closed() && waiting.progress.propose() {
+                bytes += waiting.request.len();
                 commands.push(waiting);
             }
         }
@@ -248,8 +251,8 @@ impl Proposer {
         }
     }
 
-    /// Answers commands; those behind more holds than one command lets expire come again, before all others, until their
-    /// deadline. Each try lets some of those holds expire, so there is an end to it.
+    /// Answers commands; those behind more holds than one command or one entry lets expire come again, behind all others, until
+    /// their deadline. Each try lets some of those holds expire, so there is an end to it.
     fn reply(&mut self, commands: Vec<Waiting>, replies: &[Reply]) {
         let mut again = Vec::new();
         for (waiting, reply) in commands.into_iter().zip(replies) {
@@ -261,9 +264,8 @@ impl Proposer {
                 waiting.answer(Ok(reply.clone()));
             }
         }
-        for waiting in again.into_iter().rev() {
-            self.gathered_bytes += waiting.request.len();
-            self.gathered.push_front(waiting);
+        for waiting in again {
+            self.gather(waiting);
         }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn explain(failure: &Failure, leader_address: Option<&str>) -> Explan
         }
         Failure::ShuttingDown => told.retry("the node is stopping; ask another node", leader_address),
         Failure::StorageFull(Short::Here) => told.retry(
-            "this node's disk has too little room, it takes cancels and reads; nothing was applied, ask another node",
+            "this node's disk has too little room, it takes cancels, releases and reads; nothing was applied, ask another node",
             leader_address,
         ),
         Failure::StorageFull(Short::Leader) => told.retry(
@@ -159,7 +159,7 @@ impl Explanation {
                     self.set("state", &OrderState::Expired.name());
                 }
                 self.set("expire_time_us", &expired.micros());
-                self.precondition("RESERVATION_EXPIRED", &id, "its units were given back".to_owned());
+                self.precondition("RESERVATION_EXPIRED", &id, "what it held was given back".to_owned());
             }
             Rejection::IllegalTransition { order, state, operation } => {
                 self.illegal_transition(order.as_str(), *state, *operation);

@@ -297,7 +297,7 @@ fn move_reservation(request_id: String, command: &MoveReservation) -> v1::MoveRe
 
 fn commit_reservation(request_id: String, command: &CommitReservation) -> v1::CommitReservationRequest {
     let (hold_duration, payment_reference) = match &command.payment {
-        Payment::Due { hold_us } => (Some(convert::duration(*hold_us)), String::new()),
+        Payment::Pending { hold_us } => (Some(convert::duration(*hold_us)), String::new()),
         Payment::Taken { reference } => (None, reference.clone()),
     };
     v1::CommitReservationRequest {

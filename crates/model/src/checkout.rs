@@ -43,7 +43,7 @@ impl Model {
         self.limits_must_hold(&asked)?;
         let (expires, payment_reference) = match &command.payment {
             // "its `expire_time` is `now + hold`, or that of the reservation where it is paid".
-            Payment::Due { hold_us } => (moment.now.after_micros(*hold_us), String::new()),
+            Payment::Pending { hold_us } => (moment.now.after_micros(*hold_us), String::new()),
             Payment::Taken { reference } => (reservation.expires, reference.clone()),
         };
         let mut movements = Vec::new();
@@ -81,7 +81,11 @@ impl Model {
             // "Units that the order took", counted by a bucket or not.
             committed: taken.iter().sum(),
         };
-        Ok(Plan { outcome, movements, rows: vec![Row::Order(order), changed(moment, reservation)] })
+        Ok(Plan {
+            movements,
+            rows: vec![Row::Order(order), changed(moment, reservation)],
+            ..Plan::of(outcome)
+        })
     }
 }
 
@@ -89,7 +93,7 @@ fn is_paid(payment: &Payment) -> bool {
     match payment {
         Payment::Taken { .. } => true,
         // "its units stay in `reserved`, now as the order's: nothing moves, so there is no ledger entry".
-        Payment::Due { .. } => false,
+        Payment::Pending { .. } => false,
     }
 }
 

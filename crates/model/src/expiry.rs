@@ -6,12 +6,12 @@ use stockade_state_machine::LogTime;
 use stockade_state_machine::command::{Command, ExpireDue};
 use stockade_state_machine::ids::{LocationId, SkuId};
 use stockade_state_machine::ledger::Reason;
-use stockade_state_machine::limits::MAX_EXPIRE_BATCH;
+use stockade_state_machine::limits::{MAX_EXPIRE_BATCH, MAX_EXPIRE_LINES};
 use stockade_state_machine::order::Order;
 use stockade_state_machine::outcome::Outcome;
 use stockade_state_machine::rejection::{Rejection, Shortage};
 use stockade_state_machine::reservation::Reservation;
-use stockade_state_machine::stock::{Bucket, StockKey};
+use stockade_state_machine::stock::{Bucket, Stock, StockKey};
 
 use crate::model::{Model, Moment};
 use crate::plan::{Movement, Plan, Row};
@@ -28,6 +28,13 @@ impl<'a> Hold<'a> {
         match self {
             Self::Order(order) => order.expires,
             Self::Reservation(reservation) => reservation.expires,
+        }
+    }
+
+    fn lines(self) -> usize {
+        match self {
+            Self::Order(order) => order.lines.len(),
+            Self::Reservation(reservation) => reservation.lines.len(),
         }
     }
 
@@ -83,23 +90,68 @@ impl Model {
         due
     }
 
+    /// The SKUs that are short. None where "the end of holds could not help": where for one of the lines no location that
+    /// counts "has `available` and `reserved` together of at least what is asked".
+    pub(crate) fn skus_short(&self, outcome: &Outcome) -> BTreeSet<SkuId> {
+        let Outcome::Rejected(Rejection::InsufficientStock { shortages }) = outcome else {
+            return BTreeSet::new();
+        };
+        let may_end = |shortage: &Shortage| {
+            // "the one that is named, else those that exist and take orders".
+            let counts = |location: &LocationId| match &shortage.location {
+                Some(named) => location == named,
+                None => self.locations.get(location).is_some_and(|location| !location.details.disabled),
+            };
+            let has_enough = |stock: &Stock| {
+                let units =
+                    i128::from(stock.get(Bucket::Available)) + i128::from(stock.get(Bucket::Reserved));
+                units >= i128::from(shortage.asked)
+            };
+            let mut rows = self.stock_of(&shortage.sku);
+            shortage.bucket == Bucket::Available
+                && rows.any(|(key, stock)| counts(&key.location) && has_enough(stock))
+        };
+        if !shortages.iter().all(may_end) {
+            return BTreeSet::new();
+        }
+        shortages.iter().map(|shortage| shortage.sku.clone()).collect()
+    }
+
+    /// "An entry expires no more once the holders that it expired have 10,000 lines together, settled lines counted too; the
+    /// one that crosses that still expires whole."
+    fn within_room<'h>(&self, holds: &'h [Hold<'h>]) -> &'h [Hold<'h>] {
+        let mut lines = self.expired_lines;
+        let fits = holds.iter().take_while(|hold| {
+            let fits = lines < MAX_EXPIRE_LINES;
+            lines += hold.lines();
+            fits
+        });
+        &holds[..fits.count()]
+    }
+
     /// "A command that names an order or a reservation that is due first expires it (the order before the reservation,
-    /// where it names both)".
-    pub(crate) fn expire_named(&mut self, moment: Moment, command: &Command) {
+    /// where it names both)". False where the entry has no room for all of it.
+    pub(crate) fn expire_named(&mut self, moment: Moment, command: &Command) -> bool {
         let order = command.order().and_then(|id| self.unpaid.get(id)).map(Hold::Order);
         let reservation = command.reservation().and_then(|id| self.holding.get(id)).map(Hold::Reservation);
         let named: Vec<Hold<'_>> =
             order.into_iter().chain(reservation).filter(|hold| hold.is_due(moment.now)).collect();
-        let plan = plan(moment, &named, false);
+        let expiring = self.within_room(&named);
+        let is_all = expiring.len() == named.len();
+        let plan = plan(moment, expiring, false);
         self.expire(moment, plan);
+        is_all
     }
 
-    /// Expires what is due of the SKUs that are short, "up to 1,000".
-    pub(crate) fn expire_due_of(&mut self, moment: Moment, skus: &BTreeSet<SkuId>) {
+    /// Expires what is due of the SKUs that are short, "up to 1,000". False where the entry has no room for any.
+    pub(crate) fn expire_due_of(&mut self, moment: Moment, skus: &BTreeSet<SkuId>) -> bool {
         let mut due = self.due_of(moment.now, skus);
         due.truncate(MAX_EXPIRE_BATCH);
-        let plan = plan(moment, &due, false);
+        let expiring = self.within_room(&due);
+        let is_any = !expiring.is_empty();
+        let plan = plan(moment, expiring, false);
         self.expire(moment, plan);
+        is_any
     }
 
     /// "The system's `ExpireDue` expires what is due whatever its SKU".
@@ -107,7 +159,7 @@ impl Model {
         // "At most so many orders and reservations, and at most MAX_EXPIRE_BATCH."
         let limit = usize::try_from(command.limit).unwrap_or(usize::MAX).min(MAX_EXPIRE_BATCH);
         let due = self.due(moment.now);
-        let expiring = &due[..due.len().min(limit)];
+        let expiring = self.within_room(&due[..due.len().min(limit)]);
         // "True where more are due."
         plan(moment, expiring, due.len() > expiring.len())
     }
@@ -141,6 +193,7 @@ impl Model {
 fn plan(moment: Moment, holds: &[Hold<'_>], more: bool) -> Plan {
     let holds_ended = u32::try_from(holds.len()).expect("a batch is smaller than 2^32");
     let mut plan = Plan::of(Outcome::DueExpired { holds: holds_ended, more });
+    plan.expired_lines = holds.iter().map(|hold| hold.lines()).sum();
     for hold in holds {
         let (movements, row) = match hold {
             Hold::Order(order) => expire_order(moment, order),

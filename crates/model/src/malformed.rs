@@ -225,7 +225,7 @@ fn commit_reservation(command: &CommitReservation) -> Option<&'static str> {
         named_quantities(&command.lines),
         match &command.payment {
             // "Set: the order waits so long for its payment, 1 second to 30 days."
-            Payment::Due { hold_us } => hold(*hold_us),
+            Payment::Pending { hold_us } => hold(*hold_us),
             // The gateway holds it to 128 characters; in the log it has the bound of every reference.
             Payment::Taken { reference: given } => reference(given),
         },

@@ -1,6 +1,6 @@
 //! The model: all rows, and the way of an entry through them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use stockade_state_machine::LogTime;
 use stockade_state_machine::Revision;
@@ -17,7 +17,7 @@ use stockade_state_machine::rejection::{Rejection, Resource};
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
-use stockade_state_machine::stock::{Bucket, Stock, StockKey};
+use stockade_state_machine::stock::{Stock, StockKey};
 
 use crate::malformed;
 use crate::plan::Plan;
@@ -45,6 +45,8 @@ pub struct Model {
     pub(crate) documents: BTreeMap<DocumentId, Document>,
     pub(crate) ledger: Vec<LedgerEntry>,
     pub(crate) requests: BTreeMap<Origin, RequestRecord>,
+    /// Lines of the holders that the entry at hand has expired.
+    pub(crate) expired_lines: usize,
 }
 
 /// Where and when a command is decided.
@@ -73,6 +75,7 @@ impl Model {
         // "Log time ... Execution never lets it go back."
         self.clock.now = self.clock.now.max(entry.time);
         self.raise_horizon_with_time();
+        self.expired_lines = 0;
         let now = self.clock.now;
         // "position: Position among the commands of that index", "from 0".
         entry
@@ -161,19 +164,24 @@ impl Model {
             return Outcome::Rejected(Rejection::Malformed(rule));
         }
         // "nothing commits after its expire time in log time" (I12).
-        self.expire_named(moment, &request.command);
+        if !self.expire_named(moment, &request.command) {
+            return Outcome::Rejected(Rejection::RetryAfterExpiry);
+        }
         let first = self.attempt(moment, request);
         // "If nothing of them is due the refusal stands."
-        let short = skus_short(&first);
+        let short = self.skus_short(&first);
         if self.due_of(moment.now, &short).is_empty() {
             return first;
         }
-        // Units whose hold is over are free, even where nobody has given them back yet.
-        self.expire_due_of(moment, &short);
+        // Units whose hold is over are free, even where nobody has given them back yet. "A command that would expire more
+        // ... answers RETRY_AFTER_EXPIRY".
+        if !self.expire_due_of(moment, &short) {
+            return Outcome::Rejected(Rejection::RetryAfterExpiry);
+        }
         let second = self.attempt(moment, request);
         // "If it is still short, and something of what is short then is still due, the entry answers
         // RETRY_AFTER_EXPIRY".
-        if !self.due_of(moment.now, &skus_short(&second)).is_empty() {
+        if !self.due_of(moment.now, &self.skus_short(&second)).is_empty() {
             return Outcome::Rejected(Rejection::RetryAfterExpiry);
         }
         second
@@ -261,16 +269,6 @@ pub(crate) fn must_be_current(
         Some(version) if version != current => Err(Rejection::EtagMismatch { resource: resource(), current }),
         Some(_) | None => Ok(()),
     }
-}
-
-/// The SKUs that are short where a command "is refused for `INSUFFICIENT_STOCK` of the bucket `available`"; none where
-/// it is not.
-fn skus_short(outcome: &Outcome) -> BTreeSet<SkuId> {
-    let Outcome::Rejected(Rejection::InsufficientStock { shortages }) = outcome else {
-        return BTreeSet::new();
-    };
-    let of_available = shortages.iter().filter(|shortage| shortage.bucket == Bucket::Available);
-    of_available.map(|shortage| shortage.sku.clone()).collect()
 }
 
 fn fresh(moment: Moment, outcome: Outcome) -> Reply {

@@ -52,7 +52,7 @@ impl Model {
         // "The caller's reference of the payment, as given at confirmation."
         order.payment_reference.clone_from(&command.payment_reference);
         let outcome = Outcome::OrderConfirmed { order: order.id.clone() };
-        Ok(Plan { outcome, movements, rows: vec![changed(moment, order)] })
+        Ok(Plan { movements, rows: vec![changed(moment, order)], ..Plan::of(outcome) })
     }
 
     pub(crate) fn ship_order(
@@ -88,7 +88,7 @@ impl Model {
         }
         let outcome =
             Outcome::OrderShipped { order: order.id.clone(), state: Self::order_state(&order), shipped };
-        Ok(Plan { outcome, movements, rows: vec![changed(moment, order)] })
+        Ok(Plan { movements, rows: vec![changed(moment, order)], ..Plan::of(outcome) })
     }
 
     pub(crate) fn cancel_order(
@@ -126,7 +126,7 @@ impl Model {
             state: Self::order_state(&order),
             cancelled,
         };
-        Ok(Plan { outcome, movements, rows: vec![changed(moment, order)] })
+        Ok(Plan { movements, rows: vec![changed(moment, order)], ..Plan::of(outcome) })
     }
 
     pub(crate) fn return_order(
@@ -187,7 +187,7 @@ impl Model {
         };
         let mut rows = vec![changed(moment, order)];
         rows.extend(command.document.iter().cloned().map(Row::Document));
-        Ok(Plan { outcome, movements, rows })
+        Ok(Plan { movements, rows, ..Plan::of(outcome) })
     }
 
     /// "`NOT_FOUND`: no such ... order".

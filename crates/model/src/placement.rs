@@ -67,7 +67,7 @@ impl Model {
             payment_reference: String::new(),
         };
         let outcome = Outcome::OrderPlaced { order: order.id.clone(), expires, locations };
-        Ok(Plan { outcome, movements, rows: vec![Row::Order(order)] })
+        Ok(Plan { movements, rows: vec![Row::Order(order)], ..Plan::of(outcome) })
     }
 
     /// Everything that forbids an order but the stock: "`ALREADY_EXISTS`, `NOT_FOUND` (SKU, then location),

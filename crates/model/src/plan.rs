@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     /// In the order in which they go into the ledger.
     pub(crate) movements: Vec<Movement>,
     pub(crate) rows: Vec<Row>,
+    /// Lines of the holders that expire.
+    pub(crate) expired_lines: usize,
 }
 
 /// A row as it will be.
@@ -60,7 +62,7 @@ pub(crate) struct Movement {
 impl Plan {
     /// A plan that writes nothing.
     pub(crate) fn of(outcome: Outcome) -> Self {
-        Self { outcome, movements: Vec::new(), rows: Vec::new() }
+        Self { outcome, movements: Vec::new(), rows: Vec::new(), expired_lines: 0 }
     }
 }
 
@@ -78,6 +80,7 @@ impl Model {
         // From here on nothing can fail.
         self.stock.extend(stock);
         self.ledger.append(&mut entries);
+        self.expired_lines += plan.expired_lines;
         for row in plan.rows {
             self.write(moment, row);
         }

@@ -58,7 +58,7 @@ impl Model {
             version: moment.version(),
         };
         let outcome = Outcome::ReservationCreated { reservation: id.clone(), expires, locations };
-        Ok(Plan { outcome, movements, rows: vec![Row::Reservation(reservation)] })
+        Ok(Plan { movements, rows: vec![Row::Reservation(reservation)], ..Plan::of(outcome) })
     }
 
     pub(crate) fn extend_reservation(
@@ -76,7 +76,7 @@ impl Model {
             expires: reservation.expires,
         };
         // "The version changes either way."
-        Ok(Plan { outcome, movements: Vec::new(), rows: vec![changed(moment, reservation)] })
+        Ok(Plan { rows: vec![changed(moment, reservation)], ..Plan::of(outcome) })
     }
 
     pub(crate) fn release_reservation(
@@ -107,7 +107,7 @@ impl Model {
             // "Units given back with this call", counted by a bucket or not.
             released: leaving.iter().sum(),
         };
-        Ok(Plan { outcome, movements, rows: vec![changed(moment, reservation)] })
+        Ok(Plan { movements, rows: vec![changed(moment, reservation)], ..Plan::of(outcome) })
     }
 
     pub(crate) fn move_reservation(
@@ -146,7 +146,7 @@ impl Model {
         let outcome = Outcome::ReservationMoved { reservation: command.reservation.clone(), moved };
         // A version is of "the command that changed it last": where every line stays as it is, that was another one.
         let rows = if moved > 0 { vec![changed(moment, reservation)] } else { Vec::new() };
-        Ok(Plan { outcome, movements, rows })
+        Ok(Plan { movements, rows, ..Plan::of(outcome) })
     }
 
     /// "`INSUFFICIENT_STOCK` (every line that is short there; its number is that of the reservation's line)": "all or

@@ -189,7 +189,8 @@ fn booking(
 ) -> Result<Plan, Rejection> {
     let after = moved(before, &movement, moment.version())?;
     let rows = document_rows(movement.document.as_ref());
-    Ok(Plan { outcome: outcome(movement.key.clone(), after), movements: vec![movement], rows })
+    let outcome = outcome(movement.key.clone(), after);
+    Ok(Plan { movements: vec![movement], rows, ..Plan::of(outcome) })
 }
 
 fn document_rows(document: Option<&DocumentId>) -> Vec<Row> {

@@ -59,7 +59,7 @@ impl Command {
             Self::CommitReservation(command) => {
                 check_line_quantities(&command.lines)?;
                 match &command.payment {
-                    Payment::Due { hold_us } => check_hold_us(*hold_us),
+                    Payment::Pending { hold_us } => check_hold_us(*hold_us),
                     Payment::Taken { reference } => check_reference(reference),
                 }
             }

@@ -143,7 +143,7 @@ impl<'a> Draft<'a> {
         self.orders.get(id).or_else(|| self.state.order(id))
     }
 
-    /// When the next hold on units of a SKU ends.
+    /// When the next hold on units of a SKU ends that is not due yet.
     pub(crate) fn next_expiry(&self, sku: &SkuId) -> Option<LogTime> {
         self.state.next_expiry(sku)
     }

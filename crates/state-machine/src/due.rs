@@ -119,7 +119,9 @@ impl Due {
 
     /// When the next hold on units of a SKU ends that is not due yet.
     pub(crate) fn next_of(&self, sku: &SkuId, now: LogTime) -> Option<LogTime> {
-        let from = (sku.clone(), now.after_micros(1), Holder::first());
+        // Nothing is later than the end of time.
+        let later = Some(now.after_micros(1)).filter(|later| *later > now)?;
+        let from = (sku.clone(), later, Holder::first());
         let (of, time, _) = self.by_sku.range((Bound::Included(from), Bound::Unbounded)).next()?;
         (of == sku).then_some(*time)
     }

@@ -16,13 +16,13 @@ use crate::limits;
 use crate::locations;
 use crate::outcome::{Outcome, Reply};
 use crate::placement;
-use crate::rejection::{Rejection, Shortage};
+use crate::rejection::Rejection;
 use crate::request::{RequestRecord, RequestStatus};
 use crate::reservations;
 use crate::returns;
 use crate::revision::Revision;
+use crate::sourcing;
 use crate::state::State;
-use crate::stock::Bucket;
 use crate::time::LogTime;
 use crate::version::Version;
 
@@ -42,7 +42,7 @@ impl State {
     pub fn execute(&mut self, revision: Revision, entry: &Entry) -> Applied {
         self.advance_clock(entry.time);
         let version = Version { revision, position: 0 };
-        let mut run = Run { state: self, version, ledger_position: 0, changes: Vec::new() };
+        let mut run = Run { state: self, version, ledger_position: 0, expired_lines: 0, changes: Vec::new() };
         let replies = (0_u32..).zip(&entry.requests).map(|(position, request)| {
             run.version.position = position;
             run.execute(request)
@@ -60,6 +60,8 @@ struct Run<'a> {
     /// Of the command that is executed.
     version: Version,
     ledger_position: u32,
+    /// Lines of what expired so far.
+    expired_lines: usize,
     changes: Vec<Change>,
 }
 
@@ -112,7 +114,11 @@ impl Run<'_> {
         if let Err(rule) = request.command.check() {
             return Outcome::Rejected(Rejection::Malformed(rule));
         }
-        self.expire_named(&request.command);
+        // Nothing commits after its time (I12): a hold that is due ends before a command that names it sees it.
+        let named = self.due_named(&request.command);
+        if self.expire(&named) < named.len() {
+            return Outcome::Rejected(Rejection::RetryAfterExpiry);
+        }
         let rejection = match self.attempt(origin, &request.command) {
             Ok(outcome) => return outcome,
             Err(rejection) => rejection,
@@ -122,7 +128,9 @@ impl Run<'_> {
         if due.is_empty() {
             return Outcome::Rejected(rejection);
         }
-        self.expire(&due);
+        if self.expire(&due) == 0 {
+            return Outcome::Rejected(Rejection::RetryAfterExpiry);
+        }
         match self.attempt(origin, &request.command) {
             Err(rejection) if !self.due_of(&rejection, 1).is_empty() => {
                 Outcome::Rejected(Rejection::RetryAfterExpiry)
@@ -161,9 +169,9 @@ impl Run<'_> {
                 let limit = usize::try_from(command.limit).unwrap_or(usize::MAX);
                 let due: Vec<Holder> =
                     self.state.due().take(limit.min(limits::MAX_EXPIRE_BATCH)).cloned().collect();
-                self.expire(&due);
+                let expired = self.expire(&due);
                 let more = self.state.due().next().is_some();
-                return Ok(Outcome::DueExpired { holds: u32::try_from(due.len()).expect("few"), more });
+                return Ok(Outcome::DueExpired { holds: u32::try_from(expired).expect("few"), more });
             }
         }?;
         let (changes, ledger_position) = draft.finish();
@@ -172,38 +180,42 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    /// Nothing commits after its time (I12): a hold that is due ends before a command that names it sees it.
-    fn expire_named(&mut self, command: &Command) {
+    /// What a command names and is due.
+    fn due_named(&self, command: &Command) -> Vec<Holder> {
         let now = self.state.clock().now;
         let order =
             command.order().and_then(|id| self.state.order(id)).and_then(|order| Hold::of_order(order));
         let reservation = command.reservation().and_then(|id| self.state.reservation(id));
         let reservation = reservation.and_then(|reservation| Hold::of_reservation(reservation));
         let due = order.into_iter().chain(reservation).filter(|hold| hold.expires <= now);
-        let due: Vec<Holder> = due.map(|hold| hold.holder).collect();
-        self.expire(&due);
+        due.map(|hold| hold.holder).collect()
     }
 
-    /// What is due of the holds on what was short, the longest due first.
+    /// What is due of the holds on what was short, the longest due first; nothing where that could not help.
     fn due_of(&self, rejection: &Rejection, limit: usize) -> Vec<Holder> {
         let Rejection::InsufficientStock { shortages } = rejection else { return Vec::new() };
-        let sellable = |shortage: &&Shortage| shortage.bucket == Bucket::Available;
-        let skus: BTreeSet<&SkuId> =
-            shortages.iter().filter(sellable).map(|shortage| &shortage.sku).collect();
+        if !shortages.iter().all(|shortage| sourcing::may_end(self.state, shortage)) {
+            return Vec::new();
+        }
+        let skus: BTreeSet<&SkuId> = shortages.iter().map(|shortage| &shortage.sku).collect();
         self.state.due_of(&skus, limit)
     }
 
-    fn expire(&mut self, holders: &[Holder]) {
-        if holders.is_empty() {
-            return;
-        }
+    /// Ends holds in their order, as many as the entry has room for; says how many.
+    fn expire(&mut self, holders: &[Holder]) -> usize {
+        let (mut expired, mut lines) = (0, self.expired_lines);
         let mut draft = self.draft(None);
         for holder in holders {
-            expiry::expire(&mut draft, holder);
+            if lines >= limits::MAX_EXPIRE_LINES {
+                break;
+            }
+            lines += expiry::expire(&mut draft, holder);
+            expired += 1;
         }
         let (changes, ledger_position) = draft.finish();
-        self.ledger_position = ledger_position;
+        (self.ledger_position, self.expired_lines) = (ledger_position, lines);
         self.take_in(changes);
+        expired
     }
 
     fn draft<'s>(&'s self, origin: Option<&'s Origin>) -> Draft<'s> {

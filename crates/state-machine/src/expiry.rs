@@ -10,15 +10,15 @@ use crate::reservation::Reservation;
 use crate::reservations::give_back;
 use crate::stock::Bucket;
 
-/// Ends a hold whose time is over.
-pub(crate) fn expire(draft: &mut Draft<'_>, holder: &Holder) {
+/// Ends a hold whose time is over; says how many lines the holder has.
+pub(crate) fn expire(draft: &mut Draft<'_>, holder: &Holder) -> usize {
     match holder {
         Holder::Order(id) => expire_order(draft, id),
         Holder::Reservation(id) => expire_reservation(draft, id),
     }
 }
 
-fn expire_order(draft: &mut Draft<'_>, id: &OrderId) {
+fn expire_order(draft: &mut Draft<'_>, id: &OrderId) -> usize {
     let order = draft.order(id).expect("the index of what is due names orders in memory");
     assert_eq!(order.state(), OrderState::PendingPayment, "only an unpaid order expires: {id}");
     let mut order = Order::clone(order);
@@ -29,10 +29,12 @@ fn expire_order(draft: &mut Draft<'_>, id: &OrderId) {
         line.expired += line.held;
         line.held = 0;
     }
+    let lines = order.lines.len();
     draft.put_order(order);
+    lines
 }
 
-fn expire_reservation(draft: &mut Draft<'_>, id: &ReservationId) {
+fn expire_reservation(draft: &mut Draft<'_>, id: &ReservationId) -> usize {
     let reservation = draft.reservation(id).expect("the index of what is due names reservations in memory");
     let mut reservation = Reservation::clone(reservation);
     for line in reservation.lines.iter_mut().filter(|line| line.open > 0) {
@@ -40,7 +42,9 @@ fn expire_reservation(draft: &mut Draft<'_>, id: &ReservationId) {
         line.expired += line.open;
         line.open = 0;
     }
+    let lines = reservation.lines.len();
     draft.put_reservation(reservation);
+    lines
 }
 
 const WITHIN: &str = "moving between buckets leaves the sum as it is";

@@ -7,7 +7,7 @@ use crate::draft::{Draft, Movement};
 use crate::holder::Holder;
 use crate::ids::OrderId;
 use crate::ledger::Reason;
-use crate::lines::{line_quantities, move_line};
+use crate::lines::{move_line, quantities_or_all};
 use crate::order::{Operation, Order, OrderLine, OrderState};
 use crate::outcome::Outcome;
 use crate::rejection::{Rejection, Resource};
@@ -76,12 +76,8 @@ pub(crate) fn ship(draft: &mut Draft<'_>, command: &ShipOrder) -> Result<Outcome
 
 /// Units to ship of each line of the order: as asked, or all that is owed.
 fn ship_quantities(order: &Order, command: &ShipOrder) -> Result<Vec<i64>, Rejection> {
-    let unshipped: Vec<i64> = order.lines.iter().map(OrderLine::unshipped).collect();
-    if command.lines.is_empty() {
-        return Ok(unshipped);
-    }
-    let asked = command.lines.iter().map(|line| (line.line, line.quantity));
-    line_quantities(&Holder::Order(order.id.clone()), &unshipped, asked)
+    let unshipped = order.lines.iter().map(OrderLine::unshipped).collect();
+    quantities_or_all(&Holder::Order(order.id.clone()), unshipped, &command.lines)
 }
 
 /// Gives back what is held or owed. What has shipped stays shipped (I15), so an order of which a part has shipped ends

@@ -11,7 +11,7 @@ use crate::stock::{Bucket, StockKey};
 
 /// Every broken invariant, in words; empty where all hold.
 ///
-/// `settled` are the orders that are not in memory; `ledger` are all entries since the state was empty, or nothing
+/// `settled` are the orders that are not in memory (of reservations only those in memory are looked at); `ledger` are all entries since the state was empty, or nothing
 /// where they aren't at hand (then I6 is left out).
 pub fn violations<'a>(
     state: &'a State,

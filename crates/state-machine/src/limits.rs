@@ -27,8 +27,11 @@ pub const MIN_HOLD_US: u64 = 1_000_000;
 pub const MAX_HOLD_US: u64 = 30 * 24 * 3_600 * 1_000_000;
 /// Hold of an unpaid order or a reservation where the caller names none, in microseconds: 15 minutes.
 pub const DEFAULT_HOLD_US: u64 = 15 * 60 * 1_000_000;
-/// Orders and reservations that one command expires at most, so that no entry takes long.
+/// Orders and reservations that one command expires at most.
 pub const MAX_EXPIRE_BATCH: usize = 1_000;
+/// Lines of orders and reservations after which an entry expires no more, so that none takes long. The one that crosses it still
+/// expires whole.
+pub const MAX_EXPIRE_LINES: usize = 10_000;
 /// How far a request id's time may be ahead of log time, in milliseconds.
 pub const MAX_REQUEST_AHEAD_MS: u64 = 5 * 60 * 1_000;
 /// How long request records are kept, in milliseconds.

@@ -1,5 +1,6 @@
 //! What orders and reservations have in common: numbered lines of units that lie somewhere.
 
+use crate::command::LineQuantity;
 use crate::draft::{Draft, Movement};
 use crate::holder::Holder;
 use crate::ids::{LocationId, SkuId};
@@ -29,6 +30,18 @@ pub(crate) fn check_lines(
         Some(number) => Err(Rejection::NotFound(Resource::line(holder, number))),
         None => Ok(()),
     }
+}
+
+/// Units of each line: as asked, or all that is left where nothing is named.
+pub(crate) fn quantities_or_all(
+    holder: &Holder,
+    left: Vec<i64>,
+    asked: &[LineQuantity],
+) -> Result<Vec<i64>, Rejection> {
+    if asked.is_empty() {
+        return Ok(left);
+    }
+    line_quantities(holder, &left, asked.iter().map(|line| (line.line, line.quantity)))
 }
 
 /// Sums what is asked by line, and refuses lines that don't exist or ask for more than is left (I5, I8, I15).

@@ -135,7 +135,7 @@ pub struct Order {
     pub created: LogTime,
     /// Log time of the last change.
     pub updated: LogTime,
-    /// When the hold ends if the order is still unpaid.
+    /// When the hold ends if the order is still unpaid. Of one that was born paid, when its reservation would have ended.
     pub expires: LogTime,
     /// Of the last change.
     pub version: Version,

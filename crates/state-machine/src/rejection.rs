@@ -111,8 +111,8 @@ pub enum Rejection {
         /// Not empty.
         shortages: Vec<Shortage>,
     },
-    /// Not for callers and never recorded: more holds on what is short are due than one command may expire. The proposer
-    /// proposes the command again.
+    /// Not for callers and never recorded: more holds on what is short are due than one command or one entry may expire.
+    /// The proposer proposes the command again.
     RetryAfterExpiry,
 }
 
@@ -172,7 +172,7 @@ pub struct ExceededLine {
 /// What is missing of a SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
-    /// Number of the line in the request, from 1; 0 where the request has no lines.
+    /// Number of the line, from 1: of the request, or of the reservation that is to move; 0 where there are no lines.
     pub line: u32,
     /// What is short.
     pub sku: SkuId,
@@ -184,6 +184,7 @@ pub struct Shortage {
     pub asked: i64,
     /// Units there, after what earlier lines of the same request take: at the location, or at the one that has most.
     pub available: i64,
-    /// When the next hold on units of the SKU ends, at whichever location; `None` where there is none.
+    /// When the next hold on units of the SKU ends that is not due yet, at whichever location; `None` where there is none, and for
+    /// any other bucket than `available`.
     pub next_expiry: Option<LogTime>,
 }

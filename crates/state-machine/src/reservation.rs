@@ -48,7 +48,7 @@ pub struct ReservationLine {
     pub quantity: i64,
     /// Held: counted in the bucket `reserved`.
     pub open: i64,
-    /// Given to orders.
+    /// Given to orders, paid or not: whichever bucket counts them then, it is on the order's account.
     pub committed: i64,
     /// Given back.
     pub released: i64,

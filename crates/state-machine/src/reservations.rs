@@ -11,7 +11,7 @@ use crate::draft::{Draft, Movement};
 use crate::holder::Holder;
 use crate::ids::{LocationId, ReservationId};
 use crate::ledger::Reason;
-use crate::lines::{check_lines, line_quantities, move_line};
+use crate::lines::{check_lines, move_line, quantities_or_all};
 use crate::order::{Order, OrderLine};
 use crate::outcome::Outcome;
 use crate::rejection::{Rejection, Resource, Shortage};
@@ -108,7 +108,7 @@ pub(crate) fn commit(draft: &mut Draft<'_>, command: &CommitReservation) -> Resu
     }
     let context = draft.context();
     let (expires, payment_reference) = match &command.payment {
-        Payment::Due { hold_us } => (context.now.after_micros(*hold_us), String::new()),
+        Payment::Pending { hold_us } => (context.now.after_micros(*hold_us), String::new()),
         Payment::Taken { reference } => (reservation.expires, reference.clone()),
     };
     let order = Order {
@@ -157,10 +157,10 @@ pub(crate) fn release(draft: &mut Draft<'_>, command: &ReleaseReservation) -> Re
 pub(crate) fn relocate(draft: &mut Draft<'_>, command: &MoveReservation) -> Result<Outcome, Rejection> {
     let target = &command.location;
     let known = draft.known_reservation(&command.reservation).map(Arc::clone)?;
-    draft.known_location(target)?;
+    let is_disabled = draft.known_location(target)?.details.disabled;
     ensure_open(&known)?;
     check_lines(&Holder::Reservation(known.id.clone()), known.lines.len(), command.lines.iter().copied())?;
-    if draft.known_location(target)?.details.disabled {
+    if is_disabled {
         return Err(Rejection::LocationDisabled { location: target.clone() });
     }
     let named: BTreeSet<u32> = command.lines.iter().copied().collect();
@@ -258,10 +258,6 @@ fn ensure_open(reservation: &Reservation) -> Result<(), Rejection> {
 
 /// Units of each line: as asked, or all that is open.
 fn open_quantities(reservation: &Reservation, asked: &[LineQuantity]) -> Result<Vec<i64>, Rejection> {
-    let open: Vec<i64> = reservation.lines.iter().map(|line| line.open).collect();
-    if asked.is_empty() {
-        return Ok(open);
-    }
-    let asked = asked.iter().map(|line| (line.line, line.quantity));
-    line_quantities(&Holder::Reservation(reservation.id.clone()), &open, asked)
+    let open = reservation.lines.iter().map(|line| line.open).collect();
+    quantities_or_all(&Holder::Reservation(reservation.id.clone()), open, asked)
 }

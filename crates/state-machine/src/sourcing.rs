@@ -8,7 +8,8 @@ use crate::holder::Holder;
 use crate::ids::{LocationId, SkuId};
 use crate::ledger::Reason;
 use crate::rejection::{LimitBreach, Rejection, Shortage};
-use crate::stock::{Bucket, StockKey};
+use crate::state::State;
+use crate::stock::{Bucket, Stock, StockKey};
 
 /// The locations that lines name must exist, then be open.
 pub(crate) fn check_locations(draft: &Draft<'_>, lines: &[PlaceLine]) -> Result<(), Rejection> {
@@ -77,6 +78,26 @@ pub(crate) fn reserve(
         }
     }
     if shortages.is_empty() { Ok(locations) } else { Err(Rejection::InsufficientStock { shortages }) }
+}
+
+/// True where a shortage may come to an end when holds do: somewhere that counts there are units enough, held or not.
+pub(crate) fn may_end(state: &State, shortage: &Shortage) -> bool {
+    let Shortage { sku, location, bucket, asked, .. } = shortage;
+    let enough = |stock: Stock| {
+        stock
+            .get(Bucket::Available)
+            .checked_add(stock.get(Bucket::Reserved))
+            .is_none_or(|units| units >= *asked)
+    };
+    if *bucket != Bucket::Available {
+        return false;
+    }
+    match location {
+        Some(location) => enough(state.stock(&StockKey { sku: sku.clone(), location: location.clone() })),
+        None => state.stock_of(sku, None).any(|(key, stock)| {
+            enough(*stock) && state.location(&key.location).is_some_and(|location| !location.details.disabled)
+        }),
+    }
 }
 
 /// Chooses the location: the one that the line names, else of those that cover the line whole the one with the lowest

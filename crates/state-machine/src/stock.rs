@@ -18,7 +18,7 @@ pub struct StockKey {
 pub enum Bucket {
     /// Can be sold.
     Available,
-    /// Held for unpaid orders.
+    /// Held for unpaid orders and reservations.
     Reserved,
     /// Owed to paid orders.
     Committed,

@@ -112,7 +112,7 @@ fn line_quantities() -> impl Strategy<Value = LineQuantity> + Clone {
 fn reservation_commands() -> impl Strategy<Value = Command> + Clone {
     let payments = prop_oneof![
         texts().prop_map(|reference| Payment::Taken { reference }),
-        holds().prop_map(|hold_us| Payment::Due { hold_us }),
+        holds().prop_map(|hold_us| Payment::Pending { hold_us }),
     ];
     let currency = Currency::new("GBP").expect("capital letters");
     prop_oneof![

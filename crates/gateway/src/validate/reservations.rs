@@ -1,5 +1,7 @@
 //! Requests about reservations.
 
+use std::collections::BTreeSet;
+
 use stockade_proto::v1;
 use stockade_state_machine::Command;
 use stockade_state_machine::command::{
@@ -41,7 +43,7 @@ pub(super) fn commit(request: &v1::CommitReservationRequest, violations: &mut Vi
         if !request.payment_reference.is_empty() {
             violations.add("payment_reference", "must be empty where the order waits for its payment");
         }
-        lines::hold(request.hold_duration.as_ref(), violations).map(|hold_us| Payment::Due { hold_us })
+        lines::hold(request.hold_duration.as_ref(), violations).map(|hold_us| Payment::Pending { hold_us })
     };
     Some(Command::CommitReservation(CommitReservation {
         reservation: reservation?,
@@ -64,10 +66,16 @@ pub(super) fn release(
 pub(super) fn relocate(request: &v1::MoveReservationRequest, violations: &mut Violations) -> Option<Command> {
     let reservation = violations.reservation("reservation_id", &request.reservation_id);
     let in_bounds = lines::check_count(request.lines.len(), 0, violations);
+    let mut seen = BTreeSet::new();
     let numbers = request.lines.iter().enumerate().take(in_bounds);
-    let numbers = lines::all(
-        numbers.map(|(index, number)| lines::number(&format!("lines[{index}]"), *number, violations)),
-    );
+    let numbers = lines::all(numbers.map(|(index, number)| {
+        let path = format!("lines[{index}]");
+        let number = lines::number(&path, *number, violations)?;
+        if !seen.insert(number) {
+            violations.add(path, "must not stand twice");
+        }
+        Some(number)
+    }));
     let location = violations.location("location_id", &request.location_id);
     Some(Command::MoveReservation(MoveReservation {
         reservation: reservation?,

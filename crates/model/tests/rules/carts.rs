@@ -104,7 +104,7 @@ pub(crate) fn unpaid(
     lines: &[(u32, i64)],
     hold_us: u64,
 ) -> CommitReservation {
-    CommitReservation { payment: Payment::Due { hold_us }, ..paid(reservation, order, lines) }
+    CommitReservation { payment: Payment::Pending { hold_us }, ..paid(reservation, order, lines) }
 }
 
 pub(crate) fn release(reservation: &str, lines: &[(u32, i64)]) -> Command {

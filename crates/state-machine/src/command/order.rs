@@ -54,7 +54,7 @@ pub struct ShipOrder {
 /// Some units of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineQuantity {
-    /// Number of the line in the order, from 1.
+    /// Number of the line in the order or the reservation, from 1.
     pub line: u32,
     /// Units, at least 1.
     pub quantity: i64,

@@ -47,7 +47,7 @@ pub struct CommitReservation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payment {
     /// Not yet.
-    Due {
+    Pending {
         /// How long its units are held for payment, in microseconds.
         hold_us: u64,
     },

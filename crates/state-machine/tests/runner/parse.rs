@@ -157,7 +157,7 @@ fn reservation_command(
         "take" => {
             let order = order(&args.next_pos().ok_or("for which order?")?.value)?;
             let payment = match hold_us {
-                Some(hold_us) => Payment::Due { hold_us },
+                Some(hold_us) => Payment::Pending { hold_us },
                 None => Payment::Taken { reference },
             };
             let lines = quantities()?;

@@ -80,6 +80,9 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
 
 fn places(locations: &[Option<LocationId>]) -> String {
     let place = |location: &Option<LocationId>| location.as_ref().map_or("-".to_owned(), ToString::to_string);
+    if locations.len() > 10 {
+        return format!("{} lines", locations.len());
+    }
     locations.iter().map(place).collect::<Vec<_>>().join(", ")
 }
 
@@ -210,8 +213,11 @@ fn order_row(order: &Order) -> String {
 }
 
 fn reservation_row(reservation: &Reservation) -> String {
-    let lines: Vec<_> = reservation.lines.iter().map(reservation_line).collect();
     let (id, state, until) = (&reservation.id, reservation.state().name(), time(reservation.expires));
+    if reservation.lines.len() > 10 {
+        return format!("reservation {id} {state} until {until}: {} lines", reservation.lines.len());
+    }
+    let lines: Vec<_> = reservation.lines.iter().map(reservation_line).collect();
     format!("reservation {id} {state} until {until}: {}", lines.join("; "))
 }
 

@@ -61,7 +61,7 @@ pub(crate) struct ReturnLineV1 {
 /// The first form of [`Payment`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum PaymentV1<'a> {
-    Due { hold_us: u64 },
+    Pending { hold_us: u64 },
     Taken { reference: &'a str },
 }
 
@@ -162,7 +162,7 @@ impl From<ReturnLineV1> for ReturnLine {
 impl<'a> From<&'a Payment> for PaymentV1<'a> {
     fn from(payment: &'a Payment) -> Self {
         match payment {
-            Payment::Due { hold_us } => Self::Due { hold_us: *hold_us },
+            Payment::Pending { hold_us } => Self::Pending { hold_us: *hold_us },
             Payment::Taken { reference } => Self::Taken { reference },
         }
     }
@@ -171,7 +171,7 @@ impl<'a> From<&'a Payment> for PaymentV1<'a> {
 impl From<PaymentV1<'_>> for Payment {
     fn from(mirror: PaymentV1<'_>) -> Self {
         match mirror {
-            PaymentV1::Due { hold_us } => Self::Due { hold_us },
+            PaymentV1::Pending { hold_us } => Self::Pending { hold_us },
             PaymentV1::Taken { reference } => Self::Taken { reference: reference.to_owned() },
         }
     }

@@ -51,7 +51,7 @@ fn line_quantities() -> impl Strategy<Value = LineQuantity> + Clone {
 
 fn payments() -> impl Strategy<Value = Payment> + Clone {
     prop_oneof![
-        any::<u64>().prop_map(|hold_us| Payment::Due { hold_us }),
+        any::<u64>().prop_map(|hold_us| Payment::Pending { hold_us }),
         ".{0,64}".prop_map(|reference| Payment::Taken { reference }),
     ]
 }

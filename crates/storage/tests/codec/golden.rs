@@ -226,7 +226,7 @@ fn sample_reservation_commands(order: OrderId, lines: Vec<PlaceLine>) -> Vec<Com
     let unpaid = CommitReservation {
         customer: None,
         lines: Vec::new(),
-        payment: Payment::Due { hold_us: 900_000_000 },
+        payment: Payment::Pending { hold_us: 900_000_000 },
         ..commit.clone()
     };
     vec![

@@ -133,7 +133,7 @@ fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
                     order: order(index),
                     customer: None,
                     lines: vec![LineQuantity { line: 2, quantity }],
-                    payment: Payment::Due { hold_us: 60_000_000 },
+                    payment: Payment::Pending { hold_us: 60_000_000 },
                 }),
             ],
             // What is left of the reservation of two entries ago ends.

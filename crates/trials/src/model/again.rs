@@ -2,7 +2,7 @@
 
 use stockade_env::Random;
 use stockade_state_machine::command::Request;
-use stockade_state_machine::{Applied, Entry, LogTime, Revision, State};
+use stockade_state_machine::{Applied, Entry, LogTime, Outcome, Rejection, Revision, State};
 
 use super::pair::{Sequence, revision_at};
 use super::rows::{Rows, outcome_without_entry};
@@ -63,6 +63,11 @@ impl Done<'_> {
         // A version says where an entry stood in the log.
         let mut requests = self.sequence.entries.iter().flat_map(|entry| &entry.requests);
         if requests.any(|request| request.command.expected().is_some()) {
+            return Ok(());
+        }
+        // So is what an entry may expire bounded over all of its commands.
+        let retry = Outcome::Rejected(Rejection::RetryAfterExpiry);
+        if self.applied.iter().flat_map(|applied| &applied.replies).any(|reply| reply.outcome == retry) {
             return Ok(());
         }
         let mut state = State::new();

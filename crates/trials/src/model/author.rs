@@ -22,6 +22,9 @@ const REMEMBERED: usize = 64;
 /// Orders of such a crowd, and how many stand in one entry.
 const CROWD: u64 = 1_050;
 const CROWD_ENTRY: usize = 150;
+/// Carts of another crowd: together they have more lines than an entry may expire.
+const LARGE_CARTS: usize = 12;
+const LARGE_CART_LINES: usize = 1_000;
 /// One in so many entries comes at the end of time.
 const END_OF_TIME_ONE_IN: u64 = 30_000;
 /// The stock that is nearly too large to be counted: no caller gets there by commands in the time of a run.
@@ -29,7 +32,7 @@ pub(super) const VAST: &str = "vast";
 const VAST_UNITS: i64 = i64::MAX - 12;
 /// What the crowd wants, and nobody else.
 pub(super) const RARE: &str = "rare";
-const RARE_UNITS: i64 = 2_000;
+const RARE_UNITS: i64 = 20_000;
 
 const SECOND_US: u64 = 1_000_000;
 const HOUR_US: u64 = 3_600 * SECOND_US;
@@ -200,27 +203,37 @@ impl Author {
         self.recent.get(usize::try_from(at).expect("few")).cloned()
     }
 
-    /// More orders than one command may expire, all due at once, and then a shortage.
+    /// More holds than one command or one entry may expire, all due at once, and then a shortage.
     fn write_crowd(&mut self) {
         let hold_us = SECOND_US;
         // A location that is disabled sells nothing.
         let change = LocationChange { disabled: Some(false), ..LocationChange::default() };
         let open = UpdateLocation { location: location(0), expected: None, change };
         self.write_ahead(vec![Command::UpdateLocation(open)]);
-        let mut orders: Vec<Command> = (0..CROWD).map(|_| self.writer.small_order(RARE, hold_us)).collect();
-        while !orders.is_empty() {
-            let rest = orders.split_off(CROWD_ENTRY.min(orders.len()));
-            self.write_ahead(std::mem::replace(&mut orders, rest));
+        if self.random.below(2) == 0 {
+            for _ in 0..LARGE_CARTS {
+                let cart = self.writer.large_cart(RARE, LARGE_CART_LINES, hold_us);
+                self.write_ahead(vec![cart]);
+            }
+        } else {
+            let mut orders: Vec<Command> =
+                (0..CROWD).map(|_| self.writer.small_order(RARE, hold_us)).collect();
+            while !orders.is_empty() {
+                let rest = orders.split_off(CROWD_ENTRY.min(orders.len()));
+                self.write_ahead(std::mem::replace(&mut orders, rest));
+            }
         }
         self.now_us = self.now_us.saturating_add(hold_us);
-        let short = |author: &mut Self| author.writer.order_of_everything(RARE, hold_us);
-        let first = short(self);
-        self.write_ahead(vec![first]);
+        let want_all = |author: &mut Self| author.writer.large_order(RARE, RARE_UNITS, hold_us);
+        let expire = Command::ExpireDue(ExpireDue { limit: u32::MAX });
+        // What an entry expires is bounded over all of its commands.
+        let first = vec![want_all(self), want_all(self), expire.clone()];
+        self.write_ahead(first);
         if self.random.below(2) == 0 {
-            self.write_ahead(vec![Command::ExpireDue(ExpireDue { limit: u32::MAX })]);
+            self.write_ahead(vec![expire]);
         }
-        let second = short(self);
-        self.write_ahead(vec![second]);
+        let last = want_all(self);
+        self.write_ahead(vec![last]);
     }
 
     fn write_ahead(&mut self, commands: Vec<Command>) {

@@ -119,10 +119,9 @@ impl Writer {
         self.place_lines(vec![line], hold_us)
     }
 
-    /// An order of more than there is.
-    pub(super) fn order_of_everything(&mut self, sku: &str, hold_us: u64) -> Command {
-        let line =
-            PlaceLine { sku: sku_id(sku), location: None, quantity: MAX_LINE_QUANTITY, unit_price_minor: 0 };
+    /// An order of so many units, from anywhere.
+    pub(super) fn large_order(&mut self, sku: &str, quantity: i64, hold_us: u64) -> Command {
+        let line = PlaceLine { sku: sku_id(sku), location: None, quantity, unit_price_minor: 0 };
         self.place_lines(vec![line], hold_us)
     }
 

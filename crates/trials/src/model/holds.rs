@@ -3,11 +3,11 @@
 use stockade_state_machine::State;
 use stockade_state_machine::command::{
     Command, CommitReservation, CreateReservation, ExtendReservation, LineQuantity, MoveReservation, Payment,
-    ReleaseReservation,
+    PlaceLine, ReleaseReservation,
 };
 use stockade_state_machine::ids::ReservationId;
 
-use super::commands::Writer;
+use super::commands::{Writer, sku_id};
 
 /// Reservations that are looked at to find one that holds something.
 const TRIES: u32 = 8;
@@ -30,6 +30,19 @@ impl Writer {
         })
     }
 
+    /// A cart of so many lines of one unit.
+    pub(super) fn large_cart(&mut self, sku: &str, lines: usize, hold_us: u64) -> Command {
+        self.reservations += 1;
+        let line = PlaceLine { sku: sku_id(sku), location: None, quantity: 1, unit_price_minor: 0 };
+        Command::CreateReservation(CreateReservation {
+            reservation: reservation_id(self.reservations),
+            customer: None,
+            currency: self.currency(),
+            lines: vec![line; lines],
+            hold_us,
+        })
+    }
+
     pub(super) fn extend(&self, state: &State) -> Command {
         let (reservation, hold_us) = (self.reservation(state), self.hold_us());
         Command::ExtendReservation(ExtendReservation { reservation, hold_us })
@@ -39,7 +52,7 @@ impl Writer {
     pub(super) fn commit(&mut self, state: &State) -> Command {
         let reservation = self.reservation(state);
         let payment = match self.random.below(3) {
-            0 => Payment::Due { hold_us: self.hold_us() },
+            0 => Payment::Pending { hold_us: self.hold_us() },
             _ => Payment::Taken { reference: self.text(512) },
         };
         Command::CommitReservation(CommitReservation {

@@ -96,7 +96,7 @@ pub(super) fn spoil(command: &mut Command, random: &Random) {
         }
         Command::ExtendReservation(command) => command.hold_us = pick(random, &HOLDS_US),
         Command::CommitReservation(command) => match random.below(4) {
-            0 => command.payment = Payment::Due { hold_us: pick(random, &HOLDS_US) },
+            0 => command.payment = Payment::Pending { hold_us: pick(random, &HOLDS_US) },
             1 => command.payment = Payment::Taken { reference: too_long(MAX_REFERENCE_LEN) },
             _ => spoil_quantities(&mut command.lines, random),
         },

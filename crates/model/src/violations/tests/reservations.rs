@@ -70,7 +70,7 @@ fn model() -> Model {
         create("over", HOLD_US),
         create("cart", 100 * HOLD_US),
         commit("paid", 1, Payment::Taken { reference: String::new() }),
-        commit("unpaid", 2, Payment::Due { hold_us: 100 * HOLD_US }),
+        commit("unpaid", 2, Payment::Pending { hold_us: 100 * HOLD_US }),
         Command::ReleaseReservation(ReleaseReservation { reservation: id("cart"), lines }),
         Command::MoveReservation(MoveReservation {
             reservation: id("cart"),
