@@ -107,12 +107,14 @@ fn a_short_adjustment_takes_the_units_of_holds_that_ended() {
 
 #[test]
 fn what_was_due_stays_expired_where_the_command_is_short_all_the_same() {
-    let mut world = World::with_mugs(1);
+    let mut world = World::with_mugs(2);
     world.place("o", &[("mug", None, 1)]);
-    world.wait(HOLD_US);
+    world.wait(HOLD_US / 2);
+    world.place("held", &[("mug", None, 1)]);
+    world.wait(HOLD_US / 2);
     let refusal = world.refusal(placement("p", &[("mug", None, 2)]));
     assert!(matches!(&refusal, Rejection::InsufficientStock { shortages } if shortages[0].available == 1));
-    assert_eq!(world.state("o"), OrderState::Expired);
+    assert_eq!((world.state("o"), world.state("held")), (OrderState::Expired, OrderState::PendingPayment));
 }
 
 #[test]

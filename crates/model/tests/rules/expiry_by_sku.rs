@@ -163,10 +163,7 @@ fn holds_that_end_at_one_time_expire_orders_first_and_then_by_id() {
     world.wait(HOLD_US + 1);
     assert_eq!(sweep(&mut world, 3), Outcome::DueExpired { holds: 3, more: true });
     assert_eq!(expired_in_ledger(&world), ["y", "z", "a"]);
-    assert!(matches!(
-        world.refusal(placement("o", &[("mug", None, 9)])),
-        Rejection::InsufficientStock { .. }
-    ));
+    world.place("o", &[("mug", None, 5)]);
     assert_eq!(expired_in_ledger(&world), ["y", "z", "a", "b", "late"], "the longest due first");
 }
 
@@ -222,8 +219,9 @@ fn the_refusal_stands_where_what_is_short_then_is_not_due_though_other_things_ar
     let carts = (0..many).map(|number| cart(&format!("r{number:05}"), &[("cup", None, 1)]));
     world.run_all(carts.collect());
     world.wait(HOLD_US);
+    world.reserve("mug", &[("mug", None, 1)]);
     // At first both are short; a thousand cups come back, and only mugs are short then.
-    let refusal = world.refusal(placement("o", &[("cup", None, 1_000), ("mug", None, 3)]));
+    let refusal = world.refusal(placement("o", &[("cup", None, 1_000), ("mug", None, 2)]));
     assert!(
         matches!(&refusal, Rejection::InsufficientStock { shortages } if shortages.len() == 1),
         "{refusal:?}"
@@ -245,7 +243,7 @@ fn a_shortage_tells_when_the_next_hold_on_its_sku_ends_wherever_it_is() {
     assert_eq!(next_expiries(world.refusal(cart("r", &short))), [five, one, five]);
     world.wait(5 * SECOND_US);
     assert_eq!(next_expiries(world.refusal(placement("p", &short))), [nine, None, nine]);
-    assert_eq!(world.reservation_state("soon"), ReservationState::Expired);
+    assert_eq!(world.reservation_state("soon"), ReservationState::Active, "its end would not help");
 }
 
 #[test]
@@ -301,7 +299,40 @@ fn stock_that_is_taken_from_available_tells_the_next_expiry_and_from_other_bucke
         "another bucket is short: nothing expires"
     );
     assert_eq!(next_expiries(world.refusal(adjust(available))), [None]);
+    assert_eq!(world.reservation_state("r"), ReservationState::Active, "there are not nine, held or not");
+}
+
+#[test]
+fn where_the_end_of_holds_could_not_help_nothing_expires() {
+    let mut world = world(1, 3);
+    world.receive("mug", "b", 2);
+    world.reserve("r", &[("mug", Some("a"), 3)]);
+    world.wait(HOLD_US);
+    for hopeless in [
+        [("mug", None, 4), ("cup", None, 1)],
+        [("mug", Some("b"), 3), ("cup", None, 1)],
+        [("mug", None, 3), ("cup", None, 2)],
+    ] {
+        let refusal = world.refusal(placement("o", &hopeless));
+        assert!(matches!(refusal, Rejection::InsufficientStock { .. }), "{refusal:?}");
+        assert_eq!(world.reservation_state("r"), ReservationState::Active);
+    }
+    world.place("o", &[("mug", None, 3), ("cup", None, 1)]);
     assert_eq!(world.reservation_state("r"), ReservationState::Expired);
+}
+
+#[test]
+fn an_entry_expires_no_more_once_that_has_ten_thousand_lines() {
+    let mut world = World::with_mugs(12_000);
+    for number in 0..6 {
+        world.reserve(&format!("r{number}"), &vec![("mug", None, 1); 2_000]);
+    }
+    world.wait(HOLD_US);
+    let all = placement("o", &[("mug", None, 12_000)]);
+    assert_eq!(world.run(all.clone()), Outcome::Rejected(Rejection::RetryAfterExpiry));
+    assert_eq!(world.mugs(), [10_000, 2_000, 0, 0, 0, 0]);
+    assert_eq!(world.reservation_state("r5"), ReservationState::Active);
+    assert!(matches!(world.run(all), Outcome::OrderPlaced { .. }));
 }
 
 #[test]
