@@ -219,10 +219,11 @@ fn copy_sources(root: &Path, tree: &Path) -> anyhow::Result<()> {
         .context("running git")?;
     ensure!(listed.status.success(), "git ls-files failed: {}", String::from_utf8_lossy(&listed.stderr));
     let names = String::from_utf8(listed.stdout).context("a file's name is not UTF-8")?;
-    for name in names.split('\0').filter(|name| !name.is_empty()) {
+    let names: BTreeSet<&str> = names.split('\0').filter(|name| root.join(name).is_file()).collect();
+    remove_others(tree, "", &names)?;
+    for name in names {
         let (from, to) = (root.join(name), tree.join(name));
-        // Removed, and git doesn't know yet.
-        let Ok(content) = fs::read(&from) else { continue };
+        let content = fs::read(&from).with_context(|| format!("reading {name}"))?;
         if fs::read(&to).is_ok_and(|known| known == content) {
             continue;
         }
@@ -230,6 +231,21 @@ fn copy_sources(root: &Path, tree: &Path) -> anyhow::Result<()> {
             fs::create_dir_all(parent)?;
         }
         fs::copy(&from, &to).with_context(|| format!("copying {name}"))?;
+    }
+    Ok(())
+}
+
+/// Removes from the copy what is no source any more: a module that has moved would be there twice.
+fn remove_others(tree: &Path, prefix: &str, names: &BTreeSet<&str>) -> anyhow::Result<()> {
+    let Ok(entries) = fs::read_dir(tree.join(prefix)) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            remove_others(tree, &format!("{name}/"), names)?;
+        } else if !names.contains(name.as_str()) {
+            fs::remove_file(entry.path()).with_context(|| format!("removing {name}"))?;
+        }
     }
     Ok(())
 }
@@ -260,5 +276,20 @@ mod tests {
         fs::write(tree.join("a.txt"), "two").unwrap();
         copy_sources(root.path(), &tree).unwrap();
         assert_eq!(fs::read_to_string(tree.join("a.txt")).unwrap(), "one");
+    }
+
+    #[test]
+    fn what_is_no_source_any_more_leaves_the_copy() {
+        let root = tempfile::tempdir().unwrap();
+        let tree = root.path().join("target/mutants/tree");
+        let git = |args: &[&str]| Command::new("git").args(args).current_dir(root.path()).output().unwrap();
+        git(&["init", "--quiet"]);
+        fs::write(root.path().join(".gitignore"), "target\n").unwrap();
+        fs::create_dir(root.path().join("a")).unwrap();
+        fs::write(root.path().join("a/b.txt"), "one").unwrap();
+        copy_sources(root.path(), &tree).unwrap();
+        fs::rename(root.path().join("a/b.txt"), root.path().join("a/c.txt")).unwrap();
+        copy_sources(root.path(), &tree).unwrap();
+        assert!(!tree.join("a/b.txt").exists() && tree.join("a/c.txt").exists());
     }
 }
