@@ -137,7 +137,7 @@ fn place(id: &str) -> PlaceOrderRequest {
 }
 
 fn cancel(id: &str) -> CancelOrderRequest {
-    CancelOrderRequest { request_id: request_id(), order_id: id.to_owned() }
+    CancelOrderRequest { request_id: request_id(), order_id: id.to_owned(), ..Default::default() }
 }
 
 fn is_storage_full(status: &Status) -> bool {

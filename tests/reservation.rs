@@ -1,96 +1,19 @@
 //! Reservations through the binary, on a real cluster: what every step does to the stock.
 
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use stockade_tests::{Cluster, PATIENCE, binary};
-
-/// The exit code of a refusal.
-const REFUSED: i32 = 20;
-
-/// Three nodes, and the commands that are given to them.
-struct Shop {
-    cluster: Cluster,
-    addresses: String,
-}
-
-impl Shop {
-    /// Opens with two locations, and mugs and teapots at them.
-    async fn open() -> anyhow::Result<Self> {
-        let cluster = Cluster::start(3).await?;
-        let addresses = cluster.addresses().join(",");
-        let shop = Self { cluster, addresses };
-        for arguments in [
-            "location create main --priority 1",
-            "location create east --priority 2",
-            "sku create mug",
-            "sku create teapot",
-            "stock receive mug 10",
-            "stock receive mug 5 --location east",
-            "stock receive teapot 4",
-        ] {
-            shop.done(arguments)?;
-        }
-        Ok(shop)
-    }
-
-    fn run(&self, arguments: &str) -> anyhow::Result<Output> {
-        let cluster = ["--cluster", &self.addresses, "--output", "json"];
-        Ok(Command::new(binary()).args(arguments.split(' ')).args(cluster).output()?)
-    }
-
-    /// What a command that must succeed says.
-    fn done(&self, arguments: &str) -> anyhow::Result<Value> {
-        let output = self.run(arguments)?;
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.success(), "{arguments}: {told}");
-        let text = String::from_utf8_lossy(&output.stdout);
-        let last = text.lines().last().with_context(|| format!("{arguments} says nothing: {told}"))?;
-        Ok(serde_json::from_str(last)?)
-    }
-
-    /// Checks that a command is refused for this reason.
-    fn refused(&self, arguments: &str, reason: &str) -> anyhow::Result<()> {
-        let output = self.run(arguments)?;
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.code() == Some(REFUSED), "{arguments}: {:?}: {told}", output.status);
-        ensure!(told.contains(reason), "{arguments}: {told}");
-        Ok(())
-    }
-
-    /// Units of a SKU at a location that are available, reserved and committed, after a check that they are all that is
-    /// on hand.
-    fn buckets(&self, sku: &str, location: &str) -> anyhow::Result<[i64; 3]> {
-        let stock = self.done(&format!("stock get {sku} --location {location}"))?["stock"].take();
-        let units = |bucket: &str| stock[bucket].as_i64().with_context(|| format!("{bucket}: {stock}"));
-        let buckets = [units("available")?, units("reserved")?, units("committed")?];
-        ensure!(buckets.iter().sum::<i64>() == units("on_hand")?, "{stock}");
-        Ok(buckets)
-    }
-
-    fn expect(&self, sku: &str, location: &str, buckets: [i64; 3]) -> anyhow::Result<()> {
-        let found = self.buckets(sku, location)?;
-        ensure!(found == buckets, "{sku} at {location}: {found:?} instead of {buckets:?}");
-        Ok(())
-    }
-}
-
-/// Checks values of an object.
-fn expect_fields<const N: usize>(object: &Value, fields: [(&str, Value); N]) -> anyhow::Result<()> {
-    for (name, value) in fields {
-        ensure!(object[name] == value, "{name} instead of {value}: {object:#}");
-    }
-    Ok(())
-}
+use stockade_tests::shop::{Shop, expect_fields};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reservation_becomes_a_paid_and_an_unpaid_order() -> anyhow::Result<()> {
     let shop = Shop::open().await?;
     let created =
         shop.done("reservation create cart --line mug:6=1250 --line teapot:2@main --customer c1 --hold 15m")?;
-    expect_fields(&created, [("state", json!("ACTIVE")), ("location_ids", json!(["main", "main"]))])?;
+    let sources = json!([
+        { "line": 1, "location_id": "main", "quantity": 6 },
+        { "line": 2, "location_id": "main", "quantity": 2 },
+    ]);
+    expect_fields(&created, [("state", json!("ACTIVE")), ("sources", sources)])?;
     shop.expect("mug", "main", [4, 6, 0])?;
     shop.expect("teapot", "main", [2, 2, 0])?;
 
@@ -180,15 +103,8 @@ async fn a_reservation_moves_to_another_location_and_is_given_back() -> anyhow::
 async fn a_reservation_whose_time_is_over_is_expired_and_its_units_are_available() -> anyhow::Result<()> {
     let shop = Shop::open().await?;
     shop.done("reservation create cart --line mug:6@main --line teapot:4 --hold 1s")?;
-    let deadline = Instant::now() + PATIENCE;
-    let reservation = loop {
-        let reservation = shop.done("reservation get cart")?["reservation"].take();
-        if reservation["state"] != "ACTIVE" {
-            break reservation;
-        }
-        ensure!(Instant::now() < deadline, "still held: {reservation:#}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let reservation =
+        shop.until("reservation get cart", "reservation", |found| found["state"] != "ACTIVE").await?;
     expect_fields(&reservation, [("state", json!("EXPIRED"))])?;
     expect_fields(&reservation["lines"][0], [("open", json!(0)), ("expired", json!(6))])?;
     expect_fields(&reservation["lines"][1], [("open", json!(0)), ("expired", json!(4))])?;

@@ -2,6 +2,7 @@
 
 pub mod loop_mount;
 pub mod orders;
+pub mod shop;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

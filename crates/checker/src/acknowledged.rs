@@ -36,6 +36,9 @@ impl<'a> Acknowledged<'a> {
     pub(crate) fn check(&self, report: &mut Report) {
         let mut unsettled = 0;
         for (at, operation) in self.history.operations.iter().enumerate() {
+            if operation.asked.is_trial() {
+                self.check_trial(operation, report);
+            }
             if !operation.writes() {
                 continue;
             }
@@ -112,6 +115,24 @@ impl<'a> Acknowledged<'a> {
         if let Some(reply) = self.replay.reply(self.log, header.revision, header.position) {
             check_response(operation, ended, header, reply, report);
         }
+    }
+
+    /// What is only to be tried does not get into the log, and nobody says that it did or may.
+    fn check_trial(&self, operation: &Operation, report: &mut Report) {
+        report.checked(Check::B, 1);
+        if let Some(ended) = &operation.ended {
+            check_trial_reason(operation, ended, report);
+        }
+        // "Nothing is kept under the request id": the caller may ask for good under it.
+        let id = operation.request_id().map(RequestId::bits);
+        let Some(id) = id.filter(|id| !self.of_requests.contains_key(id)) else { return };
+        let Some((index, position)) = self.log.first_of(id) else { return };
+        let text = format!(
+            "{} was only to be tried, but the log has its request at {}",
+            operation.words(),
+            words::place(index, position)
+        );
+        report.violated(Check::B, operation.line, text);
     }
 
     /// Two acknowledgements of one request name one place.
@@ -223,6 +244,22 @@ fn check_reason(operation: &Operation, ended: &Ended, report: &mut Report) {
     }
 }
 
+/// A refusal of a trial is none of the log, leaves nothing open, and says when it was tried where only a state can give it.
+fn check_trial_reason(operation: &Operation, ended: &Ended, report: &mut Report) {
+    let Outcome::Refused { reason, logged, .. } = &ended.outcome else { return };
+    let wrong = if *logged {
+        "as if the log had decided it, which never sees what is only tried"
+    } else if reason == "OUTCOME_UNKNOWN" {
+        "though nothing can come of it"
+    } else if refusal::is_of_the_log(reason) && operation.tried().is_none() {
+        "which a state alone can decide, without saying at which time it was tried"
+    } else {
+        return;
+    };
+    let text = format!("{} was refused with {reason}, {wrong}", operation.words());
+    report.violated(Check::B, ended.line, text);
+}
+
 /// The answer is what the log, run again, decides.
 fn check_response(operation: &Operation, ended: &Ended, header: &Header, reply: &Reply, report: &mut Report) {
     report.checked(Check::D, 1);
@@ -236,6 +273,16 @@ fn check_response(operation: &Operation, ended: &Ended, header: &Header, reply: 
         );
         report.violated(Check::B, ended.line, text);
         return;
+    }
+    if let Some(told_us) = header.log_time_us.filter(|told_us| *told_us != reply.time.micros()) {
+        let text = format!(
+            "{} was decided at log time {told_us}, as it was told, in microseconds since 1970; the log, run again, decides at {}: at \
+             log time {}",
+            operation.words(),
+            words::place(index, position),
+            reply.time.micros()
+        );
+        report.violated(Check::D, ended.line, text);
     }
     // A call that meets the record of an abandoned request: the record is no outcome of a mutation.
     let ending = expected::ending(&operation.asked, reply);

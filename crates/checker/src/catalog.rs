@@ -115,7 +115,7 @@ mod tests {
             v1::Sku { sku_id: "mug".to_owned(), untracked: true, min_per_order: 2, ..v1::Sku::default() };
         let paths = paths.iter().map(|path| (*path).to_owned()).collect();
         let update_mask = Some(prost_types::FieldMask { paths });
-        let request = v1::UpdateSkuRequest { request_id: String::new(), sku: Some(sku), update_mask };
+        let request = v1::UpdateSkuRequest { sku: Some(sku), update_mask, ..Default::default() };
         match update_sku(&request)? {
             Command::UpdateSku(update) => Ok(update.change),
             other => panic!("an update became {other:?}"),
@@ -142,14 +142,13 @@ mod tests {
     fn what_is_no_etag_and_no_priority_makes_no_command() {
         let etag = "latest".to_owned();
         let delete =
-            v1::DeleteSkuRequest { request_id: String::new(), sku_id: "mug".to_owned(), etag: etag.clone() };
+            v1::DeleteSkuRequest { sku_id: "mug".to_owned(), etag: etag.clone(), ..Default::default() };
         assert!(delete_sku(&delete).is_err());
-        let delete =
-            v1::DeleteLocationRequest { request_id: String::new(), location_id: "main".to_owned(), etag };
+        let delete = v1::DeleteLocationRequest { location_id: "main".to_owned(), etag, ..Default::default() };
         assert!(delete_location(&delete).is_err());
         let location =
             v1::Location { location_id: "main".to_owned(), priority: -1, ..v1::Location::default() };
-        let create = v1::CreateLocationRequest { request_id: String::new(), location: Some(location) };
+        let create = v1::CreateLocationRequest { location: Some(location), ..Default::default() };
         assert!(create_location(&create).is_err());
     }
 }

@@ -1,22 +1,17 @@
 //! From requests of the interface to commands, with the defaults that the interface promises. Written from the comments
 //! in `proto/`, apart from the gateway's way.
 
+use stockade_history::is_trial;
 use stockade_proto::v1;
 use stockade_proto::v1::logged_command::Command as Logged;
 use stockade_proto::v1::mutation::Request as Mutation;
-use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, ConfirmOrder, Disposition, ExpireDue, MoveStock, PlaceOrder, ReceiveStock,
-    ReturnLine, ReturnOrder, SetStock, ShipOrder,
-};
-use stockade_state_machine::ids::{LocationId, OrderId, Principal, SkuId};
+use stockade_state_machine::command::{AdjustStock, ExpireDue, MoveStock, ReceiveStock, SetStock};
+use stockade_state_machine::ids::{LocationId, Principal, SkuId};
 use stockade_state_machine::{Command, Entry, LogTime, Origin, Request};
 use stockade_storage::codec::{self, Durable as _};
 
-use crate::fields::{
-    NoCommand, bucket, currency, customer, document, hold_us, line_quantities, micros, new_lines, number,
-    reason, wrong,
-};
-use crate::{catalog, reservations, words};
+use crate::fields::{NoCommand, bucket, document, micros, reason, wrong};
+use crate::{catalog, orders, reservations, transactions, words};
 
 /// The commands of a log entry; `None` where it has none, as the blank one that opens a term.
 pub fn entry(entry: &v1::LogEntry) -> Result<Option<Entry>, NoCommand> {
@@ -45,16 +40,24 @@ fn request(logged: &v1::LoggedCommand) -> Result<Request, NoCommand> {
     };
     let command = match logged.command.as_ref().ok_or_else(|| wrong("a command of no known kind"))? {
         Logged::Mutation(mutation) => {
-            of_mutation(mutation.request.as_ref().ok_or_else(|| wrong("a mutation of no known kind"))?)?
+            let mutation = mutation.request.as_ref().ok_or_else(|| wrong("a mutation of no known kind"))?;
+            if is_trial(mutation) {
+                return Err(wrong("a mutation that is only to be tried, which no log has"));
+            }
+            of_mutation(mutation)?
         }
         Logged::ExpireDue(command) => Command::ExpireDue(ExpireDue { limit: command.limit }),
         Logged::Abandon(_) => Command::AbandonRequest,
     };
-    // The request's content hash is part of the state. It is made with the frozen form, which storage knows.
-    Request::decode(&codec::encode_request(origin.as_ref(), &command)).map_err(|error| NoCommand(error.0))
+    frozen(origin.as_ref(), &command)
 }
 
-/// The command that a mutation asks for.
+/// The request. Its content hash is part of the state, and is made with the frozen form, which storage knows.
+pub(crate) fn frozen(origin: Option<&Origin>, command: &Command) -> Result<Request, NoCommand> {
+    Request::decode(&codec::encode_request(origin, command)).map_err(|error| NoCommand(error.0))
+}
+
+/// The command that a mutation asks for, be it for good or as a trial.
 pub(crate) fn of_mutation(mutation: &Mutation) -> Result<Command, NoCommand> {
     Ok(match mutation {
         Mutation::CreateSku(request) => catalog::create_sku(request)?,
@@ -99,44 +102,18 @@ pub(crate) fn of_mutation(mutation: &Mutation) -> Result<Command, NoCommand> {
             document: document(&request.document_id)?,
             reference: request.reference.clone(),
         }),
-        Mutation::PlaceOrder(request) => Command::PlaceOrder(PlaceOrder {
-            order: OrderId::new(&request.order_id)?,
-            customer: customer(&request.customer_id)?,
-            currency: currency(&request.currency_code)?,
-            lines: new_lines(&request.lines)?,
-            hold_us: hold_us(request.hold_duration.as_ref())?,
-        }),
-        Mutation::ConfirmOrder(request) => Command::ConfirmOrder(ConfirmOrder {
-            order: OrderId::new(&request.order_id)?,
-            payment_reference: request.payment_reference.clone(),
-        }),
-        Mutation::ShipOrder(request) => Command::ShipOrder(ShipOrder {
-            order: OrderId::new(&request.order_id)?,
-            lines: line_quantities(&request.lines)?,
-            tracking_number: request.tracking_number.clone(),
-        }),
-        Mutation::CancelOrder(request) => {
-            Command::CancelOrder(CancelOrder { order: OrderId::new(&request.order_id)? })
-        }
-        Mutation::ReturnOrder(request) => Command::ReturnOrder(ReturnOrder {
-            order: OrderId::new(&request.order_id)?,
-            lines: request.lines.iter().map(return_line).collect::<Result<_, NoCommand>>()?,
-            document: document(&request.document_id)?,
-        }),
+        Mutation::PlaceOrder(request) => orders::place(request)?,
+        Mutation::ConfirmOrder(request) => orders::confirm(request)?,
+        Mutation::ExtendOrder(request) => orders::extend(request)?,
+        Mutation::ShipOrder(request) => orders::ship(request)?,
+        Mutation::CancelOrder(request) => orders::cancel(request)?,
+        Mutation::CloseOrder(request) => orders::close(request)?,
+        Mutation::ReturnOrder(request) => orders::book_return(request)?,
         Mutation::CreateReservation(request) => reservations::create(request)?,
         Mutation::ExtendReservation(request) => reservations::extend(request)?,
         Mutation::CommitReservation(request) => reservations::commit(request)?,
         Mutation::ReleaseReservation(request) => reservations::release(request)?,
         Mutation::MoveReservation(request) => reservations::relocate(request)?,
+        Mutation::Transact(request) => transactions::transact(request)?,
     })
-}
-
-/// "Unspecified means RESTOCK."
-fn return_line(line: &v1::ReturnLine) -> Result<ReturnLine, NoCommand> {
-    let disposition = match line.disposition() {
-        v1::Disposition::Unspecified | v1::Disposition::Restock => Disposition::Restock,
-        v1::Disposition::Damaged => Disposition::Damaged,
-        v1::Disposition::Scrap => Disposition::Scrap,
-    };
-    Ok(ReturnLine { line: number(line.line)?, quantity: line.quantity, disposition })
 }

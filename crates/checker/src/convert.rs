@@ -3,7 +3,8 @@
 use stockade_proto::v1;
 use stockade_state_machine::ids::LocationId;
 use stockade_state_machine::location::{Location, LocationDetails};
-use stockade_state_machine::order::{Order, OrderLine, OrderState};
+use stockade_state_machine::order::{Order, OrderLine, OrderState, Parcel, ParcelLine};
+use stockade_state_machine::outcome::Source;
 use stockade_state_machine::reservation::{Reservation, ReservationLine, ReservationState};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
@@ -86,16 +87,18 @@ pub fn order_state(state: OrderState) -> v1::OrderState {
         OrderState::Returned => v1::OrderState::Returned,
         OrderState::Cancelled => v1::OrderState::Cancelled,
         OrderState::Expired => v1::OrderState::Expired,
+        OrderState::Closed => v1::OrderState::Closed,
     }
 }
 
-/// An order.
-pub fn order(order: &Order) -> v1::Order {
+/// An order, as it is at a log time.
+pub fn order(order: &Order, now: LogTime) -> v1::Order {
+    let parcels = (1..).zip(&order.parcels).map(|(number, sent)| parcel(order, number, sent));
     v1::Order {
         order_id: order.id.to_string(),
         customer_id: text(order.customer.as_ref()),
         currency_code: order.currency.as_str().to_owned(),
-        state: order_state(order.state()).into(),
+        state: order_state(order.state_at(now)).into(),
         lines: order.lines.iter().map(order_line).collect(),
         create_time: Some(timestamp(order.created)),
         update_time: Some(timestamp(order.updated)),
@@ -103,10 +106,47 @@ pub fn order(order: &Order) -> v1::Order {
         revision: order.version.revision.get(),
         payment_reference: order.payment_reference.clone(),
         etag: etag(order.version),
+        parcels: parcels.collect(),
+        close_time: order.closes.map(timestamp),
     }
 }
 
-/// "Empty where the SKU was not tracked."
+/// "From 1, in the order in which they left."
+fn parcel(order: &Order, number: i32, parcel: &Parcel) -> v1::Parcel {
+    v1::Parcel {
+        number,
+        ship_time: Some(timestamp(parcel.shipped)),
+        tracking_number: parcel.tracking_number.clone(),
+        document_id: text(parcel.document.as_ref()),
+        lines: parcel.lines.iter().map(|line| parcel_line(order, *line)).collect(),
+    }
+}
+
+fn parcel_line(order: &Order, ParcelLine { part, quantity }: ParcelLine) -> v1::ParcelLine {
+    let part = &order.lines[usize::try_from(part).expect("an index of 32 bits fits")];
+    v1::ParcelLine {
+        line: line_number(part.number),
+        location_id: location_id(part.location.as_ref()),
+        sku_id: part.sku.to_string(),
+        quantity,
+    }
+}
+
+/// "Number of the line in the request, from 1."
+fn line_number(number: u32) -> i32 {
+    i32::try_from(number).expect("at most 2,000 lines")
+}
+
+/// "Where the units are": the number of the line, where, and how many.
+pub fn source(source: &Source) -> v1::LineSource {
+    v1::LineSource {
+        line: line_number(source.line),
+        location_id: location_id(source.location.as_ref()),
+        quantity: source.quantity,
+    }
+}
+
+/// "Empty where the SKU was not tracked", or where no location was named and nothing was there.
 pub fn location_id(location: Option<&LocationId>) -> String {
     text(location)
 }
@@ -128,6 +168,7 @@ fn order_line(line: &OrderLine) -> v1::OrderLine {
         returned: line.returned,
         cancelled: line.cancelled,
         expired: line.expired,
+        line: line_number(line.number),
     }
 }
 
@@ -168,5 +209,6 @@ fn reservation_line(line: &ReservationLine) -> v1::ReservationLine {
         committed: line.committed,
         released: line.released,
         expired: line.expired,
+        line: line_number(line.number),
     }
 }

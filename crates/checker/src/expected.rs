@@ -24,18 +24,17 @@ pub fn ending(asked: &Asked, reply: &Reply) -> Option<Ending<Answer>> {
         | Asked::MoveStock(_)
         | Asked::PlaceOrder(_)
         | Asked::ConfirmOrder(_)
+        | Asked::ExtendOrder(_)
         | Asked::ShipOrder(_)
         | Asked::CancelOrder(_)
+        | Asked::CloseOrder(_)
         | Asked::ReturnOrder(_)
         | Asked::CreateReservation(_)
         | Asked::ExtendReservation(_)
         | Asked::CommitReservation(_)
         | Asked::ReleaseReservation(_)
-        | Asked::MoveReservation(_) => match response(&reply.outcome) {
-            Ok(response) => Some(Ending::Ok(Answer::from(response))),
-            Err(Some(rejection)) => Some(refusal(rejection)),
-            Err(None) => None,
-        },
+        | Asked::MoveReservation(_)
+        | Asked::Transact(_) => of_mutation(&reply.outcome),
         Asked::GetOutcome(_)
         | Asked::GetSku(_)
         | Asked::BatchGetSkus(_)
@@ -47,9 +46,18 @@ pub fn ending(asked: &Asked, reply: &Reply) -> Option<Ending<Answer>> {
         | Asked::GetAvailability(_)
         | Asked::ListStock(_)
         | Asked::GetOrder(_)
+        | Asked::BatchGetOrders(_)
         | Asked::ListOrders(_)
         | Asked::GetReservation(_)
         | Asked::ListReservations(_) => None,
+    }
+}
+
+/// How a call of a mutation must end of which this becomes; `None` where the outcome is none of a mutation.
+pub(crate) fn of_mutation(outcome: &Outcome) -> Option<Ending<Answer>> {
+    match response(outcome) {
+        Ok(response) => Some(Ending::Ok(Answer::from(response))),
+        Err(rejection) => rejection.map(refusal),
     }
 }
 
@@ -74,14 +82,17 @@ fn abandoned(request_id: &str, reply: &Reply) -> Option<Ending<Answer>> {
         | Outcome::StockMoved(..)
         | Outcome::OrderPlaced { .. }
         | Outcome::OrderConfirmed { .. }
+        | Outcome::OrderExtended { .. }
         | Outcome::OrderShipped { .. }
         | Outcome::OrderCancelled { .. }
+        | Outcome::OrderClosed { .. }
         | Outcome::OrderReturned { .. }
         | Outcome::ReservationCreated { .. }
         | Outcome::ReservationExtended { .. }
         | Outcome::ReservationCommitted { .. }
         | Outcome::ReservationReleased { .. }
         | Outcome::ReservationMoved { .. }
+        | Outcome::Transacted(_)
         | Outcome::Rejected(_) => v1::OutcomeState::Decided,
     };
     let decided = state == v1::OutcomeState::Decided;

@@ -2,7 +2,7 @@
 //! gateway's way.
 
 use stockade_proto::v1;
-use stockade_state_machine::command::{LineQuantity, PlaceLine};
+use stockade_state_machine::command::{LineQuantity, PlaceLine, Sourcing};
 use stockade_state_machine::ids::{CustomerId, DocumentId, IdError, LocationId, SkuId};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::DEFAULT_HOLD_US;
@@ -51,21 +51,36 @@ pub(crate) fn currency(code: &str) -> Result<Currency, NoCommand> {
 
 /// "15 minutes where absent."
 pub(crate) fn hold_us(hold: Option<&prost_types::Duration>) -> Result<u64, NoCommand> {
-    hold.map_or(Ok(DEFAULT_HOLD_US), given_hold_us)
+    hold.map_or(Ok(DEFAULT_HOLD_US), duration_us)
 }
 
-pub(crate) fn given_hold_us(hold: &prost_types::Duration) -> Result<u64, NoCommand> {
-    let as_time = prost_types::Timestamp { seconds: hold.seconds, nanos: hold.nanos };
-    micros(&as_time).ok_or_else(|| wrong("a hold below 0"))
+pub(crate) fn duration_us(duration: &prost_types::Duration) -> Result<u64, NoCommand> {
+    let as_time = prost_types::Timestamp { seconds: duration.seconds, nanos: duration.nanos };
+    micros(&as_time).ok_or_else(|| wrong("a duration below 0"))
+}
+
+/// Empty where none is named.
+pub(crate) fn location(id: &str) -> Result<Option<LocationId>, NoCommand> {
+    Ok(Some(id).filter(|id| !id.is_empty()).map(LocationId::new).transpose()?)
+}
+
+/// "Unspecified: PRIORITY."
+pub(crate) fn sourcing(sourcing: v1::Sourcing) -> Sourcing {
+    match sourcing {
+        v1::Sourcing::Unspecified | v1::Sourcing::Priority => Sourcing::Priority,
+        v1::Sourcing::MostStock => Sourcing::MostStock,
+        v1::Sourcing::FewestSplits => Sourcing::FewestSplits,
+        v1::Sourcing::Explicit => Sourcing::Explicit,
+        v1::Sourcing::SplitProportional => Sourcing::SplitProportional,
+    }
 }
 
 /// Lines to be ordered or reserved.
 pub(crate) fn new_lines(lines: &[v1::NewOrderLine]) -> Result<Vec<PlaceLine>, NoCommand> {
     let line = |line: &v1::NewOrderLine| {
-        let location = Some(line.location_id.as_str()).filter(|id| !id.is_empty());
         Ok(PlaceLine {
             sku: SkuId::new(&line.sku_id)?,
-            location: location.map(LocationId::new).transpose()?,
+            location: location(&line.location_id)?,
             quantity: line.quantity,
             unit_price_minor: line.unit_price_minor,
         })
@@ -75,8 +90,13 @@ pub(crate) fn new_lines(lines: &[v1::NewOrderLine]) -> Result<Vec<PlaceLine>, No
 
 /// Units of lines that there are.
 pub(crate) fn line_quantities(lines: &[v1::LineQuantity]) -> Result<Vec<LineQuantity>, NoCommand> {
-    let line =
-        |line: &v1::LineQuantity| Ok(LineQuantity { line: number(line.line)?, quantity: line.quantity });
+    let line = |line: &v1::LineQuantity| {
+        Ok(LineQuantity {
+            line: number(line.line)?,
+            location: location(&line.location_id)?,
+            quantity: line.quantity,
+        })
+    };
     lines.iter().map(line).collect()
 }
 

@@ -8,6 +8,7 @@ use stockade_history::{
     VERSION,
 };
 use stockade_proto::v1::LogEntry;
+use stockade_state_machine::LogTime;
 use stockade_state_machine::ids::RequestId;
 
 use crate::words;
@@ -81,9 +82,17 @@ impl Operation {
         words::request_id(self.asked.request_id())
     }
 
-    /// True of what can change something.
+    /// True of what can change something: of a mutation that is only to be tried it is not so.
     pub(crate) fn writes(&self) -> bool {
-        self.asked.is_mutation() || matches!(self.asked, Asked::AbandonRequest(_))
+        let is_for_good = self.asked.is_mutation() && !self.asked.is_trial();
+        is_for_good || matches!(self.asked, Asked::AbandonRequest(_))
+    }
+
+    /// How a mutation ended that was only tried, where a state was asked, and the log time at which it was tried.
+    pub(crate) fn tried(&self) -> Option<(&Ended, &Header, LogTime)> {
+        let ended = self.ended.as_ref().filter(|_| self.asked.is_trial())?;
+        let header = ended.header.as_ref()?;
+        Some((ended, header, LogTime::from_micros(header.log_time_us?)))
     }
 
     /// Where the log decided this write, as its answer says.

@@ -16,7 +16,7 @@
 //! forms of the interface to those of the state machine it has a way of its own, so that an error on the gateway's way shows.
 //!
 //! Start at `check.rs`, then one file for each promise: `log.rs` (A), `acknowledged.rs` (B), `real_time.rs` (C),
-//! `replay.rs` (D, E).
+//! `replay.rs` (D, E), with `reads.rs` and `trials.rs` for what is answered from a state without being in the log.
 
 mod acknowledged;
 mod availability;
@@ -30,6 +30,7 @@ mod history;
 mod lists;
 mod log;
 mod machines;
+mod orders;
 mod reads;
 mod real_time;
 mod refusal;
@@ -37,6 +38,8 @@ mod replay;
 mod report;
 mod reservations;
 mod response;
+mod transactions;
+mod trials;
 mod words;
 
 pub use check::{CheckError, Options, check};

@@ -188,8 +188,9 @@ pub(crate) fn orders(
     let page = Page::of(request.page_size, &request.page_token, &answer.next_page_token, id);
     let state = Some(request.state).filter(|_| request.state() != v1::OrderState::Unspecified);
     let filter = Filter { state, customer_id: &request.customer_id };
+    let now = rows.clock().now;
     let rows = rows.orders_after(page.after.as_ref()).take_while(|order| page.holds(&order.id));
-    let rows = rows.map(|order| convert::order(order));
+    let rows = rows.map(|order| convert::order(order, now));
     let expected: Vec<_> = rows.filter(|order| filter.takes(order.state, &order.customer_id)).collect();
     page.difference(&answer.orders, &expected, words::shown)
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use stockade_proto::v1::LogEntry;
-use stockade_state_machine::{Entry, Request};
+use stockade_state_machine::ids::{Principal, RequestId};
+use stockade_state_machine::{Entry, Origin, Request};
 
 use crate::check::CheckError;
 use crate::command;
@@ -142,6 +143,15 @@ impl Log {
     pub(crate) fn command(&self, index: u64, position: u32) -> Option<&Request> {
         let entry = self.entries[self.find(index)?].entry.as_ref()?;
         entry.requests.get(usize::try_from(position).ok()?)
+    }
+
+    /// On whose behalf a request runs: the principal is the one that the log has it of. One that the log doesn't know has no record
+    /// whoever asks.
+    pub(crate) fn origin_of(&self, request: RequestId) -> Origin {
+        let logged = self.first_of(request.bits());
+        let logged = logged.and_then(|(index, position)| self.command(index, position)?.origin.clone());
+        let unknown = || Origin { request, principal: Principal::new("nobody").expect("visible characters") };
+        logged.unwrap_or_else(unknown)
     }
 
     /// Where a request id stands first.

@@ -5,9 +5,9 @@ use std::fmt::Debug;
 use stockade_history::{Answer, Asked, Outcome as Ending};
 use stockade_proto::v1;
 use stockade_proto::v1::OutcomeState;
-use stockade_state_machine::ids::{LocationId, OrderId, Principal, ReservationId, SkuId};
+use stockade_state_machine::ids::{LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::request::RequestStatus;
-use stockade_state_machine::{Origin, State, StockKey};
+use stockade_state_machine::{State, StockKey};
 
 use crate::history::{Ended, Operation};
 use crate::log::Log;
@@ -42,6 +42,9 @@ pub(crate) fn check(reading: &Reading<'_>, operation: &Operation, ended: &Ended)
             .holds(answer.stock.as_ref(), revision, words::stock),
         (Asked::GetOrder(request), Ending::Ok(Answer::GetOrder(answer))) => {
             reading.order(&request.order_id).holds(answer.order.as_ref(), revision, words::shown)
+        }
+        (Asked::BatchGetOrders(request), Ending::Ok(Answer::BatchGetOrders(answer))) => {
+            reading.orders(request).hold(&answer.orders, revision, words::shown)
         }
         (Asked::BatchGetSkus(request), Ending::Ok(Answer::BatchGetSkus(answer))) => {
             reading.skus(request).hold(&answer.skus, revision, words::shown)
@@ -178,9 +181,16 @@ impl Reading<'_> {
         Found(availability::expected(self.rows, request).map(|all| (all, self.served)))
     }
 
+    /// An order as it is at the log time of the state that answered.
     fn order(&self, id: &str) -> Found<v1::Order> {
+        let now = self.rows.clock().now;
         let order = OrderId::new(id).ok().and_then(|id| self.rows.order(&id));
-        Found(order.map(|order| (convert::order(order), order.version.revision.get())))
+        Found(order.map(|order| (convert::order(order, now), order.version.revision.get())))
+    }
+
+    /// "In the order of the request", "as they are at one revision".
+    fn orders(&self, request: &v1::BatchGetOrdersRequest) -> Found<Vec<v1::Order>> {
+        all(request.order_ids.iter().map(|id| self.order(id)))
     }
 
     fn reservation(&self, id: &str) -> Found<v1::Reservation> {
@@ -217,6 +227,9 @@ impl Reading<'_> {
             Asked::GetOrder(request) => {
                 self.order(&request.order_id).0.map(|(order, _)| words::shown(&order))
             }
+            Asked::BatchGetOrders(request) => {
+                self.orders(request).0.map(|(orders, _)| format!("all {} of them", orders.len()))
+            }
             Asked::GetReservation(request) => {
                 let found = self.reservation(&request.reservation_id);
                 found.0.map(|(reservation, _)| words::shown(&reservation))
@@ -233,14 +246,17 @@ impl Reading<'_> {
             | Asked::MoveStock(_)
             | Asked::PlaceOrder(_)
             | Asked::ConfirmOrder(_)
+            | Asked::ExtendOrder(_)
             | Asked::ShipOrder(_)
             | Asked::CancelOrder(_)
+            | Asked::CloseOrder(_)
             | Asked::ReturnOrder(_)
             | Asked::CreateReservation(_)
             | Asked::ExtendReservation(_)
             | Asked::CommitReservation(_)
             | Asked::ReleaseReservation(_)
             | Asked::MoveReservation(_)
+            | Asked::Transact(_)
             | Asked::AbandonRequest(_)
             | Asked::GetOutcome(_)
             | Asked::ListSkus(_)
@@ -254,11 +270,7 @@ impl Reading<'_> {
     /// What was known of a request in that state.
     fn outcome(&self, request_id: &str, answer: &v1::GetOutcomeResponse) -> Option<Difference> {
         let request = words::request_id(request_id)?;
-        // The principal is the one that the log has the request of. One that the log doesn't know has no record whatever it is.
-        let logged = self.log.first_of(request.bits());
-        let logged = logged.and_then(|(index, position)| self.log.command(index, position)?.origin.clone());
-        let unknown = || Origin { request, principal: Principal::new("nobody").expect("visible characters") };
-        let status = self.rows.request_status(&logged.unwrap_or_else(unknown));
+        let status = self.rows.request_status(&self.log.origin_of(request));
         let (state, result) = match status {
             RequestStatus::Decided(record) => {
                 (OutcomeState::Decided, Some(expected::result(request_id, &record.outcome)))

@@ -2,6 +2,7 @@
 //!
 //! Everything that an answer names was committed: its revision, and the revision of the state that answered. So a
 //! mutation that is called after an answer gets an entry behind it, and a linearizable read that is called after it sees it.
+//! So does a mutation that is only tried.
 
 use std::collections::HashMap;
 
@@ -138,11 +139,21 @@ fn check_write(operation: &Operation, of_requests: &HashMap<u128, OfRequest>, re
     report.violated(Check::C, ended.line, text);
 }
 
+/// What is only tried is answered from a state, as a read is.
 fn check_read(operation: &Operation, ended: &Ended, served: u64, floor: Floor, report: &mut Report) {
     match &ended.outcome {
+        Outcome::Ok(_) => {}
         // A refusal that says nothing of the state comes from whoever was asked, however far behind.
-        Outcome::Refused { reason, .. } if reason != "NOT_FOUND" => return,
-        Outcome::Ok(_) | Outcome::Refused { .. } => {}
+        Outcome::Refused { .. } if operation.asked.is_trial() => {
+            if operation.tried().is_none() {
+                return;
+            }
+        }
+        Outcome::Refused { reason, .. } => {
+            if reason != "NOT_FOUND" {
+                return;
+            }
+        }
         Outcome::Unknown { .. } | Outcome::Failed { .. } => return,
     }
     let (least, why) = match operation.consistency {
@@ -177,6 +188,7 @@ pub(crate) fn found_nothing(operation: &Operation, ended: &Ended) -> bool {
             | Asked::BatchGetStock(_)
             | Asked::GetAvailability(_)
             | Asked::GetOrder(_)
+            | Asked::BatchGetOrders(_)
             | Asked::GetReservation(_)
     );
     by_id && matches!(&ended.outcome, Outcome::Refused { reason, .. } if reason == "NOT_FOUND")

@@ -6,8 +6,12 @@ use stockade_history::{Answer, Fate, Outcome as Ending};
 use stockade_state_machine::Rejection;
 use stockade_state_machine::holder::Holder;
 use stockade_state_machine::order::OrderState;
+use stockade_state_machine::rejection::Current;
 
 use crate::convert;
+
+/// What is told to be allowed where that is nothing.
+const NOTHING: &str = "nothing";
 
 /// A refusal's reason, and the metadata that docs/reference/errors.md promises.
 pub(crate) fn reason_and_metadata(rejection: &Rejection) -> (&'static str, BTreeMap<String, String>) {
@@ -15,66 +19,92 @@ pub(crate) fn reason_and_metadata(rejection: &Rejection) -> (&'static str, BTree
     let mut tell = |key: &str, value: &dyn ToString| {
         metadata.insert(key.to_owned(), value.to_string());
     };
-    let reason = match rejection {
+    tell_of(rejection, &mut tell);
+    (reason(rejection), metadata)
+}
+
+fn reason(rejection: &Rejection) -> &'static str {
+    match rejection {
         Rejection::Malformed(_) => "INVALID_ARGUMENT",
         Rejection::RequestIdReused => "REQUEST_ID_REUSED",
-        Rejection::RequestIdExpired { horizon_ms } => {
-            tell("horizon_ms", horizon_ms);
-            "REQUEST_ID_EXPIRED"
-        }
-        Rejection::RequestIdInFuture { now_ms } => {
-            tell("log_time_ms", now_ms);
-            "REQUEST_ID_IN_FUTURE"
-        }
+        Rejection::RequestIdExpired { .. } => "REQUEST_ID_EXPIRED",
+        Rejection::RequestIdInFuture { .. } => "REQUEST_ID_IN_FUTURE",
         Rejection::RequestAbandoned => "REQUEST_ABANDONED",
         Rejection::NotFound(_) => "NOT_FOUND",
         Rejection::AlreadyExists(_) => "ALREADY_EXISTS",
+        Rejection::ReservationExpired { .. } => "RESERVATION_EXPIRED",
+        Rejection::IllegalTransition { .. } | Rejection::ReservationSettled { .. } => "ILLEGAL_TRANSITION",
+        Rejection::EtagMismatch { .. } => "ETAG_MISMATCH",
+        Rejection::QuantityStale { .. } => "QUANTITY_STALE",
+        Rejection::PreconditionFailed { .. } => "PRECONDITION_FAILED",
+        // "Errors: those of the first operation that is refused."
+        Rejection::OperationRejected { operation: _, rejection } => reason(rejection),
+        Rejection::SkuInUse { .. } => "SKU_IN_USE",
+        Rejection::LocationInUse { .. } => "LOCATION_IN_USE",
+        Rejection::LocationDisabled { .. } => "LOCATION_DISABLED",
+        Rejection::TooLarge { .. } => "TOO_LARGE",
+        Rejection::PurchaseLimit { .. } => "PURCHASE_LIMIT",
+        Rejection::QuantityExceeded { .. } => "QUANTITY_EXCEEDED",
+        Rejection::QuantityOverflow => "QUANTITY_OVERFLOW",
+        Rejection::InsufficientStock { .. } => "INSUFFICIENT_STOCK",
+        Rejection::RetryAfterExpiry => "OVERLOADED",
+    }
+}
+
+fn tell_of(rejection: &Rejection, tell: &mut impl FnMut(&str, &dyn ToString)) {
+    match rejection {
+        Rejection::Malformed(_)
+        | Rejection::RequestIdReused
+        | Rejection::RequestAbandoned
+        | Rejection::NotFound(_)
+        | Rejection::AlreadyExists(_)
+        | Rejection::QuantityOverflow
+        | Rejection::RetryAfterExpiry => {}
+        Rejection::RequestIdExpired { horizon_ms } => tell("horizon_ms", horizon_ms),
+        Rejection::RequestIdInFuture { now_ms } => tell("log_time_ms", now_ms),
         Rejection::ReservationExpired { holder, expired } => {
-            let (key, id) = id_of(holder);
-            tell(key, id);
+            tell_holder(holder, tell);
             // An order gives back all that it held. Of a reservation orders may have taken a part before.
             if holder.order().is_some() {
                 tell("state", &OrderState::Expired.name());
             }
             tell("expire_time_us", &expired.micros());
-            "RESERVATION_EXPIRED"
         }
         Rejection::IllegalTransition { order, state, operation } => {
             tell("order_id", order);
             tell("state", &state.name());
             tell("operation", &operation.name());
-            "ILLEGAL_TRANSITION"
+            tell("allowed", &allowed(*state));
         }
         Rejection::ReservationSettled { reservation, state } => {
             tell("reservation_id", reservation);
             tell("state", &state.name());
-            "ILLEGAL_TRANSITION"
+            tell("allowed", &NOTHING);
         }
-        Rejection::EtagMismatch { resource: _, current } => {
-            tell("etag", &convert::etag(*current));
-            "ETAG_MISMATCH"
-        }
+        Rejection::EtagMismatch { resource: _, current } => tell("etag", &convert::etag(*current)),
         Rejection::QuantityStale { sku, location, bucket, current } => {
             tell("sku_id", sku);
             tell("location_id", location);
             tell("bucket", &bucket.name());
             tell("current_quantity", current);
-            "QUANTITY_STALE"
         }
-        Rejection::SkuInUse { sku, location } => {
+        Rejection::PreconditionFailed { failed } => {
+            tell("failed", &failed.len());
+            if let [only] = failed.as_slice() {
+                tell("precondition", &only.number);
+                tell("current", &current(only.current));
+            }
+        }
+        Rejection::OperationRejected { operation, rejection } => {
+            tell_of(rejection, tell);
+            tell("operation_number", operation);
+        }
+        Rejection::SkuInUse { sku, location } | Rejection::LocationInUse { location, sku } => {
             tell("sku_id", sku);
             tell("location_id", location);
-            "SKU_IN_USE"
         }
-        Rejection::LocationInUse { location, sku } => {
-            tell("location_id", location);
-            tell("sku_id", sku);
-            "LOCATION_IN_USE"
-        }
-        Rejection::LocationDisabled { location } => {
-            tell("location_id", location);
-            "LOCATION_DISABLED"
-        }
+        Rejection::LocationDisabled { location } => tell("location_id", location),
+        Rejection::TooLarge { holder } => tell_holder(holder, tell),
         Rejection::PurchaseLimit { breaches } => {
             tell("breaches", &breaches.len());
             if let [only] = breaches.as_slice() {
@@ -83,15 +113,11 @@ pub(crate) fn reason_and_metadata(rejection: &Rejection) -> (&'static str, BTree
                 tell("min_per_order", &only.min);
                 tell("max_per_order", &only.max);
             }
-            "PURCHASE_LIMIT"
         }
         Rejection::QuantityExceeded { holder, lines } => {
-            let (key, id) = id_of(holder);
-            tell(key, id);
+            tell_holder(holder, tell);
             tell("lines", &lines.len());
-            "QUANTITY_EXCEEDED"
         }
-        Rejection::QuantityOverflow => "QUANTITY_OVERFLOW",
         Rejection::InsufficientStock { shortages } => {
             tell("shortages", &shortages.len());
             if let [only] = shortages.as_slice() {
@@ -102,18 +128,31 @@ pub(crate) fn reason_and_metadata(rejection: &Rejection) -> (&'static str, BTree
                     tell("next_expiry_time_us", &time.micros());
                 }
             }
-            "INSUFFICIENT_STOCK"
         }
-        Rejection::RetryAfterExpiry => "OVERLOADED",
-    };
-    (reason, metadata)
+    }
 }
 
-/// Under which name the holder's id is told, and the id.
-fn id_of(holder: &Holder) -> (&'static str, &dyn ToString) {
+/// What is allowed from a state, as it is told.
+fn allowed(state: OrderState) -> String {
+    let names: Vec<_> = state.allowed().iter().map(|operation| operation.name()).collect();
+    if names.is_empty() { NOTHING.to_owned() } else { names.join(", ") }
+}
+
+/// What is the case where a precondition does not hold, as it is told.
+fn current(current: Current) -> String {
+    match current {
+        Current::Missing => "does not exist".to_owned(),
+        Current::Version(version) => format!("has etag {}", convert::etag(version)),
+        Current::Quantity(units) => format!("has {units} units"),
+        Current::OrderState(state) => format!("is {}", state.name()),
+        Current::ReservationState(state) => format!("is {}", state.name()),
+    }
+}
+
+fn tell_holder(holder: &Holder, tell: &mut impl FnMut(&str, &dyn ToString)) {
     match holder {
-        Holder::Order(id) => ("order_id", id),
-        Holder::Reservation(id) => ("reservation_id", id),
+        Holder::Order(id) => tell("order_id", id),
+        Holder::Reservation(id) => tell("reservation_id", id),
     }
 }
 
@@ -133,9 +172,12 @@ pub(crate) fn refusal(rejection: &Rejection) -> Ending<Answer> {
         | Rejection::ReservationSettled { .. }
         | Rejection::EtagMismatch { .. }
         | Rejection::QuantityStale { .. }
+        | Rejection::PreconditionFailed { .. }
+        | Rejection::OperationRejected { .. }
         | Rejection::SkuInUse { .. }
         | Rejection::LocationInUse { .. }
         | Rejection::LocationDisabled { .. }
+        | Rejection::TooLarge { .. }
         | Rejection::PurchaseLimit { .. }
         | Rejection::QuantityExceeded { .. }
         | Rejection::QuantityOverflow
@@ -151,7 +193,7 @@ pub(crate) fn refusal(rejection: &Rejection) -> Ending<Answer> {
     }
 }
 
-/// True of reasons that only the log can give to a write.
+/// True of reasons that only the log can give to a write, and only a state to what is tried.
 pub(crate) fn is_of_the_log(reason: &str) -> bool {
     matches!(
         reason,
@@ -168,6 +210,8 @@ pub(crate) fn is_of_the_log(reason: &str) -> bool {
             | "SKU_IN_USE"
             | "LOCATION_IN_USE"
             | "LOCATION_DISABLED"
+            | "PRECONDITION_FAILED"
+            | "TOO_LARGE"
             | "PURCHASE_LIMIT"
             | "QUANTITY_EXCEEDED"
             | "QUANTITY_OVERFLOW"

@@ -12,6 +12,7 @@ use crate::machines::Machines;
 use crate::reads::{self, Reading};
 use crate::real_time::{Floors, found_nothing};
 use crate::report::{Check, Report};
+use crate::trials;
 
 /// What the log decides.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ enum Job {
     MissingBefore(usize),
     /// A read.
     Read(usize),
+    /// A mutation that was only tried.
+    Trial(usize),
     /// A state hash.
     Hash(usize),
 }
@@ -44,6 +47,8 @@ struct Run<'a> {
     /// The first state of each index that a node told of, for the chain hashes.
     told: HashMap<u64, usize>,
     agree: bool,
+    /// Trials that one state machine judged alone.
+    judged_by_one: u64,
 }
 
 impl Replay {
@@ -59,6 +64,7 @@ impl Replay {
             hashed: None,
             told: HashMap::new(),
             agree: true,
+            judged_by_one: 0,
         };
         let mut next = 0;
         for logged in &log.entries {
@@ -76,7 +82,7 @@ impl Replay {
         let beyond = jobs.len() - next;
         if beyond > 0 {
             report.notes.push(format!(
-                "{beyond} reads and state hashes lie beyond the end of the log at entry {last} and were not compared"
+                "{beyond} reads, trials and state hashes lie beyond the end of the log at entry {last} and were not compared"
             ));
         }
         run.finish(report);
@@ -115,7 +121,8 @@ fn jobs(history: &History, floors: &Floors) -> Vec<(u64, Job)> {
     for (at, operation) in history.operations.iter().enumerate() {
         let Some(ended) = operation.ended.as_ref().filter(|_| !operation.writes()) else { continue };
         let Some(header) = &ended.header else { continue };
-        jobs.push((header.served_revision, Job::Read(at)));
+        let is_trial = operation.asked.is_trial();
+        jobs.push((header.served_revision, if is_trial { Job::Trial(at) } else { Job::Read(at) }));
         if found_nothing(operation, ended) {
             jobs.push((floors.of(at).revision, Job::MissingBefore(at)));
         }
@@ -143,6 +150,7 @@ impl Run<'_> {
                 self.was_missing[at] = reading.is_missing(&self.history.operations[at].asked);
             }
             Job::Read(at) => self.read(index, at, report),
+            Job::Trial(at) => self.try_again(index, at, report),
             Job::Hash(at) => self.compare(at, report),
         }
     }
@@ -167,6 +175,22 @@ impl Run<'_> {
             difference.expected
         );
         report.violated(Check::D, ended.line, text);
+    }
+
+    fn try_again(&mut self, index: u64, at: usize, report: &mut Report) {
+        let operation = &self.history.operations[at];
+        let Some(ended) = &operation.ended else { return };
+        report.checked(Check::D, 1);
+        let trial = trials::check(&mut self.machines, self.log, index, operation);
+        self.judged_by_one += u64::from(trial.is_of_one);
+        if let Some(wrong) = trial.wrong {
+            let text = format!("{} was tried at revision {index} and got {wrong}", operation.words());
+            report.violated(Check::D, ended.line, text);
+        }
+        if let Some(difference) = trial.difference {
+            let what = format!("{} is tried, and {}", operation.words(), difference.0);
+            report.violated(Check::D, ended.line, disagreement(index, &what));
+        }
     }
 
     fn compare(&mut self, at: usize, report: &mut Report) {
@@ -204,6 +228,13 @@ impl Run<'_> {
     }
 
     fn finish(&self, report: &mut Report) {
+        if self.judged_by_one > 0 {
+            report.notes.push(format!(
+                "{} mutations that were only tried were judged by this version's state machine alone: the model would have to be \
+                 copied for each",
+                self.judged_by_one
+            ));
+        }
         if !self.agree {
             return;
         }

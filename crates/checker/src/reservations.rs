@@ -8,7 +8,8 @@ use stockade_state_machine::command::{
 use stockade_state_machine::ids::{LocationId, OrderId, ReservationId};
 
 use crate::fields::{
-    NoCommand, currency, customer, given_hold_us, hold_us, line_quantities, new_lines, number, wrong,
+    NoCommand, currency, customer, duration_us, expected, hold_us, line_quantities, new_lines, number,
+    sourcing, wrong,
 };
 
 pub(crate) fn create(request: &v1::CreateReservationRequest) -> Result<Command, NoCommand> {
@@ -18,6 +19,7 @@ pub(crate) fn create(request: &v1::CreateReservationRequest) -> Result<Command, 
         currency: currency(&request.currency_code)?,
         lines: new_lines(&request.lines)?,
         hold_us: hold_us(request.hold_duration.as_ref())?,
+        sourcing: sourcing(request.sourcing()),
     }))
 }
 
@@ -25,6 +27,7 @@ pub(crate) fn extend(request: &v1::ExtendReservationRequest) -> Result<Command, 
     Ok(Command::ExtendReservation(ExtendReservation {
         reservation: ReservationId::new(&request.reservation_id)?,
         hold_us: hold_us(request.hold_duration.as_ref())?,
+        expected: expected(&request.etag)?,
     }))
 }
 
@@ -35,7 +38,7 @@ pub(crate) fn commit(request: &v1::CommitReservationRequest) -> Result<Command, 
         Some(_) if !request.payment_reference.is_empty() => {
             return Err(wrong("a payment reference of an order that is not paid"));
         }
-        Some(hold) => Payment::Pending { hold_us: given_hold_us(hold)? },
+        Some(hold) => Payment::Pending { hold_us: duration_us(hold)? },
     };
     Ok(Command::CommitReservation(CommitReservation {
         reservation: ReservationId::new(&request.reservation_id)?,
@@ -43,6 +46,7 @@ pub(crate) fn commit(request: &v1::CommitReservationRequest) -> Result<Command, 
         customer: customer(&request.customer_id)?,
         lines: line_quantities(&request.lines)?,
         payment,
+        expected: expected(&request.etag)?,
     }))
 }
 
@@ -50,6 +54,7 @@ pub(crate) fn release(request: &v1::ReleaseReservationRequest) -> Result<Command
     Ok(Command::ReleaseReservation(ReleaseReservation {
         reservation: ReservationId::new(&request.reservation_id)?,
         lines: line_quantities(&request.lines)?,
+        expected: expected(&request.etag)?,
     }))
 }
 
@@ -58,6 +63,7 @@ pub(crate) fn relocate(request: &v1::MoveReservationRequest) -> Result<Command, 
         reservation: ReservationId::new(&request.reservation_id)?,
         lines: request.lines.iter().map(|line| number(*line)).collect::<Result<_, _>>()?,
         location: LocationId::new(&request.location_id)?,
+        expected: expected(&request.etag)?,
     }))
 }
 
@@ -98,6 +104,7 @@ mod tests {
         let extended = ExtendReservation {
             reservation: ReservationId::new("cart").expect("an id"),
             hold_us: 15 * 60 * 1_000_000,
+            expected: None,
         };
         assert_eq!(extend(&request), Ok(Command::ExtendReservation(extended)));
     }
@@ -105,7 +112,7 @@ mod tests {
     #[test]
     fn lines_below_0_no_currency_and_no_location_make_no_command() {
         let reservation_id = || "cart".to_owned();
-        let lines = vec![v1::LineQuantity { line: -1, quantity: 1 }];
+        let lines = vec![v1::LineQuantity { line: -1, quantity: 1, location_id: String::new() }];
         let request = v1::ReleaseReservationRequest {
             reservation_id: reservation_id(),
             lines,

@@ -2,7 +2,6 @@
 
 use stockade_proto::v1;
 use stockade_proto::v1::mutation_result::Response;
-use stockade_state_machine::ids::LocationId;
 use stockade_state_machine::order::OrderState;
 use stockade_state_machine::{Outcome, Rejection};
 
@@ -23,14 +22,17 @@ pub(crate) fn take_header(response: &mut Response) {
         Response::MoveStock(response) => response.header = None,
         Response::PlaceOrder(response) => response.header = None,
         Response::ConfirmOrder(response) => response.header = None,
+        Response::ExtendOrder(response) => response.header = None,
         Response::ShipOrder(response) => response.header = None,
         Response::CancelOrder(response) => response.header = None,
+        Response::CloseOrder(response) => response.header = None,
         Response::ReturnOrder(response) => response.header = None,
         Response::CreateReservation(response) => response.header = None,
         Response::ExtendReservation(response) => response.header = None,
         Response::CommitReservation(response) => response.header = None,
         Response::ReleaseReservation(response) => response.header = None,
         Response::MoveReservation(response) => response.header = None,
+        Response::Transact(response) => response.header = None,
     }
 }
 
@@ -72,41 +74,61 @@ pub(crate) fn response(outcome: &Outcome) -> Result<Response, Option<&Rejection>
         }
         Outcome::OrderPlaced { .. }
         | Outcome::OrderConfirmed { .. }
+        | Outcome::OrderExtended { .. }
         | Outcome::OrderShipped { .. }
         | Outcome::OrderCancelled { .. }
+        | Outcome::OrderClosed { .. }
         | Outcome::OrderReturned { .. } => return of_order(outcome).ok_or(None),
         Outcome::ReservationCreated { .. }
         | Outcome::ReservationExtended { .. }
         | Outcome::ReservationCommitted { .. }
         | Outcome::ReservationReleased { .. }
         | Outcome::ReservationMoved { .. } => return of_reservation(outcome).ok_or(None),
+        Outcome::Transacted(outcomes) => {
+            let results = outcomes.iter().map(operation_result).collect::<Result<_, _>>()?;
+            Response::Transact(v1::TransactResponse { header, results })
+        }
         Outcome::Rejected(rejection) => return Err(Some(rejection)),
         Outcome::DueExpired { .. } | Outcome::RequestAbandoned => return Err(None),
     })
+}
+
+/// "One for each operation, in order: only their `response` is set, without a header."
+fn operation_result(outcome: &Outcome) -> Result<v1::MutationResult, Option<&Rejection>> {
+    let response = Some(response(outcome)?);
+    Ok(v1::MutationResult { response, ..v1::MutationResult::default() })
 }
 
 /// The response, without header, of what happens to orders; `None` for other outcomes.
 fn of_order(outcome: &Outcome) -> Option<Response> {
     let header = None;
     Some(match outcome {
-        Outcome::OrderPlaced { order, expires, locations } => Response::PlaceOrder(v1::PlaceOrderResponse {
+        Outcome::OrderPlaced { order, expires, sources } => Response::PlaceOrder(v1::PlaceOrderResponse {
             header,
             order_id: order.to_string(),
             state: convert::order_state(OrderState::PendingPayment).into(),
             expire_time: Some(convert::timestamp(*expires)),
-            location_ids: location_ids(locations),
+            sources: sources.iter().map(convert::source).collect(),
         }),
         Outcome::OrderConfirmed { order } => Response::ConfirmOrder(v1::ConfirmOrderResponse {
             header,
             order_id: order.to_string(),
             state: convert::order_state(OrderState::Confirmed).into(),
         }),
-        Outcome::OrderShipped { order, state, shipped } => Response::ShipOrder(v1::ShipOrderResponse {
+        Outcome::OrderExtended { order, expires } => Response::ExtendOrder(v1::ExtendOrderResponse {
             header,
             order_id: order.to_string(),
-            state: convert::order_state(*state).into(),
-            shipped: *shipped,
+            expire_time: Some(convert::timestamp(*expires)),
         }),
+        Outcome::OrderShipped { order, state, shipped, parcel } => {
+            Response::ShipOrder(v1::ShipOrderResponse {
+                header,
+                order_id: order.to_string(),
+                state: convert::order_state(*state).into(),
+                shipped: *shipped,
+                parcel: i32::try_from(*parcel).expect("at most 10,000 parcels, of a line each"),
+            })
+        }
         Outcome::OrderCancelled { order, state, cancelled } => {
             Response::CancelOrder(v1::CancelOrderResponse {
                 header,
@@ -115,6 +137,11 @@ fn of_order(outcome: &Outcome) -> Option<Response> {
                 cancelled: *cancelled,
             })
         }
+        Outcome::OrderClosed { order } => Response::CloseOrder(v1::CloseOrderResponse {
+            header,
+            order_id: order.to_string(),
+            state: convert::order_state(OrderState::Closed).into(),
+        }),
         Outcome::OrderReturned { order, state, returned } => Response::ReturnOrder(v1::ReturnOrderResponse {
             header,
             order_id: order.to_string(),
@@ -136,6 +163,7 @@ fn of_order(outcome: &Outcome) -> Option<Response> {
         | Outcome::ReservationCommitted { .. }
         | Outcome::ReservationReleased { .. }
         | Outcome::ReservationMoved { .. }
+        | Outcome::Transacted(_)
         | Outcome::DueExpired { .. }
         | Outcome::RequestAbandoned
         | Outcome::Rejected(_) => return None,
@@ -146,14 +174,14 @@ fn of_order(outcome: &Outcome) -> Option<Response> {
 fn of_reservation(outcome: &Outcome) -> Option<Response> {
     let header = None;
     Some(match outcome {
-        Outcome::ReservationCreated { reservation, expires, locations } => {
+        Outcome::ReservationCreated { reservation, expires, sources } => {
             Response::CreateReservation(v1::CreateReservationResponse {
                 header,
                 reservation_id: reservation.to_string(),
                 // Every line holds a unit at least, and no order has any yet.
                 state: v1::ReservationState::Active.into(),
                 expire_time: Some(convert::timestamp(*expires)),
-                location_ids: location_ids(locations),
+                sources: sources.iter().map(convert::source).collect(),
             })
         }
         Outcome::ReservationExtended { reservation, expires } => {
@@ -195,16 +223,14 @@ fn of_reservation(outcome: &Outcome) -> Option<Response> {
         | Outcome::StockMoved(..)
         | Outcome::OrderPlaced { .. }
         | Outcome::OrderConfirmed { .. }
+        | Outcome::OrderExtended { .. }
         | Outcome::OrderShipped { .. }
         | Outcome::OrderCancelled { .. }
+        | Outcome::OrderClosed { .. }
         | Outcome::OrderReturned { .. }
+        | Outcome::Transacted(_)
         | Outcome::DueExpired { .. }
         | Outcome::RequestAbandoned
         | Outcome::Rejected(_) => return None,
     })
-}
-
-/// "The location of each line, in the order of the request; empty for a SKU that is not tracked."
-fn location_ids(locations: &[Option<LocationId>]) -> Vec<String> {
-    locations.iter().map(|location| convert::location_id(location.as_ref())).collect()
 }

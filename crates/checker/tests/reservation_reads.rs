@@ -52,12 +52,12 @@ fn a_reservation_that_is_read_wrongly_in_any_field_is_found() {
     let (history, asked) = read(get("b"));
     let nanos = |time: &mut Option<prost_types::Timestamp>| time.as_mut().expect("a time").nanos += 1_000;
     // What the checker says that the read saw, and how it came to see it.
-    let changes: [(&str, Change); 18] = [
+    let changes: [(&str, Change); 19] = [
         ("reservation_id: \"b2\"", |found, _| found.reservation_id.push('2')),
         ("customer_id: \"\"", |found, _| found.customer_id.clear()),
         ("currency_code: \"USD\"", |found, _| "USD".clone_into(&mut found.currency_code)),
         ("state: Active", |found, _| found.state = v1::ReservationState::Active.into()),
-        ("expired: 0 }], create_time", |found, _| _ = found.lines.pop()),
+        ("expired: 0, line: 1 }], create_time", |found, _| _ = found.lines.pop()),
         ("sku_id: \"sku-12\"", |found, _| found.lines[0].sku_id.push('2')),
         ("sku_id: \"service\", location_id: \"main\"", |found, _| {
             "main".clone_into(&mut found.lines[1].location_id);
@@ -68,6 +68,7 @@ fn a_reservation_that_is_read_wrongly_in_any_field_is_found() {
         ("committed: 2", |found, _| found.lines[1].committed += 1),
         ("released: 1", |found, _| found.lines[1].released += 1),
         ("expired: 1", |found, _| found.lines[1].expired += 1),
+        ("line: 7", |found, _| found.lines[1].line = 7),
         ("create_time: Some(", |found, later| later(&mut found.create_time)),
         ("update_time: Some(", |found, later| later(&mut found.update_time)),
         ("expire_time: Some(", |found, later| later(&mut found.expire_time)),

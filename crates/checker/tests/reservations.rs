@@ -6,9 +6,10 @@ mod shop;
 #[allow(dead_code, reason = "made for other tests too, whose faults nobody makes here")]
 mod support;
 
-use prost_types::Timestamp;
-use shop::{changes, end_of, finds, finds_other_refusals, place, report, shop, written};
-use stockade_checker::{Check, Ended, History};
+use shop::{
+    TOLD, ask, changes, end_of, finds, finds_other_content, finds_other_refusals, later, place, shop, written,
+};
+use stockade_checker::Ended;
 use stockade_history::{Answer, Asked, Fate, Outcome};
 use stockade_proto::v1;
 use support::Cluster;
@@ -16,13 +17,6 @@ use support::carts::{self, Paid};
 
 /// A reservation with a line of each kind: at the location that was named, not tracked, and where there is enough.
 const LINES: [(&str, &str, i64); 3] = [("sku-0", "east", 2), ("service", "", 4), ("sku-1", "", 3)];
-
-/// Asks for something under an id of its own.
-fn ask(shop: &mut Cluster, ask: impl FnOnce(String) -> Asked) -> Asked {
-    let asked = ask(shop.request_id());
-    shop.alone(asked.clone());
-    asked
-}
 
 fn reserve(shop: &mut Cluster, id: &str, lines: &[(&str, &str, i64)], hold_s: i64) -> Asked {
     ask(shop, |request| carts::create(request, id, lines, hold_s))
@@ -40,10 +34,6 @@ fn relocate(shop: &mut Cluster, id: &str, lines: &[i32], location: &str) -> Aske
     ask(shop, |request| carts::relocate(request, id, lines, location))
 }
 
-fn later(time: &mut Option<Timestamp>) {
-    time.as_mut().expect("it has an end").nanos += 1_000;
-}
-
 fn refused(outcome: &mut Outcome<Answer>, reason: &str) {
     *outcome = Outcome::Refused {
         reason: reason.to_owned(),
@@ -53,8 +43,6 @@ fn refused(outcome: &mut Outcome<Answer>, reason: &str) {
         fate: Some(Fate::NotApplied),
     };
 }
-
-const TOLD: &[&str] = &["was answered with", "the log, run again, decides"];
 
 #[test]
 fn a_wrong_answer_to_a_new_or_a_longer_reservation_is_found() {
@@ -73,11 +61,19 @@ fn a_wrong_answer_to_a_new_or_a_longer_reservation_is_found() {
     finds(&history, &create, state, TOLD);
     finds(&history, &create, changes!(CreateReservation, answer => later(&mut answer.expire_time)), TOLD);
     let elsewhere = changes!(CreateReservation, answer => {
-        assert_eq!(answer.location_ids, ["east", "", "main"]);
-        answer.location_ids.swap(0, 2);
+        let sources: Vec<_> = answer.sources.iter().map(|at| (at.line, at.location_id.as_str(), at.quantity)).collect();
+        assert_eq!(sources, [(1, "east", 2), (2, "", 4), (3, "main", 3)]);
+        "main".clone_into(&mut answer.sources[0].location_id);
     });
-    finds(&history, &create, elsewhere, &["[\"main\", \"\", \"east\"]", "[\"east\", \"\", \"main\"]"]);
-    finds(&history, &create, changes!(CreateReservation, answer => answer.location_ids.pop()), TOLD);
+    finds(
+        &history,
+        &create,
+        elsewhere,
+        &["LineSource { line: 1, location_id: \"main\"", "LineSource { line: 1, location_id: \"east\""],
+    );
+    finds(&history, &create, changes!(CreateReservation, answer => answer.sources.pop()), TOLD);
+    finds(&history, &create, changes!(CreateReservation, answer => answer.sources[2].line = 2), TOLD);
+    finds(&history, &create, changes!(CreateReservation, answer => answer.sources[2].quantity = 2), TOLD);
     finds(&history, &create, |ended: &mut Ended| refused(&mut ended.outcome, "INSUFFICIENT_STOCK"), TOLD);
 
     finds(&history, &extend, changes!(ExtendReservation, answer => answer.reservation_id.clear()), TOLD);
@@ -151,24 +147,6 @@ fn a_wrong_answer_to_a_move_of_a_reservation_is_found() {
     finds(&history, &all, changes!(MoveReservation, answer => answer.moved += 1), &["moved: 1", "moved: 0"]);
 }
 
-/// The history holds as it is, and not where something else was asked than what the log has.
-#[track_caller]
-fn finds_other_content(history: &History, asked: &Asked, others: &[Asked]) {
-    let before = report(history);
-    assert!(before.holds(), "{:#?}", before.violations);
-    for other in others {
-        assert_eq!((asked.kind(), asked.request_id()), (other.kind(), other.request_id()));
-        let mut history = history.clone();
-        let operations = history.operations.iter_mut();
-        let operation = operations.rev().find(|operation| operation.asked == *asked).expect("it was asked");
-        operation.asked = other.clone();
-        let report = report(&history);
-        let said = |text: &str| text.contains("stands in the log") && text.contains("with other content");
-        let found = report.violations.iter().any(|found| found.check == Check::B && said(&found.text));
-        assert!(found, "{other:?} is not among {:#?}", report.violations);
-    }
-}
-
 #[test]
 fn other_content_in_the_log_than_was_asked_of_a_reservation_is_found() {
     let mut shop = shop();
@@ -231,7 +209,9 @@ fn refusals_of_what_is_asked_of_reservations_are_held_against_the_log() {
     let mut shop = shop();
     let sku = v1::Sku { sku_id: "sku-1".to_owned(), max_per_order: 2, ..v1::Sku::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["max_per_order".to_owned()] });
-    ask(&mut shop, |request_id| v1::UpdateSkuRequest { request_id, sku: Some(sku), update_mask }.into());
+    ask(&mut shop, |request_id| {
+        v1::UpdateSkuRequest { request_id, sku: Some(sku), update_mask, validate_only: false }.into()
+    });
     // A limit per order binds no reservation, but the order that takes of it.
     reserve(&mut shop, "cart", &LINES, 60);
     reserve(&mut shop, "given-back", &LINES[1..], 60);

@@ -43,12 +43,15 @@ impl ClusterArgs {
     }
 }
 
-/// Which request this is.
+/// Which request this is, and whether it is meant.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RequestArgs {
     /// UUIDv7 of the request. The same id with the same content never takes effect twice; made up where absent.
     #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
     pub(crate) request_id: String,
+    /// Change nothing: only say what the command would bring about now, or why it would be refused.
+    #[arg(long)]
+    pub(crate) validate_only: bool,
 }
 
 /// Which version is to be changed.

@@ -130,12 +130,19 @@ fn after_refusal(refusal: &Refusal) -> Option<&'static str> {
         "INSUFFICIENT_STOCK" => {
             Some("see `stockade stock list`; book goods in with `stockade stock receive`")
         }
-        "RESERVATION_EXPIRED" => {
-            Some("its units can be sold again: order or reserve them once more, under a new id")
-        }
+        "RESERVATION_EXPIRED" => Some(
+            "its units can be sold again: order or reserve them once more, under a new id; for an order that was paid all the \
+                 same, `stockade order confirm ORDER --reacquire` takes them anew if they are still there",
+        ),
         "REQUEST_ID_REUSED" => Some("leave --request-id out, or repeat the command exactly as it was"),
         "ETAG_MISMATCH" => Some(
             "somebody changed it since: look at it again, and repeat the command with the etag it has now",
+        ),
+        "PRECONDITION_FAILED" => {
+            Some("look at it again, and decide anew whether and how the transaction should be done")
+        }
+        "TOO_LARGE" => Some(
+            "ask for less at once, or for an order use a strategy that splits less, such as `--sourcing priority`",
         ),
         "QUANTITY_STALE" => Some(
             "the quantity changed since it was counted: see `stockade stock get`, and decide again what it should be",
@@ -297,6 +304,8 @@ mod tests {
             "LOCATION_DISABLED",
             "PURCHASE_LIMIT",
             "RESERVATION_EXPIRED",
+            "PRECONDITION_FAILED",
+            "TOO_LARGE",
         ] {
             let text = describe(&refused(reason, tonic_types::ErrorDetails::new()));
             assert!(text.contains("next: "), "{reason}: {text}");

@@ -3,14 +3,16 @@
 use prost_types::FieldMask;
 use serde_json::json;
 use stockade_client::Client;
+use stockade_proto::v1::mutation::Request;
 use stockade_proto::v1::{
     CreateLocationRequest, DeleteLocationRequest, GetLocationRequest, ListLocationsRequest, Location,
-    ResponseHeader, UpdateLocationRequest,
+    UpdateLocationRequest,
 };
 use stockade_server::Exit;
 
 use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs};
 use crate::failure::Failure;
+use crate::mutation::{self, Asked};
 use crate::output::Output;
 use crate::print::{self, more};
 
@@ -24,11 +26,8 @@ pub(crate) struct LocationArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum LocationCommand {
-    /// Create a location. Stock can be booked only where there is one.
-    #[command(
-        after_help = "Example: stockade location create main --name 'Main warehouse' --zone eu --priority 1"
-    )]
-    Create(Create),
+    #[command(flatten)]
+    Change(LocationChange),
     /// Show a location.
     #[command(after_help = "Example: stockade location get main")]
     Get {
@@ -38,6 +37,16 @@ enum LocationCommand {
     /// List locations in the order of their ids.
     #[command(after_help = "Example: stockade location list")]
     List(PageArgs),
+}
+
+/// What changes a location.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum LocationChange {
+    /// Create a location. Stock can be booked only where there is one.
+    #[command(
+        after_help = "Example: stockade location create main --name 'Main warehouse' --zone eu --priority 1"
+    )]
+    Create(Create),
     /// Change what is named of a location; everything else stays as it is.
     #[command(after_help = "Example: stockade location update main --disabled=false")]
     Update(Update),
@@ -64,7 +73,7 @@ struct Fields {
 }
 
 #[derive(Debug, clap::Args)]
-struct Create {
+pub(crate) struct Create {
     /// Its id: 1 to 128 visible ASCII characters.
     location: String,
     #[command(flatten)]
@@ -74,7 +83,7 @@ struct Create {
 }
 
 #[derive(Debug, clap::Args)]
-struct Update {
+pub(crate) struct Update {
     /// Its id.
     location: String,
     #[command(flatten)]
@@ -86,7 +95,7 @@ struct Update {
 }
 
 #[derive(Debug, clap::Args)]
-struct Delete {
+pub(crate) struct Delete {
     /// Its id.
     location: String,
     #[command(flatten)]
@@ -117,58 +126,71 @@ impl Fields {
     }
 }
 
+impl LocationChange {
+    /// What is asked for.
+    pub(crate) fn asked(self) -> anyhow::Result<Asked> {
+        match self {
+            Self::Create(create) => Ok(create.asked()),
+            Self::Update(update) => update.asked(),
+            Self::Delete(delete) => Ok(delete.asked()),
+        }
+    }
+}
+
+impl Create {
+    fn asked(self) -> Asked {
+        let (location, _) = self.fields.of(self.location);
+        let request = CreateLocationRequest { location: Some(location), ..CreateLocationRequest::default() };
+        Asked::new(Request::CreateLocation(request), self.request)
+    }
+}
+
 impl Update {
-    fn request(self) -> anyhow::Result<UpdateLocationRequest> {
+    fn asked(self) -> anyhow::Result<Asked> {
         let (location, paths) = self.fields.of(self.location);
         // An empty mask would mean every field.
         if paths.is_empty() {
             let text = "nothing to change: give --name, --zone, --priority or --disabled";
             return Err(Failure::new(Exit::Usage, text).into());
         }
-        Ok(UpdateLocationRequest {
-            request_id: self.request.request_id,
+        let request = UpdateLocationRequest {
             location: Some(Location { etag: self.etag.etag, ..location }),
             update_mask: Some(FieldMask { paths }),
-        })
+            ..UpdateLocationRequest::default()
+        };
+        Ok(Asked::new(Request::UpdateLocation(request), self.request))
+    }
+}
+
+impl Delete {
+    fn asked(self) -> Asked {
+        let request = DeleteLocationRequest {
+            location_id: self.location,
+            etag: self.etag.etag,
+            ..DeleteLocationRequest::default()
+        };
+        Asked::new(Request::DeleteLocation(request), self.request)
     }
 }
 
 pub(crate) async fn run(args: LocationArgs, output: Output) -> anyhow::Result<()> {
     let LocationArgs { cluster, command } = args;
     match command {
-        LocationCommand::Create(Create { location, fields, request }) => {
-            let (location, _) = fields.of(location);
-            let (request_id, location) = (request.request_id, Some(location));
-            let request = CreateLocationRequest { request_id, location };
-            let answer = cluster.connect().await?.create_location(request).await?;
-            show(answer.header.as_ref(), answer.location, output);
-        }
-        LocationCommand::Get { location } => {
-            let request = GetLocationRequest { location_id: location };
-            let answer = cluster.connect().await?.get_location(request).await?;
-            show(answer.header.as_ref(), answer.location, output);
-        }
-        LocationCommand::Update(update) => {
-            let request = update.request()?;
-            let answer = cluster.connect().await?.update_location(request).await?;
-            show(answer.header.as_ref(), answer.location, output);
-        }
-        LocationCommand::List(page) => list(&cluster.connect().await?, page, output).await?,
-        LocationCommand::Delete(Delete { location, etag, request }) => {
-            let (request_id, location_id, etag) = (request.request_id, location.clone(), etag.etag);
-            let request = DeleteLocationRequest { request_id, location_id, etag };
-            let answer = cluster.connect().await?.delete_location(request).await?;
-            let object = json!({ "header": print::header(answer.header.as_ref()), "deleted": location });
-            output.print(&object, || format!("deleted {location}"));
-        }
+        LocationCommand::Change(change) => mutation::run(&cluster, change.asked()?, output).await,
+        LocationCommand::Get { location } => get(&cluster.connect().await?, location, output).await,
+        LocationCommand::List(page) => list(&cluster.connect().await?, page, output).await,
     }
-    Ok(())
 }
 
-fn show(header: Option<&ResponseHeader>, location: Option<Location>, output: Output) {
-    let location = location.unwrap_or_default();
-    let object = json!({ "header": print::header(header), "location": print::location_object(&location) });
+async fn get(client: &Client, location_id: String, output: Output) -> anyhow::Result<()> {
+    let answer = client.get_location(GetLocationRequest { location_id }).await?;
+    let location = answer.location.unwrap_or_default();
+    let object = json!({
+        "header": print::header(answer.header.as_ref()),
+        "location": print::location_object(&location),
+    });
     output.print(&object, || print::location_table(std::slice::from_ref(&location)));
+    Ok(())
 }
 
 async fn list(client: &Client, page: PageArgs, output: Output) -> anyhow::Result<()> {
@@ -195,8 +217,9 @@ mod tests {
         let Command::Location(args) = Cli::try_parse_from(words)?.command else {
             panic!("no location command")
         };
-        let LocationCommand::Update(update) = args.command else { panic!("no update") };
-        update.request()
+        let LocationCommand::Change(change) = args.command else { panic!("no change") };
+        let Request::UpdateLocation(request) = change.asked()?.request else { panic!("no update") };
+        Ok(request)
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod inspect;
 mod lines;
 mod local_cluster;
 mod location;
+mod mutation;
 mod offline;
 mod order;
 mod output;
@@ -31,6 +32,7 @@ mod sheet;
 mod sku;
 mod start;
 mod stock;
+mod transact;
 mod verify;
 mod verify_snapshot;
 mod words;
@@ -96,6 +98,9 @@ enum Command {
     /// Reservations: units held for a cart, until orders take them.
     #[command(after_help = "Example: stockade reservation create cart-1 --line mug:2 --hold 15m")]
     Reservation(reservation::ReservationArgs),
+    /// Many changes at once: all of them take effect, or none does.
+    #[command(after_help = "Example: stockade transact changes.txt --validate-only")]
+    Transact(transact::TransactArgs),
     /// Judge a recorded history: whether the cluster kept its promises.
     #[command(after_help = "Example: stockade check history.jsonl --cluster 127.0.0.1:7001")]
     Check(check::CheckArgs),
@@ -157,6 +162,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Stock(args) => stock::run(args, output).await,
         Command::Order(args) => order::run(args, output).await,
         Command::Reservation(args) => reservation::run(args, output).await,
+        Command::Transact(args) => transact::run(args, output).await,
         Command::Check(args) => check::run(args, output).await,
         Command::Cluster(args) => cluster::run(args, output).await,
         Command::Verify(args) => verify::run(&args, output),

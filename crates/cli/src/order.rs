@@ -1,17 +1,18 @@
 //! `stockade order`.
 
 use prost_types::Duration;
-use serde_json::{Value, json};
+use serde_json::json;
 use stockade_client::Client;
+use stockade_proto::v1::mutation::Request;
 use stockade_proto::v1::{
-    CancelOrderRequest, ConfirmOrderRequest, Disposition, GetOrderRequest, LineQuantity, ListOrdersRequest,
-    NewOrderLine, OrderState, PlaceOrderRequest, ResponseHeader, ReturnLine, ReturnOrderRequest,
-    ShipOrderRequest,
+    CancelOrderRequest, CloseOrderRequest, ConfirmOrderRequest, ExtendOrderRequest, GetOrderRequest,
+    LineQuantity, ListOrdersRequest, NewOrderLine, OrderState, PlaceOrderRequest, ReturnLine,
+    ReturnOrderRequest, ShipOrderRequest, ShortagePolicy, Sourcing,
 };
 
-use crate::changed::Changed;
-use crate::connect::{ClusterArgs, PageArgs, RequestArgs};
-use crate::lines::{line_quantity, new_line};
+use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs};
+use crate::lines::{line_quantity, new_line, return_line};
+use crate::mutation::{self, Asked};
 use crate::output::Output;
 use crate::print::{self, more};
 use crate::words;
@@ -26,57 +27,9 @@ pub(crate) struct OrderArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum OrderCommand {
-    /// Take an order and hold its units, all lines or none.
-    #[command(after_help = "Example: stockade order place --id o1 --line mug:2@main=1250 --line teapot:1")]
-    Place(Place),
-    /// Payment was taken: what is held becomes committed.
-    #[command(after_help = "Example: stockade order confirm o1 --payment P-77")]
-    Confirm {
-        /// The order's id.
-        order: String,
-        /// Your reference of the payment.
-        #[arg(long, value_name = "REFERENCE", default_value = "", hide_default_value = true)]
-        payment: String,
-        #[command(flatten)]
-        request: RequestArgs,
-    },
-    /// Units leave: all that is committed, or what is named.
-    #[command(after_help = "Example: stockade order ship o1 --line 1:2 --tracking T-99")]
-    Ship {
-        /// The order's id.
-        order: String,
-        /// Number of a line and its units that leave; repeat for more. Everything where absent.
-        #[arg(long, value_name = "LINE:QTY", value_parser = line_quantity)]
-        line: Vec<LineQuantity>,
-        /// The carrier's number.
-        #[arg(long, value_name = "NUMBER", default_value = "", hide_default_value = true)]
-        tracking: String,
-        #[command(flatten)]
-        request: RequestArgs,
-    },
-    /// Give back what is not shipped.
-    #[command(after_help = "Example: stockade order cancel o1")]
-    Cancel {
-        /// The order's id.
-        order: String,
-        #[command(flatten)]
-        request: RequestArgs,
-    },
-    /// Shipped units come back.
-    #[command(after_help = "Example: stockade order return o1 --line 1:1=damaged --document R-5")]
-    Return {
-        /// The order's id.
-        order: String,
-        /// Number of a line, units that come back, and what becomes of them: restock (usual), damaged or scrap.
-        #[arg(long, value_name = "LINE:QTY[=WHAT]", required = true, value_parser = return_line)]
-        line: Vec<ReturnLine>,
-        /// Your number of the return. A second booking under the same number is refused for ever.
-        #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
-        document: String,
-        #[command(flatten)]
-        request: RequestArgs,
-    },
-    /// Show an order with its lines.
+    #[command(flatten)]
+    Change(OrderChange),
+    /// Show an order with its lines and parcels.
     #[command(after_help = "Example: stockade order get o1")]
     Get {
         /// The order's id.
@@ -86,8 +39,8 @@ enum OrderCommand {
     #[command(after_help = "Example: stockade order list --state shipped --customer c-12")]
     List {
         /// Only orders in this state: pending-payment, confirmed, partially-shipped, shipped, partially-returned,
-        /// returned, cancelled or expired.
-        #[arg(long, value_name = "STATE", value_parser = order_state)]
+        /// returned, cancelled, expired or closed.
+        #[arg(long, value_name = "STATE", value_parser = words::order_state)]
         state: Option<OrderState>,
         /// Only orders of this customer.
         #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
@@ -97,13 +50,41 @@ enum OrderCommand {
     },
 }
 
+/// What changes an order.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum OrderChange {
+    /// Take an order and hold its units, all lines or none, or with --partial what is there.
+    #[command(after_help = "Example: stockade order place --id o1 --line mug:2@main=1250 --line teapot:1")]
+    Place(Place),
+    /// Payment was taken: what is held becomes committed.
+    #[command(after_help = "Example: stockade order confirm o1 --payment P-77")]
+    Confirm(Confirm),
+    /// Hold the units of an unpaid order for longer, from now on. Never for shorter than they were held before.
+    #[command(after_help = "Example: stockade order extend o1 --hold 1h")]
+    Extend(Extend),
+    /// Units leave together, in a parcel: all that is committed, or what is named.
+    #[command(
+        after_help = "Example: stockade order ship o1 --line 1:2@main --tracking T-99 --document PARCEL-1"
+    )]
+    Ship(Ship),
+    /// Give back what is not shipped: all of it, or what is named.
+    #[command(after_help = "Example: stockade order cancel o1 --line 2:1")]
+    Cancel(Cancel),
+    /// A shipped order is done with, but for returns.
+    #[command(after_help = "Example: stockade order close o1")]
+    Close(Close),
+    /// Shipped units come back.
+    #[command(after_help = "Example: stockade order return o1 --line 1:1@main=damaged --document R-5")]
+    Return(Return),
+}
+
 #[derive(Debug, clap::Args)]
-struct Place {
+pub(crate) struct Place {
     /// The order's id, chosen by you: 1 to 128 visible ASCII characters, taken for ever.
     #[arg(long, value_name = "ID")]
     id: String,
-    /// What is ordered; repeat for more lines. Without @LOCATION the first location that covers the line; PRICE is of
-    /// one unit in minor units (cents, pence).
+    /// What is ordered; repeat for more lines. Where the units of a line without @LOCATION come from is what --sourcing
+    /// says; PRICE is of one unit in minor units (cents, pence).
     #[arg(long, value_name = "SKU:QTY[@LOCATION][=PRICE]", required = true, value_parser = new_line)]
     line: Vec<NewOrderLine>,
     /// Your id of the customer.
@@ -116,104 +97,238 @@ struct Place {
     #[arg(long, alias = "hold-seconds", value_name = "TIME", value_parser = words::hold)]
     hold: Option<Duration>,
     #[command(flatten)]
+    sourcing: SourcingArgs,
+    /// Take what is there, unless that is nothing at all. What is missing counts as cancelled.
+    #[arg(long)]
+    partial: bool,
+    #[command(flatten)]
     request: RequestArgs,
 }
 
-fn return_line(text: &str) -> Result<ReturnLine, String> {
-    let (what, disposition) = match text.split_once('=') {
-        None | Some((_, "restock")) => (text.split('=').next().unwrap_or(text), Disposition::Restock),
-        Some((what, "damaged")) => (what, Disposition::Damaged),
-        Some((what, "scrap")) => (what, Disposition::Scrap),
-        Some((_, other)) => return Err(format!("`{other}` is none of restock, damaged, scrap")),
-    };
-    let LineQuantity { line, quantity } = line_quantity(what)?;
-    Ok(ReturnLine { line, quantity, disposition: disposition.into() })
+/// Where units come from.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SourcingArgs {
+    /// Where units of lines without @LOCATION come from: priority (usual; each line whole, of the locations that cover it from
+    /// the one with the lowest priority number), most-stock (each line whole, from the one that has most), fewest-splits
+    /// (all lines from few locations, split where that must be), split-proportional (each line from all that have some), or
+    /// explicit (every line names its location).
+    #[arg(long, value_name = "STRATEGY", value_parser = words::sourcing)]
+    sourcing: Option<Sourcing>,
 }
 
-fn order_state(text: &str) -> Result<OrderState, String> {
-    let name = format!("ORDER_STATE_{}", text.to_ascii_uppercase().replace('-', "_"));
-    let state = OrderState::from_str_name(&name).filter(|state| *state != OrderState::Unspecified);
-    state.ok_or_else(|| {
-        "write pending-payment, confirmed, partially-shipped, shipped, partially-returned, returned, cancelled or \
-         expired"
-            .to_owned()
-    })
+impl SourcingArgs {
+    pub(crate) fn code(&self) -> i32 {
+        self.sourcing.unwrap_or(Sourcing::Unspecified).into()
+    }
 }
 
-/// What a change of an order came to, with what else there is to say.
-fn changed(
-    header: Option<ResponseHeader>,
-    order_id: &str,
-    state: i32,
-    more: impl IntoIterator<Item = (&'static str, Value)>,
-) -> Changed {
-    let mut fields = vec![("order_id", json!(order_id)), ("state", json!(print::state(state)))];
-    fields.extend(more);
-    Changed { header, fields }
+#[derive(Debug, clap::Args)]
+pub(crate) struct Confirm {
+    /// The order's id.
+    order: String,
+    /// Your reference of the payment.
+    #[arg(long, value_name = "REFERENCE", default_value = "", hide_default_value = true)]
+    payment: String,
+    /// Where the hold has ended: take the units anew, if they are all there.
+    #[arg(long)]
+    reacquire: bool,
+    #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Extend {
+    /// The order's id.
+    order: String,
+    /// How long the units are held from now on, up to 30 days: 90s, 15m, 2h or 3d; 15 minutes where absent.
+    #[arg(long, value_name = "TIME", value_parser = words::hold)]
+    hold: Option<Duration>,
+    #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ship {
+    /// The order's id.
+    order: String,
+    /// Number of a line and its units that leave, with @LOCATION only those that are there; repeat for more. Everything
+    /// where absent.
+    #[arg(long, value_name = "LINE:QTY[@LOCATION]", value_parser = line_quantity)]
+    line: Vec<LineQuantity>,
+    /// The carrier's number.
+    #[arg(long, value_name = "NUMBER", default_value = "", hide_default_value = true)]
+    tracking: String,
+    /// Your number of the parcel. A second booking under the same number is refused for ever.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    document: String,
+    /// The order closes by itself so long after this shipment, once all has shipped: up to 3660d, 12h or 30d for example.
+    #[arg(long, value_name = "TIME", value_parser = words::close_after)]
+    close_after: Option<Duration>,
+    #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Cancel {
+    /// The order's id.
+    order: String,
+    /// Number of a line and its units that are given back, with @LOCATION only those that are there; repeat for more. Everything
+    /// that has not shipped where absent.
+    #[arg(long, value_name = "LINE:QTY[@LOCATION]", value_parser = line_quantity)]
+    line: Vec<LineQuantity>,
+    #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Close {
+    /// The order's id.
+    order: String,
+    #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Return {
+    /// The order's id.
+    order: String,
+    /// Number of a line, units that come back, the location that they come to (usually where they came from), and what
+    /// becomes of them: restock (usual), damaged or scrap.
+    #[arg(long, value_name = "LINE:QTY[@LOCATION][=WHAT]", required = true, value_parser = return_line)]
+    line: Vec<ReturnLine>,
+    /// Your number of the return. A second booking under the same number is refused for ever.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    document: String,
+    #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+impl OrderChange {
+    /// What is asked for.
+    pub(crate) fn asked(self) -> Asked {
+        match self {
+            Self::Place(place) => place.asked(),
+            Self::Confirm(confirm) => confirm.asked(),
+            Self::Extend(extend) => extend.asked(),
+            Self::Ship(ship) => ship.asked(),
+            Self::Cancel(cancel) => cancel.asked(),
+            Self::Close(close) => close.asked(),
+            Self::Return(returned) => returned.asked(),
+        }
+    }
+}
+
+impl Place {
+    fn asked(self) -> Asked {
+        let shortages = if self.partial { ShortagePolicy::Partial } else { ShortagePolicy::Unspecified };
+        let request = PlaceOrderRequest {
+            order_id: self.id,
+            customer_id: self.customer,
+            currency_code: self.currency,
+            lines: self.line,
+            hold_duration: self.hold,
+            sourcing: self.sourcing.code(),
+            shortage_policy: shortages.into(),
+            ..PlaceOrderRequest::default()
+        };
+        Asked::new(Request::PlaceOrder(request), self.request)
+    }
+}
+
+impl Confirm {
+    fn asked(self) -> Asked {
+        let request = ConfirmOrderRequest {
+            order_id: self.order,
+            payment_reference: self.payment,
+            etag: self.etag.etag,
+            reacquire: self.reacquire,
+            ..ConfirmOrderRequest::default()
+        };
+        Asked::new(Request::ConfirmOrder(request), self.request)
+    }
+}
+
+impl Extend {
+    fn asked(self) -> Asked {
+        let request = ExtendOrderRequest {
+            order_id: self.order,
+            hold_duration: self.hold,
+            etag: self.etag.etag,
+            ..ExtendOrderRequest::default()
+        };
+        Asked::new(Request::ExtendOrder(request), self.request)
+    }
+}
+
+impl Ship {
+    fn asked(self) -> Asked {
+        let request = ShipOrderRequest {
+            order_id: self.order,
+            lines: self.line,
+            tracking_number: self.tracking,
+            etag: self.etag.etag,
+            document_id: self.document,
+            close_after: self.close_after,
+            ..ShipOrderRequest::default()
+        };
+        Asked::new(Request::ShipOrder(request), self.request)
+    }
+}
+
+impl Cancel {
+    fn asked(self) -> Asked {
+        let request = CancelOrderRequest {
+            order_id: self.order,
+            lines: self.line,
+            etag: self.etag.etag,
+            ..CancelOrderRequest::default()
+        };
+        Asked::new(Request::CancelOrder(request), self.request)
+    }
+}
+
+impl Close {
+    fn asked(self) -> Asked {
+        let request =
+            CloseOrderRequest { order_id: self.order, etag: self.etag.etag, ..CloseOrderRequest::default() };
+        Asked::new(Request::CloseOrder(request), self.request)
+    }
+}
+
+impl Return {
+    fn asked(self) -> Asked {
+        let request = ReturnOrderRequest {
+            order_id: self.order,
+            lines: self.line,
+            document_id: self.document,
+            etag: self.etag.etag,
+            ..ReturnOrderRequest::default()
+        };
+        Asked::new(Request::ReturnOrder(request), self.request)
+    }
 }
 
 pub(crate) async fn run(args: OrderArgs, output: Output) -> anyhow::Result<()> {
-    let client = args.cluster.connect().await?;
-    let done = match args.command {
-        OrderCommand::Place(place) => placed(&client, place).await?,
-        OrderCommand::Confirm { order, payment, request } => {
-            let request_id = request.request_id;
-            let request = ConfirmOrderRequest { request_id, order_id: order, payment_reference: payment };
-            let answer = client.confirm_order(request).await?;
-            changed(answer.header, &answer.order_id, answer.state, [])
-        }
-        OrderCommand::Ship { order, line, tracking, request } => {
-            let request = ShipOrderRequest {
-                request_id: request.request_id,
-                order_id: order,
-                lines: line,
-                tracking_number: tracking,
-            };
-            let answer = client.ship_order(request).await?;
-            let more = [("shipped", json!(answer.shipped))];
-            changed(answer.header, &answer.order_id, answer.state, more)
-        }
-        OrderCommand::Cancel { order, request } => {
-            let request = CancelOrderRequest { request_id: request.request_id, order_id: order };
-            let answer = client.cancel_order(request).await?;
-            let more = [("cancelled", json!(answer.cancelled))];
-            changed(answer.header, &answer.order_id, answer.state, more)
-        }
-        OrderCommand::Return { order, line, document, request } => {
-            let request = ReturnOrderRequest {
-                request_id: request.request_id,
-                order_id: order,
-                lines: line,
-                document_id: document,
-            };
-            let answer = client.return_order(request).await?;
-            let more = [("returned", json!(answer.returned))];
-            changed(answer.header, &answer.order_id, answer.state, more)
-        }
-        OrderCommand::Get { order } => return get(&client, order, output).await,
+    let OrderArgs { cluster, command } = args;
+    match command {
+        OrderCommand::Change(change) => mutation::run(&cluster, change.asked(), output).await,
+        OrderCommand::Get { order } => get(&cluster.connect().await?, order, output).await,
         OrderCommand::List { state, customer, page } => {
-            return list(&client, state, customer, page, output).await;
+            list(&cluster.connect().await?, state, customer, page, output).await
         }
-    };
-    done.print(output);
-    Ok(())
-}
-
-async fn placed(client: &Client, place: Place) -> anyhow::Result<Changed> {
-    let request = PlaceOrderRequest {
-        request_id: place.request.request_id,
-        order_id: place.id,
-        customer_id: place.customer,
-        currency_code: place.currency,
-        lines: place.line,
-        hold_duration: place.hold,
-    };
-    let answer = client.place_order(request).await?;
-    let more = [
-        ("location_ids", json!(answer.location_ids)),
-        ("expire_time", json!(print::time(answer.expire_time.as_ref()))),
-    ];
-    Ok(changed(answer.header, &answer.order_id, answer.state, more))
+    }
 }
 
 async fn get(client: &Client, order_id: String, output: Output) -> anyhow::Result<()> {
@@ -250,21 +365,79 @@ async fn list(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use clap::Parser as _;
 
-    #[test]
-    fn a_returned_line_is_restocked_unless_it_says_otherwise() {
-        let parsed =
-            |text: &str| return_line(text).map(|line| (line.line, line.quantity, line.disposition()));
-        assert_eq!(parsed("1:2"), Ok((1, 2, Disposition::Restock)));
-        assert_eq!(parsed("1:2=restock"), Ok((1, 2, Disposition::Restock)));
-        assert_eq!(parsed("3:1=damaged"), Ok((3, 1, Disposition::Damaged)));
-        assert!(parsed("0:1").is_err() && parsed("1:1=lost").is_err() && parsed("1").is_err());
+    use super::*;
+    use crate::{Cli, Command};
+
+    fn asked(words: &str) -> Result<Asked, clap::Error> {
+        let line = ["stockade", "order"].into_iter().chain(words.split(' '));
+        let Command::Order(args) = Cli::try_parse_from(line)?.command else { panic!("no order command") };
+        let OrderCommand::Change(change) = args.command else { panic!("{words} changes nothing") };
+        Ok(change.asked())
     }
 
     #[test]
-    fn states_are_written_with_dashes() {
-        assert_eq!(order_state("pending-payment"), Ok(OrderState::PendingPayment));
-        assert!(order_state("unspecified").is_err());
+    fn an_order_says_where_its_units_come_from_and_what_becomes_of_it_where_they_are_short() {
+        let placed = |flags: &str| match asked(&format!("place --id o1 --line mug:2{flags}"))?.request {
+            Request::PlaceOrder(request) => Ok::<_, clap::Error>(request),
+            other => panic!("no order is placed: {other:?}"),
+        };
+        let usual = placed("").unwrap();
+        assert_eq!(usual.sourcing(), Sourcing::Unspecified);
+        assert_eq!(usual.shortage_policy(), ShortagePolicy::Unspecified);
+        let split = placed(" --sourcing fewest-splits --partial --hold 2h").unwrap();
+        assert_eq!(split.sourcing(), Sourcing::FewestSplits);
+        assert_eq!(split.shortage_policy(), ShortagePolicy::Partial);
+        assert_eq!(split.hold_duration, Some(Duration { seconds: 7_200, nanos: 0 }));
+        assert!(placed(" --sourcing cheapest").is_err());
+    }
+
+    #[test]
+    fn a_shipment_names_lines_document_and_when_the_order_closes() {
+        let Request::ShipOrder(request) =
+            asked("ship o1 --line 1:2@main --line 2:1 --document P-1 --close-after 30d --etag e1")
+                .unwrap()
+                .request
+        else {
+            panic!("nothing ships")
+        };
+        let line = |line, quantity, location_id: &str| LineQuantity {
+            line,
+            quantity,
+            location_id: location_id.to_owned(),
+        };
+        assert_eq!(request.lines, [line(1, 2, "main"), line(2, 1, "")]);
+        assert_eq!((request.document_id.as_str(), request.etag.as_str()), ("P-1", "e1"));
+        assert_eq!(request.close_after, Some(Duration { seconds: 30 * 24 * 60 * 60, nanos: 0 }));
+    }
+
+    #[test]
+    fn an_order_is_extended_closed_cancelled_in_part_and_confirmed_late() {
+        let Request::ExtendOrder(request) = asked("extend o1 --hold 1h --etag e").unwrap().request else {
+            panic!("nothing is extended")
+        };
+        assert_eq!((request.hold_duration.unwrap().seconds, request.etag.as_str()), (3_600, "e"));
+        let Request::CloseOrder(request) = asked("close o1 --etag e").unwrap().request else {
+            panic!("nothing is closed")
+        };
+        assert_eq!((request.order_id.as_str(), request.etag.as_str()), ("o1", "e"));
+        let Request::CancelOrder(request) = asked("cancel o1 --line 2:1@east").unwrap().request else {
+            panic!("nothing is cancelled")
+        };
+        assert_eq!((request.lines[0].line, request.lines[0].location_id.as_str()), (2, "east"));
+        let Request::ConfirmOrder(request) = asked("confirm o1 --reacquire").unwrap().request else {
+            panic!("nothing is confirmed")
+        };
+        assert!(request.reacquire);
+    }
+
+    #[test]
+    fn what_names_a_call_is_no_part_of_what_it_asks_for() {
+        let asked = asked("close o1 --request-id 0190 --validate-only").unwrap();
+        assert!(asked.by.validate_only);
+        assert_eq!(asked.by.request_id, "0190");
+        let Request::CloseOrder(request) = asked.request else { panic!("nothing is closed") };
+        assert_eq!((request.request_id.as_str(), request.validate_only), ("", false));
     }
 }

@@ -3,15 +3,17 @@
 use prost_types::Duration;
 use serde_json::json;
 use stockade_client::Client;
+use stockade_proto::v1::mutation::Request;
 use stockade_proto::v1::{
     CommitReservationRequest, CreateReservationRequest, ExtendReservationRequest, GetReservationRequest,
     LineQuantity, ListReservationsRequest, MoveReservationRequest, NewOrderLine, ReleaseReservationRequest,
     ReservationState,
 };
 
-use crate::changed::Changed;
-use crate::connect::{ClusterArgs, PageArgs, RequestArgs};
+use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs};
 use crate::lines::{line_number, line_quantity, new_line};
+use crate::mutation::{self, Asked};
+use crate::order::SourcingArgs;
 use crate::output::Output;
 use crate::print::{self, more};
 use crate::words;
@@ -26,11 +28,8 @@ pub(crate) struct ReservationArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum ReservationCommand {
-    /// Hold units for a time, all lines or none.
-    #[command(
-        after_help = "Example: stockade reservation create cart-1 --line mug:2@main=1250 --line teapot:1 --hold 15m"
-    )]
-    Create(Create),
+    #[command(flatten)]
+    Change(ReservationChange),
     /// Show a reservation with its lines.
     #[command(after_help = "Example: stockade reservation get cart-1")]
     Get {
@@ -40,6 +39,16 @@ enum ReservationCommand {
     /// List reservations in the order of their ids.
     #[command(after_help = "Example: stockade reservation list --state active --customer c-12")]
     List(List),
+}
+
+/// What changes a reservation.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum ReservationChange {
+    /// Hold units for a time, all lines or none.
+    #[command(
+        after_help = "Example: stockade reservation create cart-1 --line mug:2@main=1250 --line teapot:1 --hold 15m"
+    )]
+    Create(Create),
     /// Hold the units for longer, from now on. Never for shorter than they were held before.
     #[command(after_help = "Example: stockade reservation extend cart-1 --hold 1h")]
     Extend(Extend),
@@ -47,7 +56,7 @@ enum ReservationCommand {
     #[command(after_help = "Example: stockade reservation commit cart-1 o1 --line 1:2 --payment P-77")]
     Commit(Commit),
     /// Give units back to what can be sold: all that is open, or what is named.
-    #[command(after_help = "Example: stockade reservation release cart-1 --line 1:1")]
+    #[command(after_help = "Example: stockade reservation release cart-1 --line 1:1@main")]
     Release(Release),
     /// Hold the open units at another location instead, all of them or none.
     #[command(after_help = "Example: stockade reservation move cart-1 east --line 2")]
@@ -55,11 +64,11 @@ enum ReservationCommand {
 }
 
 #[derive(Debug, clap::Args)]
-struct Create {
+pub(crate) struct Create {
     /// The reservation's id, chosen by you: 1 to 128 visible ASCII characters, taken for ever.
     reservation: String,
-    /// What is held; repeat for more lines. Without @LOCATION the first location that covers the line; PRICE is of one
-    /// unit in minor units (cents, pence), and that of the orders that take it.
+    /// What is held; repeat for more lines. Where the units of a line without @LOCATION are is what --sourcing says; PRICE is
+    /// of one unit in minor units (cents, pence), and that of the orders that take it.
     #[arg(long, value_name = "SKU:QTY[@LOCATION][=PRICE]", required = true, value_parser = new_line)]
     line: Vec<NewOrderLine>,
     /// Your id of the customer.
@@ -72,6 +81,8 @@ struct Create {
     #[arg(long, value_name = "TIME", value_parser = words::hold)]
     hold: Option<Duration>,
     #[command(flatten)]
+    sourcing: SourcingArgs,
+    #[command(flatten)]
     request: RequestArgs,
 }
 
@@ -79,7 +90,7 @@ struct Create {
 struct List {
     /// Only reservations in this state: active, partially-committed, committed, released or expired. A page may then hold
     /// fewer rows than asked for, or none, and not be the last.
-    #[arg(long, value_name = "STATE", value_parser = reservation_state)]
+    #[arg(long, value_name = "STATE", value_parser = words::reservation_state)]
     state: Option<ReservationState>,
     /// Only reservations of this customer.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
@@ -89,24 +100,27 @@ struct List {
 }
 
 #[derive(Debug, clap::Args)]
-struct Extend {
+pub(crate) struct Extend {
     /// The reservation's id.
     reservation: String,
     /// How long the units are held from now on, up to 30 days: 90s, 15m, 2h or 3d; 15 minutes where absent.
     #[arg(long, value_name = "TIME", value_parser = words::hold)]
     hold: Option<Duration>,
     #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
     request: RequestArgs,
 }
 
 #[derive(Debug, clap::Args)]
-struct Commit {
+pub(crate) struct Commit {
     /// The reservation's id.
     reservation: String,
     /// The order's id, chosen by you: 1 to 128 visible ASCII characters, taken for ever.
     order: String,
-    /// Number of a line and its units that the order takes; repeat for more. All that is open where absent.
-    #[arg(long, value_name = "LINE:QTY", value_parser = line_quantity)]
+    /// Number of a line and its units that the order takes, with @LOCATION only those that are there; repeat for more. All
+    /// that is open where absent.
+    #[arg(long, value_name = "LINE:QTY[@LOCATION]", value_parser = line_quantity)]
     line: Vec<LineQuantity>,
     /// The order's customer; the reservation's where absent.
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
@@ -125,22 +139,27 @@ struct Commit {
     )]
     payment: String,
     #[command(flatten)]
-    request: RequestArgs,
-}
-
-#[derive(Debug, clap::Args)]
-struct Release {
-    /// The reservation's id.
-    reservation: String,
-    /// Number of a line and its units that are given back; repeat for more. All that is open where absent.
-    #[arg(long, value_name = "LINE:QTY", value_parser = line_quantity)]
-    line: Vec<LineQuantity>,
+    etag: EtagArgs,
     #[command(flatten)]
     request: RequestArgs,
 }
 
 #[derive(Debug, clap::Args)]
-struct Move {
+pub(crate) struct Release {
+    /// The reservation's id.
+    reservation: String,
+    /// Number of a line and its units that are given back, with @LOCATION only those that are there; repeat for more. All
+    /// that is open where absent.
+    #[arg(long, value_name = "LINE:QTY[@LOCATION]", value_parser = line_quantity)]
+    line: Vec<LineQuantity>,
+    #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Move {
     /// The reservation's id.
     reservation: String,
     /// The id of the location that the units are held at from now on.
@@ -149,117 +168,99 @@ struct Move {
     #[arg(long, value_name = "LINE", value_parser = line_number)]
     line: Vec<i32>,
     #[command(flatten)]
+    etag: EtagArgs,
+    #[command(flatten)]
     request: RequestArgs,
 }
 
-fn reservation_state(text: &str) -> Result<ReservationState, String> {
-    let name = format!("RESERVATION_STATE_{}", text.to_ascii_uppercase().replace('-', "_"));
-    let state = ReservationState::from_str_name(&name);
-    state
-        .filter(|state| *state != ReservationState::Unspecified)
-        .ok_or_else(|| "write active, partially-committed, committed, released or expired".to_owned())
+impl ReservationChange {
+    /// What is asked for.
+    pub(crate) fn asked(self) -> Asked {
+        match self {
+            Self::Create(create) => create.asked(),
+            Self::Extend(extend) => extend.asked(),
+            Self::Commit(commit) => commit.asked(),
+            Self::Release(release) => release.asked(),
+            Self::Move(relocation) => relocation.asked(),
+        }
+    }
 }
 
-pub(crate) async fn run(args: ReservationArgs, output: Output) -> anyhow::Result<()> {
-    let client = args.cluster.connect().await?;
-    let done = match args.command {
-        ReservationCommand::Create(create) => created(&client, create).await?,
-        ReservationCommand::Extend(extend) => extended(&client, extend).await?,
-        ReservationCommand::Commit(commit) => committed(&client, commit).await?,
-        ReservationCommand::Release(release) => released(&client, release).await?,
-        ReservationCommand::Move(relocation) => moved(&client, relocation).await?,
-        ReservationCommand::Get { reservation } => return get(&client, reservation, output).await,
-        ReservationCommand::List(wanted) => return list(&client, wanted, output).await,
-    };
-    done.print(output);
-    Ok(())
+impl Create {
+    fn asked(self) -> Asked {
+        let request = CreateReservationRequest {
+            reservation_id: self.reservation,
+            customer_id: self.customer,
+            currency_code: self.currency,
+            lines: self.line,
+            hold_duration: self.hold,
+            sourcing: self.sourcing.code(),
+            ..CreateReservationRequest::default()
+        };
+        Asked::new(Request::CreateReservation(request), self.request)
+    }
 }
 
-async fn created(client: &Client, create: Create) -> anyhow::Result<Changed> {
-    let request = CreateReservationRequest {
-        request_id: create.request.request_id,
-        reservation_id: create.reservation,
-        customer_id: create.customer,
-        currency_code: create.currency,
-        lines: create.line,
-        hold_duration: create.hold,
-    };
-    let answer = client.create_reservation(request).await?;
-    let fields = vec![
-        ("reservation_id", json!(answer.reservation_id)),
-        ("state", json!(print::reservation_state(answer.state))),
-        ("location_ids", json!(answer.location_ids)),
-        ("expire_time", json!(print::time(answer.expire_time.as_ref()))),
-    ];
-    Ok(Changed { header: answer.header, fields })
-}
-
-async fn extended(client: &Client, extend: Extend) -> anyhow::Result<Changed> {
-    let request = ExtendReservationRequest {
-        request_id: extend.request.request_id,
-        reservation_id: extend.reservation,
-        hold_duration: extend.hold,
-    };
-    let answer = client.extend_reservation(request).await?;
-    let fields = vec![
-        ("reservation_id", json!(answer.reservation_id)),
-        ("expire_time", json!(print::time(answer.expire_time.as_ref()))),
-    ];
-    Ok(Changed { header: answer.header, fields })
+impl Extend {
+    fn asked(self) -> Asked {
+        let request = ExtendReservationRequest {
+            reservation_id: self.reservation,
+            hold_duration: self.hold,
+            etag: self.etag.etag,
+            ..ExtendReservationRequest::default()
+        };
+        Asked::new(Request::ExtendReservation(request), self.request)
+    }
 }
 
 impl Commit {
-    fn request(self) -> CommitReservationRequest {
-        CommitReservationRequest {
-            request_id: self.request.request_id,
+    fn asked(self) -> Asked {
+        let request = CommitReservationRequest {
             reservation_id: self.reservation,
             order_id: self.order,
             customer_id: self.customer,
             lines: self.line,
             hold_duration: self.hold,
             payment_reference: self.payment,
-        }
+            etag: self.etag.etag,
+            ..CommitReservationRequest::default()
+        };
+        Asked::new(Request::CommitReservation(request), self.request)
     }
 }
 
-async fn committed(client: &Client, commit: Commit) -> anyhow::Result<Changed> {
-    let answer = client.commit_reservation(commit.request()).await?;
-    let fields = vec![
-        ("reservation_id", json!(answer.reservation_id)),
-        ("state", json!(print::reservation_state(answer.state))),
-        ("order_id", json!(answer.order_id)),
-        ("order_state", json!(print::state(answer.order_state))),
-        ("expire_time", json!(print::time(answer.expire_time.as_ref()))),
-        ("committed", json!(answer.committed)),
-    ];
-    Ok(Changed { header: answer.header, fields })
+impl Release {
+    fn asked(self) -> Asked {
+        let request = ReleaseReservationRequest {
+            reservation_id: self.reservation,
+            lines: self.line,
+            etag: self.etag.etag,
+            ..ReleaseReservationRequest::default()
+        };
+        Asked::new(Request::ReleaseReservation(request), self.request)
+    }
 }
 
-async fn released(client: &Client, release: Release) -> anyhow::Result<Changed> {
-    let request = ReleaseReservationRequest {
-        request_id: release.request.request_id,
-        reservation_id: release.reservation,
-        lines: release.line,
-    };
-    let answer = client.release_reservation(request).await?;
-    let fields = vec![
-        ("reservation_id", json!(answer.reservation_id)),
-        ("state", json!(print::reservation_state(answer.state))),
-        ("released", json!(answer.released)),
-    ];
-    Ok(Changed { header: answer.header, fields })
+impl Move {
+    fn asked(self) -> Asked {
+        let request = MoveReservationRequest {
+            reservation_id: self.reservation,
+            lines: self.line,
+            location_id: self.location,
+            etag: self.etag.etag,
+            ..MoveReservationRequest::default()
+        };
+        Asked::new(Request::MoveReservation(request), self.request)
+    }
 }
 
-async fn moved(client: &Client, relocation: Move) -> anyhow::Result<Changed> {
-    let request = MoveReservationRequest {
-        request_id: relocation.request.request_id,
-        reservation_id: relocation.reservation,
-        lines: relocation.line,
-        location_id: relocation.location,
-    };
-    let answer = client.move_reservation(request).await?;
-    let fields = vec![("reservation_id", json!(answer.reservation_id)), ("moved", json!(answer.moved))];
-    Ok(Changed { header: answer.header, fields })
+pub(crate) async fn run(args: ReservationArgs, output: Output) -> anyhow::Result<()> {
+    let ReservationArgs { cluster, command } = args;
+    match command {
+        ReservationCommand::Change(change) => mutation::run(&cluster, change.asked(), output).await,
+        ReservationCommand::Get { reservation } => get(&cluster.connect().await?, reservation, output).await,
+        ReservationCommand::List(wanted) => list(&cluster.connect().await?, wanted, output).await,
+    }
 }
 
 async fn get(client: &Client, reservation_id: String, output: Output) -> anyhow::Result<()> {
@@ -293,21 +294,23 @@ async fn list(client: &Client, wanted: List, output: Output) -> anyhow::Result<(
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use stockade_proto::v1::Sourcing;
 
     use super::*;
     use crate::{Cli, Command};
 
-    fn parsed(flags: &[&str]) -> Result<ReservationCommand, clap::Error> {
+    fn asked(flags: &[&str]) -> Result<Request, clap::Error> {
         let words = ["stockade", "reservation"].iter().chain(flags);
-        match Cli::try_parse_from(words)?.command {
-            Command::Reservation(args) => Ok(args.command),
-            other => panic!("no reservation command: {other:?}"),
-        }
+        let Command::Reservation(args) = Cli::try_parse_from(words)?.command else {
+            panic!("no reservation command: {flags:?}")
+        };
+        let ReservationCommand::Change(change) = args.command else { panic!("{flags:?} changes nothing") };
+        Ok(change.asked().request)
     }
 
     fn commit(flags: &[&str]) -> Result<CommitReservationRequest, clap::Error> {
-        match parsed(&[&["commit", "cart-1", "o1"], flags].concat())? {
-            ReservationCommand::Commit(commit) => Ok(commit.request()),
+        match asked(&[&["commit", "cart-1", "o1"], flags].concat())? {
+            Request::CommitReservation(request) => Ok(request),
             other => panic!("no commit: {other:?}"),
         }
     }
@@ -320,11 +323,16 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_names_lines_and_payment() {
-        let request = commit(&["--line", "1:2", "--line", "3:1", "--payment-reference", "P-1"]).unwrap();
-        let line = |line, quantity| LineQuantity { line, quantity };
-        assert_eq!(request.lines, [line(1, 2), line(3, 1)]);
-        assert_eq!(request.payment_reference, "P-1");
+    fn a_commit_names_lines_payment_and_etag() {
+        let flags = ["--line", "1:2@main", "--line", "3:1", "--payment-reference", "P-1", "--etag", "e1"];
+        let request = commit(&flags).unwrap();
+        let line = |line, quantity, location_id: &str| LineQuantity {
+            line,
+            quantity,
+            location_id: location_id.to_owned(),
+        };
+        assert_eq!(request.lines, [line(1, 2, "main"), line(3, 1, "")]);
+        assert_eq!((request.payment_reference.as_str(), request.etag.as_str()), ("P-1", "e1"));
     }
 
     #[test]
@@ -336,26 +344,19 @@ mod tests {
     }
 
     #[test]
-    fn a_reservation_of_nothing_is_refused_before_it_is_sent() {
-        assert!(parsed(&["create", "cart-1"]).is_err());
-        assert!(parsed(&["create", "cart-1", "--line", "mug:2@main=1250", "--hold", "1s"]).is_ok());
+    fn a_reservation_names_lines_and_where_they_come_from() {
+        assert!(asked(&["create", "cart-1"]).is_err());
+        let flags = ["create", "cart-1", "--line", "mug:2", "--hold", "1s", "--sourcing", "most-stock"];
+        let Ok(Request::CreateReservation(request)) = asked(&flags) else { panic!("nothing is created") };
+        assert_eq!((request.sourcing(), request.lines.len()), (Sourcing::MostStock, 1));
     }
 
     #[test]
     fn lines_that_move_are_named_by_number() {
-        let Ok(ReservationCommand::Move(relocation)) =
-            parsed(&["move", "cart-1", "east", "--line", "2", "--line", "1"])
-        else {
-            panic!("no move")
-        };
-        assert_eq!((relocation.location.as_str(), relocation.line), ("east", vec![2, 1]));
-        assert!(parsed(&["move", "cart-1", "east", "--line", "0"]).is_err());
-        assert!(parsed(&["move", "cart-1"]).is_err());
-    }
-
-    #[test]
-    fn states_are_written_with_dashes() {
-        assert_eq!(reservation_state("partially-committed"), Ok(ReservationState::PartiallyCommitted));
-        assert!(reservation_state("unspecified").is_err() && reservation_state("open").is_err());
+        let flags = ["move", "cart-1", "east", "--line", "2", "--line", "1"];
+        let Ok(Request::MoveReservation(request)) = asked(&flags) else { panic!("nothing moves") };
+        assert_eq!((request.location_id.as_str(), request.lines), ("east", vec![2, 1]));
+        assert!(asked(&["move", "cart-1", "east", "--line", "0"]).is_err());
+        assert!(asked(&["move", "cart-1"]).is_err());
     }
 }

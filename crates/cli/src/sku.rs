@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use prost_types::FieldMask;
 use serde_json::json;
 use stockade_client::Client;
+use stockade_proto::v1::mutation::Request;
 use stockade_proto::v1::{
-    CreateSkuRequest, DeleteSkuRequest, GetSkuRequest, ListSkusRequest, ResponseHeader, Sku, UpdateSkuRequest,
+    CreateSkuRequest, DeleteSkuRequest, GetSkuRequest, ListSkusRequest, Sku, UpdateSkuRequest,
 };
 use stockade_server::Exit;
 
 use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs};
 use crate::failure::Failure;
+use crate::mutation::{self, Asked};
 use crate::output::Output;
 use crate::print::{self, more};
 use crate::sheet::{self, attributes};
@@ -26,11 +28,8 @@ pub(crate) struct SkuArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum SkuCommand {
-    /// Create a SKU.
-    #[command(
-        after_help = "Example: stockade sku create mug --name 'Blue mug' --max-per-order 10 --attribute colour=blue"
-    )]
-    Create(Create),
+    #[command(flatten)]
+    Change(SkuChange),
     /// Show a SKU.
     #[command(after_help = "Example: stockade sku get mug")]
     Get {
@@ -40,18 +39,28 @@ enum SkuCommand {
     /// List SKUs in the order of their ids.
     #[command(after_help = "Example: stockade sku list --page-size 100")]
     List(PageArgs),
-    /// Change what is named of a SKU; everything else stays as it is.
-    #[command(after_help = "Example: stockade sku update mug --name 'Dark blue mug' --untracked=false")]
-    Update(Update),
-    /// Delete a SKU that has no stock anywhere.
-    #[command(after_help = "Example: stockade sku delete mug")]
-    Delete(Delete),
     /// Write all SKUs as CSV.
     #[command(after_help = "Example: stockade sku export --file skus.csv")]
     Export(sheet::ExportArgs),
     /// Create the SKUs of a CSV file that are missing and update those that differ.
     #[command(after_help = "Example: stockade sku import skus.csv --dry-run")]
     Import(sheet::ImportArgs),
+}
+
+/// What changes a SKU.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SkuChange {
+    /// Create a SKU.
+    #[command(
+        after_help = "Example: stockade sku create mug --name 'Blue mug' --max-per-order 10 --attribute colour=blue"
+    )]
+    Create(Create),
+    /// Change what is named of a SKU; everything else stays as it is.
+    #[command(after_help = "Example: stockade sku update mug --name 'Dark blue mug' --untracked=false")]
+    Update(Update),
+    /// Delete a SKU that has no stock anywhere.
+    #[command(after_help = "Example: stockade sku delete mug")]
+    Delete(Delete),
 }
 
 /// What callers decide of a SKU.
@@ -75,7 +84,7 @@ struct Fields {
 }
 
 #[derive(Debug, clap::Args)]
-struct Create {
+pub(crate) struct Create {
     /// Its id: 1 to 128 visible ASCII characters.
     sku: String,
     #[command(flatten)]
@@ -85,7 +94,7 @@ struct Create {
 }
 
 #[derive(Debug, clap::Args)]
-struct Update {
+pub(crate) struct Update {
     /// Its id.
     sku: String,
     #[command(flatten)]
@@ -100,7 +109,7 @@ struct Update {
 }
 
 #[derive(Debug, clap::Args)]
-struct Delete {
+pub(crate) struct Delete {
     /// Its id.
     sku: String,
     #[command(flatten)]
@@ -140,15 +149,27 @@ impl Fields {
     }
 }
 
+impl SkuChange {
+    /// What is asked for.
+    pub(crate) fn asked(self) -> anyhow::Result<Asked> {
+        match self {
+            Self::Create(create) => create.asked(),
+            Self::Update(update) => update.asked(),
+            Self::Delete(delete) => Ok(delete.asked()),
+        }
+    }
+}
+
 impl Create {
-    fn request(self) -> anyhow::Result<CreateSkuRequest> {
+    fn asked(self) -> anyhow::Result<Asked> {
         let (sku, _) = self.fields.of(self.sku, false)?;
-        Ok(CreateSkuRequest { request_id: self.request.request_id, sku: Some(sku) })
+        let request = CreateSkuRequest { sku: Some(sku), ..CreateSkuRequest::default() };
+        Ok(Asked::new(Request::CreateSku(request), self.request))
     }
 }
 
 impl Update {
-    fn request(self) -> anyhow::Result<UpdateSkuRequest> {
+    fn asked(self) -> anyhow::Result<Asked> {
         let (sku, paths) = self.fields.of(self.sku, self.clear_attributes)?;
         // An empty mask would mean every field.
         if paths.is_empty() {
@@ -156,49 +177,40 @@ impl Update {
                         --clear-attributes";
             return Err(Failure::new(Exit::Usage, text).into());
         }
-        Ok(UpdateSkuRequest {
-            request_id: self.request.request_id,
+        let request = UpdateSkuRequest {
             sku: Some(Sku { etag: self.etag.etag, ..sku }),
             update_mask: Some(FieldMask { paths }),
-        })
+            ..UpdateSkuRequest::default()
+        };
+        Ok(Asked::new(Request::UpdateSku(request), self.request))
+    }
+}
+
+impl Delete {
+    fn asked(self) -> Asked {
+        let request =
+            DeleteSkuRequest { sku_id: self.sku, etag: self.etag.etag, ..DeleteSkuRequest::default() };
+        Asked::new(Request::DeleteSku(request), self.request)
     }
 }
 
 pub(crate) async fn run(args: SkuArgs, output: Output) -> anyhow::Result<()> {
     let SkuArgs { cluster, command } = args;
     match command {
-        SkuCommand::Create(create) => {
-            let request = create.request()?;
-            let answer = cluster.connect().await?.create_sku(request).await?;
-            show(answer.header.as_ref(), answer.sku, output);
-        }
-        SkuCommand::Get { sku } => {
-            let answer = cluster.connect().await?.get_sku(GetSkuRequest { sku_id: sku }).await?;
-            show(answer.header.as_ref(), answer.sku, output);
-        }
-        SkuCommand::Update(update) => {
-            let request = update.request()?;
-            let answer = cluster.connect().await?.update_sku(request).await?;
-            show(answer.header.as_ref(), answer.sku, output);
-        }
-        SkuCommand::List(page) => list(&cluster.connect().await?, page, output).await?,
-        SkuCommand::Delete(Delete { sku, etag, request }) => {
-            let (request_id, sku_id, etag) = (request.request_id, sku.clone(), etag.etag);
-            let request = DeleteSkuRequest { request_id, sku_id, etag };
-            let answer = cluster.connect().await?.delete_sku(request).await?;
-            let object = json!({ "header": print::header(answer.header.as_ref()), "deleted": sku });
-            output.print(&object, || format!("deleted {sku}"));
-        }
-        SkuCommand::Export(args) => sheet::export_skus(&cluster, &args, output).await?,
-        SkuCommand::Import(args) => sheet::import_skus(&cluster, &args, output).await?,
+        SkuCommand::Change(change) => mutation::run(&cluster, change.asked()?, output).await,
+        SkuCommand::Get { sku } => get(&cluster.connect().await?, sku, output).await,
+        SkuCommand::List(page) => list(&cluster.connect().await?, page, output).await,
+        SkuCommand::Export(args) => sheet::export_skus(&cluster, &args, output).await,
+        SkuCommand::Import(args) => sheet::import_skus(&cluster, &args, output).await,
     }
-    Ok(())
 }
 
-fn show(header: Option<&ResponseHeader>, sku: Option<Sku>, output: Output) {
-    let sku = sku.unwrap_or_default();
-    let object = json!({ "header": print::header(header), "sku": print::sku_object(&sku) });
+async fn get(client: &Client, sku_id: String, output: Output) -> anyhow::Result<()> {
+    let answer = client.get_sku(GetSkuRequest { sku_id }).await?;
+    let sku = answer.sku.unwrap_or_default();
+    let object = json!({ "header": print::header(answer.header.as_ref()), "sku": print::sku_object(&sku) });
     output.print(&object, || print::sku_table(std::slice::from_ref(&sku)));
+    Ok(())
 }
 
 async fn list(client: &Client, page: PageArgs, output: Output) -> anyhow::Result<()> {
@@ -223,8 +235,9 @@ mod tests {
     fn update(flags: &[&str]) -> anyhow::Result<UpdateSkuRequest> {
         let words = ["stockade", "sku", "update", "mug"].iter().chain(flags);
         let Command::Sku(args) = Cli::try_parse_from(words)?.command else { panic!("no sku command") };
-        let SkuCommand::Update(update) = args.command else { panic!("no update") };
-        update.request()
+        let SkuCommand::Change(change) = args.command else { panic!("no change") };
+        let Request::UpdateSku(request) = change.asked()?.request else { panic!("no update") };
+        Ok(request)
     }
 
     fn mask(flags: &[&str]) -> Vec<String> {

@@ -2,12 +2,14 @@
 
 use serde_json::json;
 use stockade_client::Client;
+use stockade_proto::v1::mutation::Request;
 use stockade_proto::v1::{
     AdjustStockRequest, Bucket, GetAvailabilityRequest, GetStockRequest, ListStockRequest, MoveStockRequest,
-    Reason, ReceiveStockRequest, ResponseHeader, SetStockRequest, Stock,
+    Reason, ReceiveStockRequest, SetStockRequest,
 };
 
 use crate::connect::{ClusterArgs, PageArgs, RequestArgs};
+use crate::mutation::{self, Asked};
 use crate::output::Output;
 use crate::print::{self, more};
 use crate::{sheet, words};
@@ -22,18 +24,8 @@ pub(crate) struct StockArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum StockCommand {
-    /// Book goods in.
-    #[command(after_help = "Example: stockade stock receive mug 100 --document DN-4711")]
-    Receive(Receive),
-    /// Correct a bucket by a delta, with a reason.
-    #[command(after_help = "Example: stockade stock adjust mug -3 --reason damaged")]
-    Adjust(Adjust),
-    /// Set a bucket to a quantity, with a reason.
-    #[command(after_help = "Example: stockade stock set mug 97 --expect 100 --reason cycle-count")]
-    Set(Set),
-    /// Move units from one bucket to another, with a reason.
-    #[command(after_help = "Example: stockade stock move mug 5 --to safety-stock --reason safety-stock")]
-    Move(Move),
+    #[command(flatten)]
+    Change(StockChange),
     /// Show the stock of a SKU at a location.
     #[command(after_help = "Example: stockade stock get mug")]
     Get(Place),
@@ -49,6 +41,23 @@ enum StockCommand {
     /// Set buckets to the quantities of a CSV file, as after a count.
     #[command(after_help = "Example: stockade stock import counted.csv --dry-run")]
     Import(sheet::ImportArgs),
+}
+
+/// What changes stock.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum StockChange {
+    /// Book goods in.
+    #[command(after_help = "Example: stockade stock receive mug 100 --document DN-4711")]
+    Receive(Receive),
+    /// Correct a bucket by a delta, with a reason.
+    #[command(after_help = "Example: stockade stock adjust mug -3 --reason damaged")]
+    Adjust(Adjust),
+    /// Set a bucket to a quantity, with a reason.
+    #[command(after_help = "Example: stockade stock set mug 97 --expect 100 --reason cycle-count")]
+    Set(Set),
+    /// Move units from one bucket to another, with a reason.
+    #[command(after_help = "Example: stockade stock move mug 5 --to safety-stock --reason safety-stock")]
+    Move(Move),
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,7 +97,7 @@ struct Which {
 }
 
 #[derive(Debug, clap::Args)]
-struct Receive {
+pub(crate) struct Receive {
     #[command(flatten)]
     place: Place,
     /// Units.
@@ -98,7 +107,7 @@ struct Receive {
 }
 
 #[derive(Debug, clap::Args)]
-struct Adjust {
+pub(crate) struct Adjust {
     #[command(flatten)]
     place: Place,
     /// Units, not 0; below 0 takes away.
@@ -113,7 +122,7 @@ struct Adjust {
 }
 
 #[derive(Debug, clap::Args)]
-struct Set {
+pub(crate) struct Set {
     #[command(flatten)]
     place: Place,
     /// Units that are to be there.
@@ -130,7 +139,7 @@ struct Set {
 }
 
 #[derive(Debug, clap::Args)]
-struct Move {
+pub(crate) struct Move {
     #[command(flatten)]
     place: Place,
     /// Units.
@@ -175,10 +184,35 @@ struct Availability {
     zone: String,
 }
 
+impl StockChange {
+    /// What is asked for.
+    pub(crate) fn asked(self) -> Asked {
+        match self {
+            Self::Receive(receive) => receive.asked(),
+            Self::Adjust(adjust) => adjust.asked(),
+            Self::Set(set) => set.asked(),
+            Self::Move(moved) => moved.asked(),
+        }
+    }
+}
+
+impl Receive {
+    fn asked(self) -> Asked {
+        let request = ReceiveStockRequest {
+            sku_id: self.place.sku,
+            location_id: self.place.location,
+            quantity: self.quantity,
+            document_id: self.booking.document,
+            reference: self.booking.reference,
+            ..ReceiveStockRequest::default()
+        };
+        Asked::new(Request::ReceiveStock(request), self.booking.request)
+    }
+}
+
 impl Adjust {
-    fn request(self) -> AdjustStockRequest {
-        AdjustStockRequest {
-            request_id: self.booking.request.request_id,
+    fn asked(self) -> Asked {
+        let request = AdjustStockRequest {
             sku_id: self.place.sku,
             location_id: self.place.location,
             bucket: self.which.bucket.into(),
@@ -186,14 +220,15 @@ impl Adjust {
             reason: self.why.reason.into(),
             document_id: self.booking.document,
             reference: self.booking.reference,
-        }
+            ..AdjustStockRequest::default()
+        };
+        Asked::new(Request::AdjustStock(request), self.booking.request)
     }
 }
 
 impl Set {
-    fn request(self) -> SetStockRequest {
-        SetStockRequest {
-            request_id: self.booking.request.request_id,
+    fn asked(self) -> Asked {
+        let request = SetStockRequest {
             sku_id: self.place.sku,
             location_id: self.place.location,
             bucket: self.which.bucket.into(),
@@ -202,14 +237,15 @@ impl Set {
             reason: self.why.reason.into(),
             document_id: self.booking.document,
             reference: self.booking.reference,
-        }
+            ..SetStockRequest::default()
+        };
+        Asked::new(Request::SetStock(request), self.booking.request)
     }
 }
 
 impl Move {
-    fn request(self) -> MoveStockRequest {
-        MoveStockRequest {
-            request_id: self.booking.request.request_id,
+    fn asked(self) -> Asked {
+        let request = MoveStockRequest {
             sku_id: self.place.sku,
             location_id: self.place.location,
             from_bucket: self.from.into(),
@@ -218,56 +254,32 @@ impl Move {
             reason: self.why.reason.into(),
             document_id: self.booking.document,
             reference: self.booking.reference,
-        }
+            ..MoveStockRequest::default()
+        };
+        Asked::new(Request::MoveStock(request), self.booking.request)
     }
 }
 
 pub(crate) async fn run(args: StockArgs, output: Output) -> anyhow::Result<()> {
     let StockArgs { cluster, command } = args;
     match command {
-        StockCommand::Receive(Receive { place, quantity, booking }) => {
-            let request = ReceiveStockRequest {
-                request_id: booking.request.request_id,
-                sku_id: place.sku,
-                location_id: place.location,
-                quantity,
-                document_id: booking.document,
-                reference: booking.reference,
-            };
-            let answer = cluster.connect().await?.receive_stock(request).await?;
-            show(answer.header.as_ref(), answer.stock, output);
-        }
-        StockCommand::Adjust(adjust) => {
-            let answer = cluster.connect().await?.adjust_stock(adjust.request()).await?;
-            show(answer.header.as_ref(), answer.stock, output);
-        }
-        StockCommand::Set(set) => {
-            let answer = cluster.connect().await?.set_stock(set.request()).await?;
-            show(answer.header.as_ref(), answer.stock, output);
-        }
-        StockCommand::Move(moved) => {
-            let answer = cluster.connect().await?.move_stock(moved.request()).await?;
-            show(answer.header.as_ref(), answer.stock, output);
-        }
-        StockCommand::Get(Place { sku, location }) => {
-            let request = GetStockRequest { sku_id: sku, location_id: location };
-            let answer = cluster.connect().await?.get_stock(request).await?;
-            show(answer.header.as_ref(), answer.stock, output);
-        }
-        StockCommand::List(wanted) => list(&cluster.connect().await?, wanted, output).await?,
-        StockCommand::Availability(wanted) => {
-            availability(&cluster.connect().await?, wanted, output).await?;
-        }
-        StockCommand::Export(args) => sheet::export_stock(&cluster, &args, output).await?,
-        StockCommand::Import(args) => sheet::import_stock(&cluster, &args, output).await?,
+        StockCommand::Change(change) => mutation::run(&cluster, change.asked(), output).await,
+        StockCommand::Get(place) => get(&cluster.connect().await?, place, output).await,
+        StockCommand::List(wanted) => list(&cluster.connect().await?, wanted, output).await,
+        StockCommand::Availability(wanted) => availability(&cluster.connect().await?, wanted, output).await,
+        StockCommand::Export(args) => sheet::export_stock(&cluster, &args, output).await,
+        StockCommand::Import(args) => sheet::import_stock(&cluster, &args, output).await,
     }
-    Ok(())
 }
 
-fn show(header: Option<&ResponseHeader>, stock: Option<Stock>, output: Output) {
-    let stock = stock.unwrap_or_default();
-    let object = json!({ "header": print::header(header), "stock": print::stock_object(&stock) });
+async fn get(client: &Client, place: Place, output: Output) -> anyhow::Result<()> {
+    let request = GetStockRequest { sku_id: place.sku, location_id: place.location };
+    let answer = client.get_stock(request).await?;
+    let stock = answer.stock.unwrap_or_default();
+    let object =
+        json!({ "header": print::header(answer.header.as_ref()), "stock": print::stock_object(&stock) });
     output.print(&object, || print::stock_table(std::slice::from_ref(&stock)));
+    Ok(())
 }
 
 async fn list(client: &Client, wanted: List, output: Output) -> anyhow::Result<()> {

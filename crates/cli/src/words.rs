@@ -1,10 +1,13 @@
-//! Reasons, buckets and times of holding as they are written on the command line and in files.
+//! Reasons, buckets, states, strategies and times as they are written on the command line and in files.
 
 use prost_types::Duration;
-use stockade_proto::v1::{Bucket, Reason, Stock};
+use stockade_proto::v1::{Bucket, OrderState, Reason, ReservationState, Sourcing, Stock};
 
+const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// The longest hold: 30 days.
-const MAX_HOLD_SECONDS: i64 = 30 * 24 * 60 * 60;
+const MAX_HOLD_SECONDS: i64 = 30 * DAY_SECONDS;
+/// The longest time after which a shipped order closes by itself: 3,660 days.
+const MAX_CLOSE_AFTER_SECONDS: i64 = 3_660 * DAY_SECONDS;
 
 /// `CYCLE_COUNT` of `cycle-count`.
 fn spelled(text: &str) -> String {
@@ -32,6 +35,40 @@ pub(crate) fn bucket(text: &str) -> Result<Bucket, String> {
         .ok_or_else(|| "write available, safety-stock, damaged or quality-control".to_owned())
 }
 
+/// Any bucket, also those of orders.
+pub(crate) fn any_bucket(text: &str) -> Result<Bucket, String> {
+    let bucket = Bucket::from_str_name(&format!("BUCKET_{}", spelled(text)));
+    bucket.filter(|bucket| *bucket != Bucket::Unspecified).ok_or_else(|| {
+        "write available, reserved, committed, safety-stock, damaged or quality-control".to_owned()
+    })
+}
+
+/// The state of an order.
+pub(crate) fn order_state(text: &str) -> Result<OrderState, String> {
+    let state = OrderState::from_str_name(&format!("ORDER_STATE_{}", spelled(text)));
+    state.filter(|state| *state != OrderState::Unspecified).ok_or_else(|| {
+        "write pending-payment, confirmed, partially-shipped, shipped, partially-returned, returned, cancelled, \
+         expired or closed"
+            .to_owned()
+    })
+}
+
+/// The state of a reservation.
+pub(crate) fn reservation_state(text: &str) -> Result<ReservationState, String> {
+    let state = ReservationState::from_str_name(&format!("RESERVATION_STATE_{}", spelled(text)));
+    state
+        .filter(|state| *state != ReservationState::Unspecified)
+        .ok_or_else(|| "write active, partially-committed, committed, released or expired".to_owned())
+}
+
+/// A strategy for lines that name no location.
+pub(crate) fn sourcing(text: &str) -> Result<Sourcing, String> {
+    let sourcing = Sourcing::from_str_name(&format!("SOURCING_{}", spelled(text)));
+    sourcing
+        .filter(|sourcing| *sourcing != Sourcing::Unspecified)
+        .ok_or_else(|| "write priority, most-stock, fewest-splits, explicit or split-proportional".to_owned())
+}
+
 /// `SAFETY_STOCK` of `BUCKET_SAFETY_STOCK`.
 pub(crate) fn bucket_name(bucket: Bucket) -> &'static str {
     let name = bucket.as_str_name();
@@ -52,19 +89,28 @@ pub(crate) fn units_in(stock: &Stock, bucket: Bucket) -> i64 {
 
 /// How long units are held: a whole number and its unit, seconds where there is none.
 pub(crate) fn hold(text: &str) -> Result<Duration, String> {
+    let hold = time_up_to(text, MAX_HOLD_SECONDS);
+    hold.ok_or_else(|| "write 1s to 30d, for example 90s, 15m, 2h or 3d".to_owned())
+}
+
+/// How long after a shipment its order closes.
+pub(crate) fn close_after(text: &str) -> Result<Duration, String> {
+    let time = time_up_to(text, MAX_CLOSE_AFTER_SECONDS);
+    time.ok_or_else(|| "write 1s to 3660d, for example 12h, 30d or 365d".to_owned())
+}
+
+fn time_up_to(text: &str, most: i64) -> Option<Duration> {
     let number = text.trim_end_matches(|character: char| !character.is_ascii_digit());
     let unit = match &text[number.len()..] {
         "" | "s" => Some(1),
         "m" => Some(60),
         "h" => Some(60 * 60),
-        "d" => Some(24 * 60 * 60),
+        "d" => Some(DAY_SECONDS),
         _ => None,
     };
-    let number: Option<i64> = number.parse().ok();
-    let seconds = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
-    let seconds = seconds.filter(|seconds| (1..=MAX_HOLD_SECONDS).contains(seconds));
-    let hold = seconds.map(|seconds| Duration { seconds, nanos: 0 });
-    hold.ok_or_else(|| "write 1s to 30d, for example 90s, 15m, 2h or 3d".to_owned())
+    let seconds = number.parse::<i64>().ok().zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    let seconds = seconds.filter(|seconds| (1..=most).contains(seconds));
+    seconds.map(|seconds| Duration { seconds, nanos: 0 })
 }
 
 #[cfg(test)]
@@ -89,6 +135,22 @@ mod tests {
     }
 
     #[test]
+    fn an_order_may_close_years_after_its_shipment() {
+        assert_eq!(close_after("30d"), Ok(Duration { seconds: 30 * DAY_SECONDS, nanos: 0 }));
+        assert!(close_after("3660d").is_ok() && close_after("3661d").is_err() && close_after("0").is_err());
+    }
+
+    #[test]
+    fn states_and_strategies_are_written_with_dashes() {
+        assert_eq!(order_state("pending-payment"), Ok(OrderState::PendingPayment));
+        assert_eq!(order_state("closed"), Ok(OrderState::Closed));
+        assert_eq!(reservation_state("partially-committed"), Ok(ReservationState::PartiallyCommitted));
+        assert_eq!(sourcing("split-proportional"), Ok(Sourcing::SplitProportional));
+        assert!(order_state("unspecified").is_err() && sourcing("unspecified").is_err());
+        assert!(reservation_state("unspecified").is_err() && reservation_state("open").is_err());
+    }
+
+    #[test]
     fn reasons_of_the_system_are_not_for_callers() {
         assert_eq!(reason("cycle-count"), Ok(Reason::CycleCount));
         assert!(reason("shipment").is_err() && reason("unspecified").is_err() && reason("x").is_err());
@@ -99,6 +161,8 @@ mod tests {
         assert_eq!(bucket("safety-stock"), Ok(Bucket::SafetyStock));
         assert_eq!(bucket("SAFETY_STOCK"), Ok(Bucket::SafetyStock));
         assert!(bucket("reserved").is_err() && bucket("committed").is_err());
+        assert_eq!(any_bucket("reserved"), Ok(Bucket::Reserved));
+        assert!(any_bucket("unspecified").is_err() && any_bucket("on-hand").is_err());
     }
 
     #[test]

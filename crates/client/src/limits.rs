@@ -45,3 +45,5 @@ pub const MAX_OVERLOAD_BACKOFF: Duration = Duration::from_secs(1);
 pub const SERVER_TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mins(1));
 /// Addresses that are remembered.
 pub const MAX_ADDRESSES: usize = 64;
+/// Bytes of one mutation: what a node takes in a message by default, less what stands around it.
+pub const MAX_MUTATION_BYTES: usize = 4 * 1024 * 1024 - 64;

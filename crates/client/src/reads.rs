@@ -11,14 +11,14 @@ use stockade_proto::v1::stock_service_client::StockServiceClient;
 use stockade_proto::v1::transaction_service_client::TransactionServiceClient;
 use stockade_proto::v1::{
     AbandonRequestRequest, AbandonRequestResponse, AddLearnerRequest, AddLearnerResponse,
-    BatchGetSkusRequest, BatchGetSkusResponse, BatchGetStockRequest, BatchGetStockResponse, ExportLogRequest,
-    ExportLogResponse, GetAvailabilityRequest, GetAvailabilityResponse, GetLocationRequest,
-    GetLocationResponse, GetOrderRequest, GetOrderResponse, GetOutcomeRequest, GetOutcomeResponse,
-    GetReservationRequest, GetReservationResponse, GetSkuRequest, GetSkuResponse, GetStatusResponse,
-    GetStockRequest, GetStockResponse, ListLocationsRequest, ListLocationsResponse, ListOrdersRequest,
-    ListOrdersResponse, ListReservationsRequest, ListReservationsResponse, ListSkusRequest, ListSkusResponse,
-    ListStockRequest, ListStockResponse, PromoteRequest, PromoteResponse, StateHashRequest,
-    StateHashResponse,
+    BatchGetOrdersRequest, BatchGetOrdersResponse, BatchGetSkusRequest, BatchGetSkusResponse,
+    BatchGetStockRequest, BatchGetStockResponse, ExportLogRequest, ExportLogResponse, GetAvailabilityRequest,
+    GetAvailabilityResponse, GetLocationRequest, GetLocationResponse, GetOrderRequest, GetOrderResponse,
+    GetOutcomeRequest, GetOutcomeResponse, GetReservationRequest, GetReservationResponse, GetSkuRequest,
+    GetSkuResponse, GetStatusResponse, GetStockRequest, GetStockResponse, ListLocationsRequest,
+    ListLocationsResponse, ListOrdersRequest, ListOrdersResponse, ListReservationsRequest,
+    ListReservationsResponse, ListSkusRequest, ListSkusResponse, ListStockRequest, ListStockResponse,
+    PromoteRequest, PromoteResponse, StateHashRequest, StateHashResponse,
 };
 use tokio::time::{Instant, timeout};
 use tonic::{Status, Streaming};
@@ -67,6 +67,8 @@ reads! {
     list_stock: StockServiceClient(ListStockRequest) -> ListStockResponse;
     /// Returns an order.
     get_order: OrderServiceClient(GetOrderRequest) -> GetOrderResponse;
+    /// Several orders at one revision.
+    batch_get_orders: OrderServiceClient(BatchGetOrdersRequest) -> BatchGetOrdersResponse;
     /// A page of orders.
     list_orders: OrderServiceClient(ListOrdersRequest) -> ListOrdersResponse;
     /// Returns a reservation.

@@ -82,6 +82,12 @@ impl Pipeline {
 
 /// Sends a mutation until it is decided or its time is over.
 pub(crate) async fn mutate(shared: &Shared, request_id: String, request: Request) -> Result<Response, Error> {
+    let size = request.encoded_len();
+    if size > limits::MAX_MUTATION_BYTES {
+        // A node would end the stream over it, and with it everything that is in flight.
+        let max = limits::MAX_MUTATION_BYTES;
+        return Err(Error::Invalid(format!("the request has {size} bytes, a node takes {max}")));
+    }
     let deadline = Instant::now() + shared.config.timeout;
     let permit = timeout_at(deadline, shared.pipeline.in_flight.acquire()).await;
     let Ok(permit) = permit else {

@@ -9,7 +9,10 @@ use fake::{Act, cluster, lead, refusal};
 use futures_util::future::join_all;
 use stockade_client::{Client, Config, Error};
 use stockade_env::Env;
-use stockade_proto::v1::{Fate, GetStockRequest, PlaceOrderRequest, PlaceOrderResponse};
+use stockade_proto::v1::{
+    Fate, GetStockRequest, Mutation, NewOrderLine, PlaceOrderRequest, PlaceOrderResponse, TransactRequest,
+    mutation,
+};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tonic::{Code, Status};
@@ -258,4 +261,20 @@ async fn a_read_goes_on_until_a_node_answers() {
     }
     let error = client.get_stock(request).await.expect_err("refused");
     assert_eq!(error.reason(), "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_mutation_that_no_node_takes_is_refused_before_it_ends_the_stream() {
+    let env = Env::real();
+    let nodes = cluster(&env, 1).await;
+    let client = connect(&env, vec![nodes[0].address()], LONG).await;
+    let line = NewOrderLine { sku_id: "s".repeat(128), quantity: 1, ..Default::default() };
+    let order =
+        PlaceOrderRequest { order_id: "o1".to_owned(), lines: vec![line; 2_000], ..Default::default() };
+    let operation = Mutation { timeout: None, request: Some(mutation::Request::PlaceOrder(order)) };
+    let large = TransactRequest { operations: vec![operation; 20], ..Default::default() };
+    let error = client.transact(large).await.expect_err("too large");
+    assert_eq!(error.reason(), "INVALID_ARGUMENT");
+    assert_eq!(nodes[0].messages(), 0, "nothing was sent");
+    place(&client, "o2").await.expect("placed");
 }

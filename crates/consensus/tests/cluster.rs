@@ -9,7 +9,9 @@ use futures_util::future::join_all;
 use stockade_consensus::{ExportedEntry, ExportedPayload, ProposeError, Role};
 use stockade_proto::internal as wire;
 use stockade_proto::internal::peer_service_client::PeerServiceClient;
-use stockade_state_machine::command::{CreateLocation, PlaceLine, PlaceOrder, ReceiveStock};
+use stockade_state_machine::command::{
+    CreateLocation, PlaceLine, PlaceOrder, ReceiveStock, ShortagePolicy, Sourcing,
+};
 use stockade_state_machine::ids::{LocationId, OrderId, SkuId};
 use stockade_state_machine::limits::MAX_EXPIRE_BATCH;
 use stockade_state_machine::location::LocationDetails;
@@ -180,6 +182,8 @@ async fn an_order_behind_many_holds_that_are_due_is_told_its_own_outcome() {
             currency: Currency::new("EUR").unwrap(),
             lines: vec![line],
             hold_us: HOLD_US,
+            sourcing: Sourcing::Priority,
+            shortage: ShortagePolicy::AllOrNothing,
         };
         request_of(env, &Command::PlaceOrder(command))
     };

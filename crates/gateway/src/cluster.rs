@@ -183,7 +183,7 @@ mod tests {
             node_id,
             peer_address: peer_address.to_owned(),
         };
-        assert_eq!(addition(&request(0, "here")).unwrap_err().all().len(), 2);
+        assert_eq!(addition(&request(0, "here")).unwrap_err().count(), 2);
         for bad in ["", ":1", "a", "a:0", "a:b", "a b:1"] {
             assert!(addition(&request(4, bad)).is_err(), "{bad}");
         }

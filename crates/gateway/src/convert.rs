@@ -2,11 +2,12 @@
 //! can get wrong is in `validate`.
 
 use stockade_proto::v1;
-use stockade_state_machine::command::Disposition;
-use stockade_state_machine::ids::{CustomerId, LocationId};
+use stockade_state_machine::command::{Disposition, ShortagePolicy, Sourcing};
+use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::location::{Location, LocationDetails};
-use stockade_state_machine::order::{Order, OrderLine, OrderState};
+use stockade_state_machine::order::{Order, OrderLine, OrderState, Parcel};
+use stockade_state_machine::outcome::Source;
 use stockade_state_machine::reservation::{Reservation, ReservationLine, ReservationState};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
@@ -35,6 +36,24 @@ pub(crate) fn order_state(state: OrderState) -> v1::OrderState {
         OrderState::Returned => v1::OrderState::Returned,
         OrderState::Cancelled => v1::OrderState::Cancelled,
         OrderState::Expired => v1::OrderState::Expired,
+        OrderState::Closed => v1::OrderState::Closed,
+    }
+}
+
+pub(crate) fn sourcing(sourcing: Sourcing) -> v1::Sourcing {
+    match sourcing {
+        Sourcing::Priority => v1::Sourcing::Priority,
+        Sourcing::MostStock => v1::Sourcing::MostStock,
+        Sourcing::FewestSplits => v1::Sourcing::FewestSplits,
+        Sourcing::Explicit => v1::Sourcing::Explicit,
+        Sourcing::SplitProportional => v1::Sourcing::SplitProportional,
+    }
+}
+
+pub(crate) fn shortage_policy(policy: ShortagePolicy) -> v1::ShortagePolicy {
+    match policy {
+        ShortagePolicy::AllOrNothing => v1::ShortagePolicy::AllOrNothing,
+        ShortagePolicy::Partial => v1::ShortagePolicy::Partial,
     }
 }
 
@@ -174,12 +193,13 @@ pub(crate) fn stock(key: &StockKey, stock: &Stock) -> v1::Stock {
     }
 }
 
-pub(crate) fn order(order: &Order) -> v1::Order {
+/// An order as it is at a log time.
+pub(crate) fn order(order: &Order, now: LogTime) -> v1::Order {
     v1::Order {
         order_id: order.id.as_str().to_owned(),
         customer_id: customer_id(order.customer.as_ref()),
         currency_code: order.currency.as_str().to_owned(),
-        state: order_state(order.state()).into(),
+        state: order_state(order.state_at(now)).into(),
         lines: order.lines.iter().map(order_line).collect(),
         create_time: Some(timestamp(order.created)),
         update_time: Some(timestamp(order.updated)),
@@ -187,7 +207,49 @@ pub(crate) fn order(order: &Order) -> v1::Order {
         revision: order.version.revision.get(),
         payment_reference: order.payment_reference.clone(),
         etag: etag(order.version),
+        parcels: (1..).zip(&order.parcels).map(|(number, one)| parcel(number, one, &order.lines)).collect(),
+        close_time: order.closes.map(timestamp),
     }
+}
+
+fn parcel(number: i32, parcel: &Parcel, parts: &[OrderLine]) -> v1::Parcel {
+    let lines = parcel.lines.iter().filter_map(|line| {
+        let part = parts.get(usize::try_from(line.part).ok()?)?;
+        Some(v1::ParcelLine {
+            line: line_number(part.number),
+            location_id: location_id(part.location.as_ref()),
+            sku_id: part.sku.to_string(),
+            quantity: line.quantity,
+        })
+    });
+    v1::Parcel {
+        number,
+        ship_time: Some(timestamp(parcel.shipped)),
+        tracking_number: parcel.tracking_number.clone(),
+        document_id: document_id(parcel.document.as_ref()),
+        lines: lines.collect(),
+    }
+}
+
+/// The number of a line. Execution refuses what is not there, so one beyond 31 bits can stand in the log, but only in a command
+/// that had no effect.
+pub(crate) fn line_number(line: u32) -> i32 {
+    i32::try_from(line).unwrap_or(i32::MAX)
+}
+
+/// A document, or nothing.
+pub(crate) fn document_id(id: Option<&DocumentId>) -> String {
+    id.map(ToString::to_string).unwrap_or_default()
+}
+
+/// Where the units of lines are.
+pub(crate) fn sources(sources: &[Source]) -> Vec<v1::LineSource> {
+    let source = |source: &Source| v1::LineSource {
+        line: line_number(source.line),
+        location_id: location_id(source.location.as_ref()),
+        quantity: source.quantity,
+    };
+    sources.iter().map(source).collect()
 }
 
 /// A location, or nothing.
@@ -207,6 +269,7 @@ fn order_line(line: &OrderLine) -> v1::OrderLine {
         returned: line.returned,
         cancelled: line.cancelled,
         expired: line.expired,
+        line: line_number(line.number),
     }
 }
 
@@ -235,6 +298,7 @@ fn reservation_line(line: &ReservationLine) -> v1::ReservationLine {
         committed: line.committed,
         released: line.released,
         expired: line.expired,
+        line: line_number(line.number),
     }
 }
 

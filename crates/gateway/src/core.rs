@@ -6,17 +6,17 @@ use stockade_consensus::Node;
 use stockade_env::Env;
 use stockade_proto::v1::mutation::Request as Mutated;
 use stockade_proto::v1::mutation_result::Response as MutationResponse;
-use stockade_state_machine::{Reply, Revision};
-use stockade_storage::View;
+use stockade_state_machine::{LogTime, Origin, Outcome, Rejection, Reply, Request as StateRequest, Revision};
+use stockade_storage::{View, codec};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 
 use crate::failure::Failure;
-use crate::limits::GatewayLimits;
+use crate::limits::{self, GatewayLimits};
 use crate::refusals::Refusals;
-use crate::route::Router;
+use crate::route::{self, Router};
 use crate::status::{self, Answering, Call};
 use crate::validate::{self, Valid};
 use crate::{deadline, reply};
@@ -119,10 +119,40 @@ impl Core {
         let deadline = deadline::of_call(metadata);
         let outcome = async {
             let valid = validate::request(&request)?;
-            let decided = self.decide(&valid, deadline).await?;
-            unwrap(reply::response(decided, &self.answering())?).ok_or_else(reply::mismatch)
+            let response = if validate::is_trial(&request) {
+                self.try_out(valid, deadline).await?
+            } else {
+                let decided = self.decide(&valid, deadline).await?;
+                reply::response(decided, &self.answering())?
+            };
+            unwrap(response).ok_or_else(reply::mismatch)
         };
         outcome.await.map(Response::new).map_err(|failure| self.fail(&failure, Call::Write))
+    }
+
+    /// What would become of a mutation, of which nothing takes effect.
+    async fn try_out(&self, valid: Valid, deadline: Instant) -> Result<MutationResponse, Failure> {
+        let origin = Origin { request: valid.request, principal: route::principal() };
+        let content = codec::content_hash(&valid.command);
+        let request = StateRequest { origin: Some(origin), content, command: valid.command };
+        loop {
+            self.0.node.read_barrier(deadline).await?;
+            let clock = LogTime::from_micros(self.0.env.clock.now_us());
+            let (outcome, time, served) = self.0.node.state().read(|view| {
+                let time = view.clock().now.max(clock);
+                (view.preview(&request, time), time, view.revision())
+            });
+            let outcome = outcome.map_err(|error| Failure::storage(&error))?;
+            // Holds are ending one after the other; the answer comes when they have.
+            if outcome == Outcome::Rejected(Rejection::RetryAfterExpiry) {
+                let next = Instant::now() + limits::RETRY_PAUSE_MAX;
+                if next < deadline {
+                    tokio::time::sleep_until(next).await;
+                    continue;
+                }
+            }
+            return reply::trial(outcome, time, &self.answering_from(served));
+        }
     }
 
     /// Reads at one revision that is at least as new as everything acknowledged before the call.

@@ -4,8 +4,11 @@
 use std::collections::HashMap;
 
 use stockade_state_machine::holder::Holder;
+use stockade_state_machine::limits::{MAX_PARCEL_LINES, MAX_PARCELS, MAX_PARTS, MAX_TRANSACT_LINES};
 use stockade_state_machine::order::{Operation, OrderState};
-use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Rejection, Resource, Shortage};
+use stockade_state_machine::rejection::{
+    Current, ExceededLine, FailedPrecondition, LimitBreach, Rejection, Resource, Shortage,
+};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, QuotaViolation};
 
 use crate::convert;
@@ -66,7 +69,7 @@ pub(crate) fn explain(failure: &Failure, leader_address: Option<&str>) -> Explan
             );
         }
         Failure::Missing(resource) => told.missing(resource),
-        Failure::Rejected(rejection, _) => told.rejected(rejection),
+        Failure::Rejected(rejection, _) | Failure::WouldReject(rejection, _) => told.rejected(rejection),
         Failure::Membership(refusal) => told.message.clone_from(&refusal.message),
         Failure::Internal(what) => told.say(what),
     }
@@ -101,19 +104,20 @@ impl Explanation {
     }
 
     fn invalid(&mut self, violations: &Violations) {
-        let fields = violations.all().iter().map(|violation| FieldViolation {
+        let fields = violations.first().iter().map(|violation| FieldViolation {
             field: quote(&violation.field),
             description: quote(&violation.description),
             ..FieldViolation::default()
         });
         let size = |violation: &FieldViolation| violation.field.len() + violation.description.len();
-        let (mut listed, more) = cut(fields, size);
+        let (mut listed, _) = cut(fields, size);
+        let more = violations.count() - listed.len();
         let names: Vec<_> = listed.iter().map(|violation| violation.field.as_str()).collect();
         self.message = format!("the request is malformed: {}", names.join(", "));
         if more > 0 {
             listed.push(FieldViolation::new("", format!("and {more} more")));
         }
-        self.set("violations", &violations.all().len());
+        self.set("violations", &violations.count());
         self.details.set_bad_request(listed);
     }
 
@@ -123,6 +127,7 @@ impl Explanation {
         self.details.set_resource_info(kind, name, "", "does not exist");
     }
 
+    #[allow(clippy::too_many_lines, reason = "a list, an arm for each rejection")]
     fn rejected(&mut self, rejection: &Rejection) {
         match rejection {
             Rejection::Malformed(rule) => {
@@ -172,6 +177,21 @@ impl Explanation {
                 self.set("allowed", &NOTHING);
                 let description = format!("is {}, from which is allowed: {NOTHING}", state.name());
                 self.precondition("ILLEGAL_TRANSITION", reservation.as_str(), description);
+            }
+            Rejection::PreconditionFailed { failed } => self.failed(failed),
+            Rejection::OperationRejected { operation, rejection } => {
+                self.rejected(rejection);
+                self.message = format!("operation {operation}: {}", self.message);
+                self.set("operation_number", &operation);
+            }
+            Rejection::TooLarge { holder } => {
+                self.message = format!("too many parts of lines, parcels, or lines in parcels: {holder}");
+                let id = self.set_holder(holder);
+                let (parts, parcels, lines) = (MAX_PARTS, MAX_PARCELS, MAX_PARCEL_LINES);
+                let description = format!(
+                    "at most {parts} parts of lines, {parcels} parcels with {lines} lines, {MAX_TRANSACT_LINES} parts a transaction"
+                );
+                self.precondition("TOO_LARGE", &id, description);
             }
             Rejection::SkuInUse { sku, location } => {
                 self.message = format!("SKU {sku} has stock at location {location}");
@@ -238,6 +258,23 @@ impl Explanation {
         id
     }
 
+    fn failed(&mut self, failed: &[FailedPrecondition]) {
+        let violations = failed.iter().map(|failed| {
+            let subject = format!("preconditions/{}", failed.number);
+            PreconditionViolation::new("PRECONDITION_FAILED", subject, current(failed.current))
+        });
+        self.message = match failed {
+            [only] => format!("precondition {} does not hold: {}", only.number, current(only.current)),
+            several => format!("{} preconditions do not hold", several.len()),
+        };
+        self.set("failed", &failed.len());
+        if let [only] = failed {
+            self.set("precondition", &only.number);
+            self.set("current", &current(only.current));
+        }
+        self.preconditions("PRECONDITION_FAILED", violations);
+    }
+
     fn exceeded(&mut self, holder: &Holder, lines: &[ExceededLine]) {
         let violations = lines.iter().map(|line| {
             let description = format!("asked {}, left {}", line.asked, line.left);
@@ -278,6 +315,7 @@ impl Explanation {
         let violations = shortages.iter().map(|shortage| {
             let place = match &shortage.location {
                 Some(location) => format!("at location {location}"),
+                None if shortage.together => "at all locations together".to_owned(),
                 None => "at the location that has most".to_owned(),
             };
             let line = if shortage.line == 0 { String::new() } else { format!("line {}: ", shortage.line) };
@@ -323,6 +361,17 @@ impl Explanation {
             listed.push(PreconditionViolation::new(kind, "", format!("and {more} more")));
         }
         self.details.set_precondition_failure(listed);
+    }
+}
+
+/// What is the case, in words.
+fn current(current: Current) -> String {
+    match current {
+        Current::Missing => "does not exist".to_owned(),
+        Current::Version(version) => format!("has etag {}", convert::etag(version)),
+        Current::Quantity(units) => format!("has {units} units"),
+        Current::OrderState(state) => format!("is {}", state.name()),
+        Current::ReservationState(state) => format!("is {}", state.name()),
     }
 }
 

@@ -4,12 +4,13 @@ use stockade_consensus::{ExportedEntry, ExportedPayload};
 use stockade_proto::v1;
 use stockade_proto::v1::logged_command::Command as Logged;
 use stockade_proto::v1::mutation::Request as Mutated;
+use stockade_proto::v1::precondition::Condition;
+use stockade_proto::v1::precondition_subject::Subject;
 use stockade_state_machine::command::{
     CommitReservation, CreateReservation, ExtendReservation, LineQuantity, LocationChange, MoveReservation,
-    Origin, Payment, PlaceLine, PlaceOrder, ReleaseReservation, ReturnOrder, ShipOrder, SkuChange,
-    UpdateLocation, UpdateSku,
+    Origin, Payment, PlaceLine, PlaceOrder, Precondition, ReleaseReservation, ReturnOrder, Row, ShipOrder,
+    SkuChange, Transact, UpdateLocation, UpdateSku,
 };
-use stockade_state_machine::ids::DocumentId;
 use stockade_state_machine::{Command, Request, Version};
 
 use crate::convert;
@@ -49,27 +50,9 @@ fn command(position: u32, request: &Request) -> v1::LoggedCommand {
     let logged = match &request.command {
         Command::ExpireDue(command) => Logged::ExpireDue(v1::ExpireDueCommand { limit: command.limit }),
         Command::AbandonRequest => Logged::Abandon(v1::AbandonCommand {}),
-        Command::CreateSku(_)
-        | Command::UpdateSku(_)
-        | Command::DeleteSku(_)
-        | Command::CreateLocation(_)
-        | Command::UpdateLocation(_)
-        | Command::DeleteLocation(_)
-        | Command::ReceiveStock(_)
-        | Command::AdjustStock(_)
-        | Command::SetStock(_)
-        | Command::MoveStock(_)
-        | Command::PlaceOrder(_)
-        | Command::ConfirmOrder(_)
-        | Command::ShipOrder(_)
-        | Command::CancelOrder(_)
-        | Command::ReturnOrder(_)
-        | Command::CreateReservation(_)
-        | Command::ExtendReservation(_)
-        | Command::CommitReservation(_)
-        | Command::ReleaseReservation(_)
-        | Command::MoveReservation(_) => {
-            Logged::Mutation(v1::Mutation { timeout: None, request: mutation(&request_id, &request.command) })
+        command => {
+            let request = mutation(&request_id, command);
+            Logged::Mutation(v1::Mutation { timeout: None, request })
         }
     };
     v1::LoggedCommand {
@@ -81,18 +64,21 @@ fn command(position: u32, request: &Request) -> v1::LoggedCommand {
 }
 
 /// The request that a command came from, with its defaults spelled out; `None` for the system's own.
+#[allow(clippy::too_many_lines, reason = "a list, an arm for each command")]
 pub(crate) fn mutation(request_id: &str, command: &Command) -> Option<Mutated> {
     let request_id = request_id.to_owned();
     let mutated = match command {
         Command::CreateSku(command) => Mutated::CreateSku(v1::CreateSkuRequest {
             request_id,
             sku: Some(v1::Sku { sku_id: command.sku.to_string(), ..convert::sku_details(&command.details) }),
+            validate_only: false,
         }),
         Command::UpdateSku(command) => Mutated::UpdateSku(update_sku(request_id, command)),
         Command::DeleteSku(command) => Mutated::DeleteSku(v1::DeleteSkuRequest {
             request_id,
             sku_id: command.sku.to_string(),
             etag: etag(command.expected),
+            validate_only: false,
         }),
         Command::CreateLocation(command) => Mutated::CreateLocation(v1::CreateLocationRequest {
             request_id,
@@ -100,20 +86,23 @@ pub(crate) fn mutation(request_id: &str, command: &Command) -> Option<Mutated> {
                 location_id: command.location.to_string(),
                 ..convert::location_details(&command.details)
             }),
+            validate_only: false,
         }),
         Command::UpdateLocation(command) => Mutated::UpdateLocation(update_location(request_id, command)),
         Command::DeleteLocation(command) => Mutated::DeleteLocation(v1::DeleteLocationRequest {
             request_id,
             location_id: command.location.to_string(),
             etag: etag(command.expected),
+            validate_only: false,
         }),
         Command::ReceiveStock(command) => Mutated::ReceiveStock(v1::ReceiveStockRequest {
             request_id,
             sku_id: command.sku.to_string(),
             location_id: command.location.to_string(),
             quantity: command.quantity,
-            document_id: document(command.document.as_ref()),
+            document_id: convert::document_id(command.document.as_ref()),
             reference: command.reference.clone(),
+            validate_only: false,
         }),
         Command::AdjustStock(command) => Mutated::AdjustStock(v1::AdjustStockRequest {
             request_id,
@@ -122,8 +111,9 @@ pub(crate) fn mutation(request_id: &str, command: &Command) -> Option<Mutated> {
             bucket: convert::bucket(command.bucket).into(),
             delta: command.delta,
             reason: convert::reason(command.reason).into(),
-            document_id: document(command.document.as_ref()),
+            document_id: convert::document_id(command.document.as_ref()),
             reference: command.reference.clone(),
+            validate_only: false,
         }),
         Command::SetStock(command) => Mutated::SetStock(v1::SetStockRequest {
             request_id,
@@ -133,8 +123,9 @@ pub(crate) fn mutation(request_id: &str, command: &Command) -> Option<Mutated> {
             quantity: command.quantity,
             expected_quantity: command.expected,
             reason: convert::reason(command.reason).into(),
-            document_id: document(command.document.as_ref()),
+            document_id: convert::document_id(command.document.as_ref()),
             reference: command.reference.clone(),
+            validate_only: false,
         }),
         Command::MoveStock(command) => Mutated::MoveStock(v1::MoveStockRequest {
             request_id,
@@ -144,19 +135,40 @@ pub(crate) fn mutation(request_id: &str, command: &Command) -> Option<Mutated> {
             to_bucket: convert::bucket(command.to).into(),
             quantity: command.quantity,
             reason: convert::reason(command.reason).into(),
-            document_id: document(command.document.as_ref()),
+            document_id: convert::document_id(command.document.as_ref()),
             reference: command.reference.clone(),
+            validate_only: false,
         }),
         Command::PlaceOrder(command) => Mutated::PlaceOrder(place(request_id, command)),
         Command::ConfirmOrder(command) => Mutated::ConfirmOrder(v1::ConfirmOrderRequest {
             request_id,
             order_id: command.order.to_string(),
             payment_reference: command.payment_reference.clone(),
+            etag: etag(command.expected),
+            reacquire: command.reacquire,
+            validate_only: false,
+        }),
+        Command::ExtendOrder(command) => Mutated::ExtendOrder(v1::ExtendOrderRequest {
+            request_id,
+            order_id: command.order.to_string(),
+            hold_duration: Some(convert::duration(command.hold_us)),
+            etag: etag(command.expected),
+            validate_only: false,
         }),
         Command::ShipOrder(command) => Mutated::ShipOrder(ship(request_id, command)),
-        Command::CancelOrder(command) => {
-            Mutated::CancelOrder(v1::CancelOrderRequest { request_id, order_id: command.order.to_string() })
-        }
+        Command::CancelOrder(command) => Mutated::CancelOrder(v1::CancelOrderRequest {
+            request_id,
+            order_id: command.order.to_string(),
+            lines: quantities(&command.lines),
+            etag: etag(command.expected),
+            validate_only: false,
+        }),
+        Command::CloseOrder(command) => Mutated::CloseOrder(v1::CloseOrderRequest {
+            request_id,
+            order_id: command.order.to_string(),
+            etag: etag(command.expected),
+            validate_only: false,
+        }),
         Command::ReturnOrder(command) => Mutated::ReturnOrder(book_return(request_id, command)),
         Command::CreateReservation(command) => {
             Mutated::CreateReservation(create_reservation(request_id, command))
@@ -171,9 +183,58 @@ pub(crate) fn mutation(request_id: &str, command: &Command) -> Option<Mutated> {
             Mutated::ReleaseReservation(release_reservation(request_id, command))
         }
         Command::MoveReservation(command) => Mutated::MoveReservation(move_reservation(request_id, command)),
+        Command::Transact(command) => Mutated::Transact(transact(request_id, command)),
         Command::ExpireDue(_) | Command::AbandonRequest => return None,
     };
     Some(mutated)
+}
+
+fn transact(request_id: String, command: &Transact) -> v1::TransactRequest {
+    let operation = |command: &Command| v1::Mutation { timeout: None, request: mutation("", command) };
+    v1::TransactRequest {
+        request_id,
+        preconditions: command.preconditions.iter().map(precondition).collect(),
+        operations: command.operations.iter().map(operation).collect(),
+        validate_only: false,
+    }
+}
+
+fn precondition(condition: &Precondition) -> v1::Precondition {
+    let (row, condition) = match condition {
+        Precondition::Version(row, version) => (row.clone(), Condition::Etag(convert::etag(*version))),
+        Precondition::UnchangedSince(row, revision) => {
+            (row.clone(), Condition::UnchangedSinceRevision(revision.get()))
+        }
+        Precondition::Exists(row) => (row.clone(), Condition::Exists(true)),
+        Precondition::Missing(row) => (row.clone(), Condition::Exists(false)),
+        Precondition::Quantity { key, bucket, min, max } => {
+            let range = v1::QuantityRange {
+                bucket: convert::bucket(*bucket).into(),
+                min: Some(*min),
+                max: Some(*max),
+            };
+            (Row::Stock(key.clone()), Condition::Quantity(range))
+        }
+        Precondition::OrderState(order, state) => {
+            (Row::Order(order.clone()), Condition::OrderState(convert::order_state(*state).into()))
+        }
+        Precondition::ReservationState(reservation, state) => {
+            let state = convert::reservation_state(*state).into();
+            (Row::Reservation(reservation.clone()), Condition::ReservationState(state))
+        }
+    };
+    let subject = match row {
+        Row::Sku(sku) => Subject::SkuId(sku.to_string()),
+        Row::Location(location) => Subject::LocationId(location.to_string()),
+        Row::Stock(key) => Subject::Stock(v1::StockSubject {
+            sku_id: key.sku.to_string(),
+            location_id: key.location.to_string(),
+        }),
+        Row::Order(order) => Subject::OrderId(order.to_string()),
+        Row::Reservation(reservation) => Subject::ReservationId(reservation.to_string()),
+    };
+    let subject = Some(v1::PreconditionSubject { subject: Some(subject) });
+    v1::Precondition { subject, condition: Some(condition) }
 }
 
 fn update_sku(request_id: String, command: &UpdateSku) -> v1::UpdateSkuRequest {
@@ -195,7 +256,8 @@ fn update_sku(request_id: String, command: &UpdateSku) -> v1::UpdateSkuRequest {
         etag: etag(command.expected),
         ..v1::Sku::default()
     };
-    v1::UpdateSkuRequest { request_id, sku: Some(sku), update_mask: Some(mask("sku_id", &fields)) }
+    let update_mask = Some(mask("sku_id", &fields));
+    v1::UpdateSkuRequest { request_id, sku: Some(sku), update_mask, validate_only: false }
 }
 
 fn update_location(request_id: String, command: &UpdateLocation) -> v1::UpdateLocationRequest {
@@ -216,7 +278,7 @@ fn update_location(request_id: String, command: &UpdateLocation) -> v1::UpdateLo
         ..v1::Location::default()
     };
     let update_mask = Some(mask("location_id", &fields));
-    v1::UpdateLocationRequest { request_id, location: Some(location), update_mask }
+    v1::UpdateLocationRequest { request_id, location: Some(location), update_mask, validate_only: false }
 }
 
 /// The fields that change. An empty mask means everything, so one that changes nothing names the id.
@@ -241,6 +303,9 @@ fn place(request_id: String, command: &PlaceOrder) -> v1::PlaceOrderRequest {
         currency_code: command.currency.as_str().to_owned(),
         lines: new_lines(&command.lines),
         hold_duration: Some(convert::duration(command.hold_us)),
+        sourcing: convert::sourcing(command.sourcing).into(),
+        shortage_policy: convert::shortage_policy(command.shortage).into(),
+        validate_only: false,
     }
 }
 
@@ -255,8 +320,12 @@ fn new_lines(lines: &[PlaceLine]) -> Vec<v1::NewOrderLine> {
 }
 
 fn quantities(lines: &[LineQuantity]) -> Vec<v1::LineQuantity> {
-    let lines = lines.iter();
-    lines.map(|line| v1::LineQuantity { line: line_number(line.line), quantity: line.quantity }).collect()
+    let quantity = |line: &LineQuantity| v1::LineQuantity {
+        line: convert::line_number(line.line),
+        quantity: line.quantity,
+        location_id: convert::location_id(line.location.as_ref()),
+    };
+    lines.iter().map(quantity).collect()
 }
 
 fn create_reservation(request_id: String, command: &CreateReservation) -> v1::CreateReservationRequest {
@@ -267,6 +336,8 @@ fn create_reservation(request_id: String, command: &CreateReservation) -> v1::Cr
         currency_code: command.currency.as_str().to_owned(),
         lines: new_lines(&command.lines),
         hold_duration: Some(convert::duration(command.hold_us)),
+        sourcing: convert::sourcing(command.sourcing).into(),
+        validate_only: false,
     }
 }
 
@@ -275,6 +346,8 @@ fn extend_reservation(request_id: String, command: &ExtendReservation) -> v1::Ex
         request_id,
         reservation_id: command.reservation.to_string(),
         hold_duration: Some(convert::duration(command.hold_us)),
+        etag: etag(command.expected),
+        validate_only: false,
     }
 }
 
@@ -283,6 +356,8 @@ fn release_reservation(request_id: String, command: &ReleaseReservation) -> v1::
         request_id,
         reservation_id: command.reservation.to_string(),
         lines: quantities(&command.lines),
+        etag: etag(command.expected),
+        validate_only: false,
     }
 }
 
@@ -290,8 +365,10 @@ fn move_reservation(request_id: String, command: &MoveReservation) -> v1::MoveRe
     v1::MoveReservationRequest {
         request_id,
         reservation_id: command.reservation.to_string(),
-        lines: command.lines.iter().map(|line| line_number(*line)).collect(),
+        lines: command.lines.iter().map(|line| convert::line_number(*line)).collect(),
         location_id: command.location.to_string(),
+        etag: etag(command.expected),
+        validate_only: false,
     }
 }
 
@@ -308,6 +385,8 @@ fn commit_reservation(request_id: String, command: &CommitReservation) -> v1::Co
         lines: quantities(&command.lines),
         hold_duration,
         payment_reference,
+        etag: etag(command.expected),
+        validate_only: false,
     }
 }
 
@@ -317,31 +396,28 @@ fn ship(request_id: String, command: &ShipOrder) -> v1::ShipOrderRequest {
         order_id: command.order.to_string(),
         lines: quantities(&command.lines),
         tracking_number: command.tracking_number.clone(),
+        etag: etag(command.expected),
+        document_id: convert::document_id(command.document.as_ref()),
+        close_after: command.close_after_us.map(convert::duration),
+        validate_only: false,
     }
 }
 
 fn book_return(request_id: String, command: &ReturnOrder) -> v1::ReturnOrderRequest {
     let lines = command.lines.iter().map(|line| v1::ReturnLine {
-        line: line_number(line.line),
+        line: convert::line_number(line.line),
         quantity: line.quantity,
         disposition: convert::disposition(line.disposition).into(),
+        location_id: convert::location_id(line.location.as_ref()),
     });
     v1::ReturnOrderRequest {
         request_id,
         order_id: command.order.to_string(),
         lines: lines.collect(),
-        document_id: document(command.document.as_ref()),
+        document_id: convert::document_id(command.document.as_ref()),
+        etag: etag(command.expected),
+        validate_only: false,
     }
-}
-
-/// Execution refuses what is not in the order, so a number beyond 31 bits can stand in the log, but only in a command
-/// that had no effect.
-fn line_number(line: u32) -> i32 {
-    i32::try_from(line).unwrap_or(i32::MAX)
-}
-
-fn document(id: Option<&DocumentId>) -> String {
-    id.map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -378,23 +454,30 @@ mod tests {
 
     /// Each kind of mutation as its shortest and as its fullest.
     fn requests() -> Vec<Mutated> {
-        [catalog_and_stock_requests(), order_requests(), reservation_requests()].concat()
+        [catalog_and_stock_requests(), order_requests(), reservation_requests(), transactions()].concat()
     }
 
+    #[allow(clippy::too_many_lines, reason = "a list")]
     fn catalog_and_stock_requests() -> Vec<Mutated> {
         let request_id = || ID.to_owned();
         let text = |text: &str| text.to_owned();
         vec![
-            Mutated::CreateSku(v1::CreateSkuRequest { request_id: request_id(), sku: Some(sku("")) }),
+            Mutated::CreateSku(v1::CreateSkuRequest {
+                request_id: request_id(),
+                sku: Some(sku("")),
+                ..v1::CreateSkuRequest::default()
+            }),
             Mutated::UpdateSku(v1::UpdateSkuRequest {
                 request_id: request_id(),
                 sku: Some(sku("a-0")),
                 update_mask: None,
+                ..v1::UpdateSkuRequest::default()
             }),
             Mutated::UpdateSku(v1::UpdateSkuRequest {
                 request_id: request_id(),
                 sku: Some(v1::Sku { sku_id: text("A"), ..v1::Sku::default() }),
                 update_mask: Some(prost_types::FieldMask { paths: vec![text("sku_id")] }),
+                ..v1::UpdateSkuRequest::default()
             }),
             Mutated::UpdateSku(v1::UpdateSkuRequest {
                 request_id: request_id(),
@@ -402,30 +485,36 @@ mod tests {
                 update_mask: Some(prost_types::FieldMask {
                     paths: vec![text("attributes"), text("untracked")],
                 }),
+                ..v1::UpdateSkuRequest::default()
             }),
             Mutated::DeleteSku(v1::DeleteSkuRequest {
                 request_id: request_id(),
                 sku_id: text("A"),
                 etag: text("ff-1"),
+                ..v1::DeleteSkuRequest::default()
             }),
             Mutated::CreateLocation(v1::CreateLocationRequest {
                 request_id: request_id(),
                 location: Some(location("")),
+                ..v1::CreateLocationRequest::default()
             }),
             Mutated::UpdateLocation(v1::UpdateLocationRequest {
                 request_id: request_id(),
                 location: Some(location("1-0")),
                 update_mask: None,
+                ..v1::UpdateLocationRequest::default()
             }),
             Mutated::UpdateLocation(v1::UpdateLocationRequest {
                 request_id: request_id(),
                 location: Some(location("")),
                 update_mask: Some(prost_types::FieldMask { paths: vec![text("priority")] }),
+                ..v1::UpdateLocationRequest::default()
             }),
             Mutated::DeleteLocation(v1::DeleteLocationRequest {
                 request_id: request_id(),
                 location_id: text("L"),
                 etag: String::new(),
+                ..v1::DeleteLocationRequest::default()
             }),
             Mutated::SetStock(v1::SetStockRequest {
                 request_id: request_id(),
@@ -437,6 +526,7 @@ mod tests {
                 reason: v1::Reason::CycleCount.into(),
                 document_id: text("D"),
                 reference: String::new(),
+                ..v1::SetStockRequest::default()
             }),
             Mutated::MoveStock(v1::MoveStockRequest {
                 request_id: request_id(),
@@ -448,6 +538,7 @@ mod tests {
                 reason: v1::Reason::QualityHold.into(),
                 document_id: String::new(),
                 reference: text("urn:y"),
+                ..v1::MoveStockRequest::default()
             }),
             Mutated::ReceiveStock(v1::ReceiveStockRequest {
                 request_id: request_id(),
@@ -456,6 +547,7 @@ mod tests {
                 quantity: 7,
                 document_id: text("D"),
                 reference: text("urn:x"),
+                ..v1::ReceiveStockRequest::default()
             }),
             Mutated::AdjustStock(v1::AdjustStockRequest {
                 request_id: request_id(),
@@ -466,10 +558,12 @@ mod tests {
                 reason: v1::Reason::TheftLoss.into(),
                 document_id: String::new(),
                 reference: String::new(),
+                ..v1::AdjustStockRequest::default()
             }),
         ]
     }
 
+    #[allow(clippy::too_many_lines, reason = "a list")]
     fn order_requests() -> Vec<Mutated> {
         let request_id = || ID.to_owned();
         let text = |text: &str| text.to_owned();
@@ -489,26 +583,137 @@ mod tests {
                     },
                 ],
                 hold_duration: None,
+                ..v1::PlaceOrderRequest::default()
+            }),
+            Mutated::PlaceOrder(v1::PlaceOrderRequest {
+                request_id: request_id(),
+                order_id: text("O"),
+                currency_code: text("GBP"),
+                lines: vec![v1::NewOrderLine {
+                    sku_id: text("A"),
+                    quantity: 1,
+                    location_id: text("L"),
+                    unit_price_minor: 0,
+                }],
+                sourcing: v1::Sourcing::Explicit.into(),
+                shortage_policy: v1::ShortagePolicy::Partial.into(),
+                ..v1::PlaceOrderRequest::default()
             }),
             Mutated::ConfirmOrder(v1::ConfirmOrderRequest {
                 request_id: request_id(),
                 order_id: text("O"),
                 payment_reference: text("pay-1"),
+                ..v1::ConfirmOrderRequest::default()
+            }),
+            Mutated::ConfirmOrder(v1::ConfirmOrderRequest {
+                request_id: request_id(),
+                order_id: text("O"),
+                reacquire: true,
+                etag: text("7-1"),
+                ..v1::ConfirmOrderRequest::default()
+            }),
+            Mutated::ExtendOrder(v1::ExtendOrderRequest {
+                request_id: request_id(),
+                order_id: text("O"),
+                hold_duration: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
+                etag: text("7-1"),
+                ..v1::ExtendOrderRequest::default()
             }),
             Mutated::ShipOrder(v1::ShipOrderRequest {
                 request_id: request_id(),
                 order_id: text("O"),
-                lines: vec![v1::LineQuantity { line: 2, quantity: 1 }],
-                tracking_number: text("T"),
+                ..v1::ShipOrderRequest::default()
             }),
-            Mutated::CancelOrder(v1::CancelOrderRequest { request_id: request_id(), order_id: text("O") }),
+            Mutated::ShipOrder(v1::ShipOrderRequest {
+                request_id: request_id(),
+                order_id: text("O"),
+                lines: vec![
+                    v1::LineQuantity { line: 2, quantity: 1, location_id: text("L") },
+                    v1::LineQuantity { line: 2, quantity: 1, location_id: text("M") },
+                ],
+                tracking_number: text("T"),
+                etag: text("7-1"),
+                document_id: text("P"),
+                close_after: Some(prost_types::Duration { seconds: 3, nanos: 5_000 }),
+                ..v1::ShipOrderRequest::default()
+            }),
+            Mutated::CancelOrder(v1::CancelOrderRequest {
+                request_id: request_id(),
+                order_id: text("O"),
+                ..v1::CancelOrderRequest::default()
+            }),
+            Mutated::CancelOrder(v1::CancelOrderRequest {
+                request_id: request_id(),
+                order_id: text("O"),
+                lines: vec![v1::LineQuantity { line: 2, quantity: 1, ..v1::LineQuantity::default() }],
+                etag: text("7-1"),
+                ..v1::CancelOrderRequest::default()
+            }),
+            Mutated::CloseOrder(v1::CloseOrderRequest {
+                request_id: request_id(),
+                order_id: text("O"),
+                etag: text("7-1"),
+                ..v1::CloseOrderRequest::default()
+            }),
             Mutated::ReturnOrder(v1::ReturnOrderRequest {
                 request_id: request_id(),
                 order_id: text("O"),
-                lines: vec![v1::ReturnLine { line: 1, quantity: 1, disposition: 0 }],
+                lines: vec![
+                    v1::ReturnLine { line: 1, quantity: 1, ..v1::ReturnLine::default() },
+                    v1::ReturnLine { line: 1, quantity: 1, disposition: 2, location_id: text("L") },
+                ],
                 document_id: text("R"),
+                etag: text("7-1"),
+                ..v1::ReturnOrderRequest::default()
             }),
         ]
+    }
+
+    /// All others as operations, and every kind of precondition.
+    fn transactions() -> Vec<Mutated> {
+        let text = |text: &str| text.to_owned();
+        let subjects = [
+            Subject::SkuId(text("A")),
+            Subject::LocationId(text("L")),
+            Subject::Stock(v1::StockSubject { sku_id: text("A"), location_id: text("L") }),
+            Subject::OrderId(text("O")),
+            Subject::ReservationId(text("R")),
+        ];
+        let range = v1::QuantityRange { bucket: v1::Bucket::Committed.into(), min: Some(1), max: None };
+        let on = |subject: &Subject, condition| v1::Precondition {
+            subject: Some(v1::PreconditionSubject { subject: Some(subject.clone()) }),
+            condition: Some(condition),
+        };
+        let mut preconditions: Vec<v1::Precondition> = subjects
+            .iter()
+            .flat_map(|subject| {
+                let conditions = [
+                    Condition::Etag(text("7-1")),
+                    Condition::UnchangedSinceRevision(u64::MAX),
+                    Condition::Exists(true),
+                    Condition::Exists(false),
+                ];
+                conditions.map(|condition| on(subject, condition))
+            })
+            .collect();
+        let closed = Condition::OrderState(v1::OrderState::Closed.into());
+        let active = Condition::ReservationState(v1::ReservationState::Active.into());
+        preconditions.extend([
+            on(&subjects[2], Condition::Quantity(range)),
+            on(&subjects[3], closed),
+            on(&subjects[4], active),
+        ]);
+        let operations = [catalog_and_stock_requests(), order_requests(), reservation_requests()].concat();
+        let operations = operations.iter().map(|request| {
+            let command = validate::request(request).expect("a valid request").command;
+            v1::Mutation { timeout: None, request: mutation("", &command) }
+        });
+        vec![Mutated::Transact(v1::TransactRequest {
+            request_id: text(ID),
+            preconditions,
+            operations: operations.collect(),
+            ..v1::TransactRequest::default()
+        })]
     }
 
     fn reservation_requests() -> Vec<Mutated> {
@@ -529,11 +734,15 @@ mod tests {
                 currency_code: "EUR".to_owned(),
                 lines: vec![line],
                 hold_duration: None,
+                sourcing: v1::Sourcing::FewestSplits.into(),
+                ..v1::CreateReservationRequest::default()
             }),
             Mutated::ExtendReservation(v1::ExtendReservationRequest {
                 request_id: request_id(),
                 reservation_id: reservation_id(),
                 hold_duration: Some(hold),
+                etag: "a-0".to_owned(),
+                ..v1::ExtendReservationRequest::default()
             }),
             Mutated::CommitReservation(v1::CommitReservationRequest {
                 hold_duration: Some(hold),
@@ -541,20 +750,25 @@ mod tests {
                 ..commit.clone()
             }),
             Mutated::CommitReservation(v1::CommitReservationRequest {
-                lines: vec![v1::LineQuantity { line: 3, quantity: 4 }],
+                lines: vec![v1::LineQuantity { line: 3, quantity: 4, ..v1::LineQuantity::default() }],
                 payment_reference: "pay-2".to_owned(),
+                etag: "a-0".to_owned(),
                 ..commit
             }),
             Mutated::ReleaseReservation(v1::ReleaseReservationRequest {
                 request_id: request_id(),
                 reservation_id: reservation_id(),
-                lines: vec![v1::LineQuantity { line: 1, quantity: 1 }],
+                lines: vec![v1::LineQuantity { line: 1, quantity: 1, location_id: "L".to_owned() }],
+                etag: "a-0".to_owned(),
+                ..v1::ReleaseReservationRequest::default()
             }),
             Mutated::MoveReservation(v1::MoveReservationRequest {
                 request_id: request_id(),
                 reservation_id: reservation_id(),
                 lines: vec![2, 1],
                 location_id: "L".to_owned(),
+                etag: "a-0".to_owned(),
+                ..v1::MoveReservationRequest::default()
             }),
         ]
     }

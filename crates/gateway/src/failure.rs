@@ -75,6 +75,8 @@ pub(crate) enum Failure {
     Missing(Resource),
     /// Decided in the log: refused.
     Rejected(Rejection, Decided),
+    /// It would be refused at that time if it were more than a trial.
+    WouldReject(Rejection, LogTime),
     /// The leader refused a change of the membership; nothing was proposed.
     Membership(MembershipRefusal),
     /// This node failed at a read; the cause is in its log.
@@ -130,6 +132,7 @@ impl Failure {
             | Self::DeadlineExceeded
             | Self::OutcomeUnknown { .. }
             | Self::Missing(_)
+            | Self::WouldReject(..)
             | Self::Membership(_)
             | Self::Internal(_) => None,
         }
@@ -152,6 +155,7 @@ impl Failure {
             | Self::Overloaded
             | Self::DeadlineExceeded
             | Self::Missing(_)
+            | Self::WouldReject(..)
             | Self::Membership(_) => false,
         }
     }

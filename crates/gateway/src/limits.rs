@@ -24,6 +24,8 @@ pub(crate) const MAX_AVAILABILITY_LOCATIONS: usize = 100;
 pub(crate) const MAX_BATCH: usize = 1_000;
 /// SKUs that one call of `BatchGetSkus` names: each may have 4 `KiB` of attributes.
 pub(crate) const MAX_SKU_BATCH: usize = 250;
+/// Orders that one call of `BatchGetOrders` names: real ones have some twenty lines, some a thousand.
+pub(crate) const MAX_ORDER_BATCH: usize = 250;
 /// Bytes of a page: orders are large, and callers refuse messages of more than 4 `MiB` by default.
 pub(crate) const MAX_PAGE_BYTES: usize = 2 << 20;
 
@@ -57,7 +59,7 @@ pub(crate) const MAX_FORWARD_COMMANDS: usize = 128;
 /// Bytes of commands gathered into one message between nodes; the last one may go beyond it.
 pub(crate) const MAX_FORWARD_BYTES: usize = 256 << 10;
 /// Bytes of a message between nodes: the largest command fits several times.
-pub(crate) const MAX_FORWARD_MESSAGE_BYTES: usize = 4 << 20;
+pub(crate) const MAX_FORWARD_MESSAGE_BYTES: usize = 16 << 20;
 /// For the leader to accept a stream.
 pub(crate) const FORWARD_OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How far the clocks of two nodes may be apart before commands from one to the other lose some of their time.

@@ -50,6 +50,8 @@ pub enum Reason {
     EtagMismatch,
     /// The bucket holds another quantity than the caller expected.
     QuantityStale,
+    /// A precondition of a transaction does not hold.
+    PreconditionFailed,
     /// The SKU still has stock.
     SkuInUse,
     /// The location still has stock.
@@ -60,6 +62,8 @@ pub enum Reason {
     PurchaseLimit,
     /// More units than the line has left.
     QuantityExceeded,
+    /// More parts, or lines in parcels, than an order may have.
+    TooLarge,
     /// A sum would leave 64 bits.
     QuantityOverflow,
     /// Stock is short.
@@ -82,7 +86,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of precedence: of several that apply, a call fails with the first.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::RequestTooLarge,
         Self::InvalidArgument,
         Self::PageTokenInvalid,
@@ -103,11 +107,13 @@ impl Reason {
         Self::IllegalTransition,
         Self::EtagMismatch,
         Self::QuantityStale,
+        Self::PreconditionFailed,
         Self::SkuInUse,
         Self::LocationInUse,
         Self::LocationDisabled,
         Self::PurchaseLimit,
         Self::QuantityExceeded,
+        Self::TooLarge,
         Self::QuantityOverflow,
         Self::InsufficientStock,
         Self::MembershipChanging,
@@ -142,10 +148,12 @@ impl Reason {
             Self::IllegalTransition => "ILLEGAL_TRANSITION",
             Self::EtagMismatch => "ETAG_MISMATCH",
             Self::QuantityStale => "QUANTITY_STALE",
+            Self::PreconditionFailed => "PRECONDITION_FAILED",
             Self::SkuInUse => "SKU_IN_USE",
             Self::LocationInUse => "LOCATION_IN_USE",
             Self::LocationDisabled => "LOCATION_DISABLED",
             Self::PurchaseLimit => "PURCHASE_LIMIT",
+            Self::TooLarge => "TOO_LARGE",
             Self::QuantityExceeded => "QUANTITY_EXCEEDED",
             Self::QuantityOverflow => "QUANTITY_OVERFLOW",
             Self::InsufficientStock => "INSUFFICIENT_STOCK",
@@ -182,13 +190,17 @@ impl Reason {
             | Self::LocationInUse
             | Self::LocationDisabled
             | Self::PurchaseLimit
+            | Self::TooLarge
             | Self::QuantityExceeded
             | Self::InsufficientStock
             | Self::MembershipIdUsed
             | Self::MembershipNodeUnfit
             | Self::MembershipLearnerBehind
             | Self::MembershipQuorumAtRisk => &[Code::FailedPrecondition],
-            Self::EtagMismatch | Self::QuantityStale | Self::MembershipChanging => &[Code::Aborted],
+            Self::EtagMismatch
+            | Self::QuantityStale
+            | Self::PreconditionFailed
+            | Self::MembershipChanging => &[Code::Aborted],
             Self::NotFound | Self::MembershipNodeUnknown => &[Code::NotFound],
             Self::AlreadyExists => &[Code::AlreadyExists],
             Self::Internal => &[Code::Internal],
@@ -209,7 +221,9 @@ impl Reason {
             Failure::DeadlineExceeded => Self::DeadlineExceeded,
             Failure::OutcomeUnknown { .. } => Self::OutcomeUnknown,
             Failure::Missing(_) => Self::NotFound,
-            Failure::Rejected(rejection, _) => Self::of_rejection(rejection),
+            Failure::Rejected(rejection, _) | Failure::WouldReject(rejection, _) => {
+                Self::of_rejection(rejection)
+            }
             Failure::Membership(refusal) => Self::of_membership(refusal.kind),
             Failure::Internal(_) => Self::Internal,
         }
@@ -241,6 +255,9 @@ impl Reason {
             }
             Rejection::EtagMismatch { .. } => Self::EtagMismatch,
             Rejection::QuantityStale { .. } => Self::QuantityStale,
+            Rejection::PreconditionFailed { .. } => Self::PreconditionFailed,
+            Rejection::OperationRejected { rejection, .. } => Self::of_rejection(rejection),
+            Rejection::TooLarge { .. } => Self::TooLarge,
             Rejection::SkuInUse { .. } => Self::SkuInUse,
             Rejection::LocationInUse { .. } => Self::LocationInUse,
             Rejection::LocationDisabled { .. } => Self::LocationDisabled,

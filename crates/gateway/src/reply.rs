@@ -2,8 +2,10 @@
 
 use stockade_proto::v1;
 use stockade_proto::v1::mutation_result::Response;
-use stockade_state_machine::ids::{LocationId, OrderId, ReservationId};
+use stockade_state_machine::ids::{OrderId, ReservationId};
 use stockade_state_machine::order::OrderState;
+use stockade_state_machine::outcome::Source;
+use stockade_state_machine::rejection::Rejection;
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::reservation::ReservationState;
 use stockade_state_machine::{LogTime, Outcome, Reply};
@@ -15,8 +17,22 @@ use crate::status::{self, Answering};
 /// The response to a mutation, or why it was refused.
 pub(crate) fn response(reply: Reply, answering: &Answering) -> Result<Response, Failure> {
     let decided = Decided::of(&reply);
-    let header = Some(answering.write(decided));
-    let response = match reply.outcome {
+    let refused = |rejection| Failure::Rejected(rejection, decided);
+    respond(reply.outcome, Some(answering.write(decided)), &refused)
+}
+
+/// The response that a mutation would have if it were more than a trial, or why it would be refused.
+pub(crate) fn trial(outcome: Outcome, time: LogTime, answering: &Answering) -> Result<Response, Failure> {
+    respond(outcome, Some(answering.trial(time)), &|rejection| Failure::WouldReject(rejection, time))
+}
+
+#[allow(clippy::too_many_lines, reason = "a list, an arm for each outcome")]
+fn respond(
+    outcome: Outcome,
+    header: Option<v1::ResponseHeader>,
+    refused: &dyn Fn(Rejection) -> Failure,
+) -> Result<Response, Failure> {
+    let response = match outcome {
         Outcome::SkuCreated(sku) => {
             Response::CreateSku(v1::CreateSkuResponse { header, sku: Some(convert::sku(&sku)) })
         }
@@ -49,20 +65,33 @@ pub(crate) fn response(reply: Reply, answering: &Answering) -> Result<Response, 
             let stock = Some(convert::stock(&key, &stock));
             Response::MoveStock(v1::MoveStockResponse { header, stock })
         }
-        Outcome::OrderPlaced { order, expires, locations } => {
-            Response::PlaceOrder(placed(header, &order, expires, &locations))
+        Outcome::OrderPlaced { order, expires, sources } => {
+            Response::PlaceOrder(placed(header, &order, expires, &sources))
         }
         Outcome::OrderConfirmed { order } => Response::ConfirmOrder(v1::ConfirmOrderResponse {
             header,
             order_id: order.to_string(),
             state: convert::order_state(OrderState::Confirmed).into(),
         }),
-        Outcome::OrderShipped { order, state, shipped } => Response::ShipOrder(v1::ShipOrderResponse {
+        Outcome::OrderExtended { order, expires } => Response::ExtendOrder(v1::ExtendOrderResponse {
             header,
             order_id: order.to_string(),
-            state: convert::order_state(state).into(),
-            shipped,
+            expire_time: Some(convert::timestamp(expires)),
         }),
+        Outcome::OrderClosed { order } => Response::CloseOrder(v1::CloseOrderResponse {
+            header,
+            order_id: order.to_string(),
+            state: convert::order_state(OrderState::Closed).into(),
+        }),
+        Outcome::OrderShipped { order, state, shipped, parcel } => {
+            Response::ShipOrder(v1::ShipOrderResponse {
+                header,
+                order_id: order.to_string(),
+                state: convert::order_state(state).into(),
+                shipped,
+                parcel: convert::line_number(parcel),
+            })
+        }
         Outcome::OrderCancelled { order, state, cancelled } => {
             Response::CancelOrder(v1::CancelOrderResponse {
                 header,
@@ -77,8 +106,8 @@ pub(crate) fn response(reply: Reply, answering: &Answering) -> Result<Response, 
             state: convert::order_state(state).into(),
             returned,
         }),
-        Outcome::ReservationCreated { reservation, expires, locations } => {
-            Response::CreateReservation(created(header, &reservation, expires, &locations))
+        Outcome::ReservationCreated { reservation, expires, sources } => {
+            Response::CreateReservation(created(header, &reservation, expires, &sources))
         }
         Outcome::ReservationExtended { reservation, expires } => {
             let (reservation_id, expire_time) = (reservation.to_string(), Some(convert::timestamp(expires)));
@@ -108,7 +137,15 @@ pub(crate) fn response(reply: Reply, answering: &Answering) -> Result<Response, 
             let reservation_id = reservation.to_string();
             Response::MoveReservation(v1::MoveReservationResponse { header, reservation_id, moved })
         }
-        Outcome::Rejected(rejection) => return Err(Failure::Rejected(rejection, decided)),
+        Outcome::Transacted(outcomes) => {
+            let result = |outcome| -> Result<v1::MutationResult, Failure> {
+                let response = Some(respond(outcome, None, refused)?);
+                Ok(v1::MutationResult { response, ..v1::MutationResult::default() })
+            };
+            let results = outcomes.into_iter().map(result).collect::<Result<_, _>>()?;
+            Response::Transact(v1::TransactResponse { header, results })
+        }
+        Outcome::Rejected(rejection) => return Err(refused(rejection)),
         Outcome::DueExpired { .. } | Outcome::RequestAbandoned => return Err(mismatch()),
     };
     Ok(response)
@@ -118,14 +155,14 @@ fn placed(
     header: Option<v1::ResponseHeader>,
     order: &OrderId,
     expires: LogTime,
-    locations: &[Option<LocationId>],
+    sources: &[Source],
 ) -> v1::PlaceOrderResponse {
     v1::PlaceOrderResponse {
         header,
         order_id: order.to_string(),
         state: convert::order_state(OrderState::PendingPayment).into(),
         expire_time: Some(convert::timestamp(expires)),
-        location_ids: location_ids(locations),
+        sources: convert::sources(sources),
     }
 }
 
@@ -133,19 +170,15 @@ fn created(
     header: Option<v1::ResponseHeader>,
     reservation: &ReservationId,
     expires: LogTime,
-    locations: &[Option<LocationId>],
+    sources: &[Source],
 ) -> v1::CreateReservationResponse {
     v1::CreateReservationResponse {
         header,
         reservation_id: reservation.to_string(),
         state: convert::reservation_state(ReservationState::Active).into(),
         expire_time: Some(convert::timestamp(expires)),
-        location_ids: location_ids(locations),
+        sources: convert::sources(sources),
     }
-}
-
-fn location_ids(locations: &[Option<LocationId>]) -> Vec<String> {
-    locations.iter().map(|location| convert::location_id(location.as_ref())).collect()
 }
 
 /// The result of one mutation among others.

@@ -198,6 +198,7 @@ fn is_relief(command: &Command) -> bool {
         | Command::ReleaseReservation(_)
         | Command::ExpireDue(_)
         | Command::AbandonRequest => true,
+        Command::Transact(command) => command.operations.iter().all(is_relief),
         Command::CreateSku(_)
         | Command::UpdateSku(_)
         | Command::DeleteSku(_)
@@ -210,7 +211,9 @@ fn is_relief(command: &Command) -> bool {
         | Command::MoveStock(_)
         | Command::PlaceOrder(_)
         | Command::ConfirmOrder(_)
+        | Command::ExtendOrder(_)
         | Command::ShipOrder(_)
+        | Command::CloseOrder(_)
         | Command::ReturnOrder(_)
         | Command::CreateReservation(_)
         | Command::ExtendReservation(_)
@@ -231,7 +234,7 @@ async fn another_leads(mut leader: watch::Receiver<Leader>, known: Leader) {
 
 #[cfg(test)]
 mod tests {
-    use stockade_state_machine::command::{CancelOrder, ConfirmOrder};
+    use stockade_state_machine::command::{CancelOrder, ConfirmOrder, Transact};
     use stockade_state_machine::ids::OrderId;
     use stockade_state_machine::{LogTime, Revision};
 
@@ -256,9 +259,16 @@ mod tests {
     fn giving_back_and_settling_are_relief_and_new_orders_are_not() {
         assert!(is_relief(&Command::AbandonRequest));
         let order = OrderId::new("o1").unwrap();
-        assert!(is_relief(&Command::CancelOrder(CancelOrder { order: order.clone() })));
-        let confirm = ConfirmOrder { order, payment_reference: String::new() };
-        assert!(!is_relief(&Command::ConfirmOrder(confirm)));
+        let cancel = CancelOrder { order: order.clone(), lines: Vec::new(), expected: None };
+        let cancel = Command::CancelOrder(cancel);
+        assert!(is_relief(&cancel));
+        let (payment_reference, expected) = Default::default();
+        let confirm = ConfirmOrder { order, payment_reference, reacquire: false, expected };
+        let confirm = Command::ConfirmOrder(confirm);
+        assert!(!is_relief(&confirm));
+        let all = |operations| Command::Transact(Transact { preconditions: Vec::new(), operations });
+        assert!(is_relief(&all(vec![cancel.clone()])));
+        assert!(!is_relief(&all(vec![cancel, confirm])));
     }
 
     #[tokio::test(start_paused = true)]

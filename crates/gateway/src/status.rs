@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stockade_proto::v1::{Fate, ResponseHeader};
-use stockade_state_machine::Revision;
+use stockade_state_machine::{LogTime, Revision};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -71,9 +71,18 @@ impl Answering {
         }
     }
 
+    /// The header of a trial, which was run at a time.
+    pub(crate) fn trial(&self, time: LogTime) -> ResponseHeader {
+        ResponseHeader { log_time: Some(convert::timestamp(time)), ..self.read(self.served) }
+    }
+
     /// The header of a failure: of its decision in the log, or else of the state that answered.
     pub(crate) fn failed(&self, failure: &Failure) -> ResponseHeader {
-        failure.decided().map_or_else(|| self.read(self.served), |decided| self.write(decided))
+        match (failure, failure.decided()) {
+            (Failure::WouldReject(_, time), _) => self.trial(*time),
+            (_, Some(decided)) => self.write(decided),
+            (_, None) => self.read(self.served),
+        }
     }
 }
 
@@ -145,7 +154,8 @@ fn trailers(failure: &Failure, call: Call, answering: &Answering) -> BTreeMap<&'
     if let Some(decided) = failure.decided() {
         trailers.insert("stockade-position", decided.position.to_string());
         trailers.insert("stockade-replayed", decided.replayed.to_string());
-        let time = convert::timestamp(decided.time);
+    }
+    if let Some(time) = header.log_time {
         trailers.insert("stockade-log-time", time.to_string());
     }
     match (call, failure.is_unknown()) {

@@ -50,7 +50,7 @@ impl StockKeeping {
         request: &v1::BatchGetStockRequest,
     ) -> Result<v1::BatchGetStockResponse, Failure> {
         let mut violations = Violations::default();
-        violations.count("names", request.names.len(), limits::MAX_BATCH);
+        violations.check_count("names", request.names.len(), limits::MAX_BATCH);
         let mut keys = Vec::new();
         for (number, name) in request.names.iter().take(limits::MAX_BATCH).enumerate() {
             let sku = violations.sku(&format!("names[{number}].sku_id"), &name.sku_id);

@@ -64,28 +64,7 @@ impl Transactions {
             Outcome::Rejected(rejection @ Rejection::RequestIdInFuture { .. }) => {
                 return Err(Failure::Rejected(rejection.clone(), Decided::of(&decided)));
             }
-            Outcome::SkuCreated(_)
-            | Outcome::SkuUpdated(_)
-            | Outcome::SkuDeleted
-            | Outcome::LocationCreated(_)
-            | Outcome::LocationUpdated(_)
-            | Outcome::LocationDeleted
-            | Outcome::StockReceived(..)
-            | Outcome::StockAdjusted(..)
-            | Outcome::StockSet(..)
-            | Outcome::StockMoved(..)
-            | Outcome::OrderPlaced { .. }
-            | Outcome::OrderConfirmed { .. }
-            | Outcome::OrderShipped { .. }
-            | Outcome::OrderCancelled { .. }
-            | Outcome::OrderReturned { .. }
-            | Outcome::ReservationCreated { .. }
-            | Outcome::ReservationExtended { .. }
-            | Outcome::ReservationCommitted { .. }
-            | Outcome::ReservationReleased { .. }
-            | Outcome::ReservationMoved { .. }
-            | Outcome::DueExpired { .. }
-            | Outcome::Rejected(_) => {
+            _ => {
                 let result = Some(reply::result(request.to_string(), Ok(decided), &answering));
                 v1::AbandonRequestResponse { header, state: v1::OutcomeState::Decided.into(), result }
             }
@@ -110,6 +89,13 @@ impl TransactionService for Transactions {
             return Err(self.0.fail(&Failure::ShuttingDown, Call::Write));
         }
         Ok(Response::new(submit::start(&self.0, request.into_inner())))
+    }
+
+    async fn transact(
+        &self,
+        request: Request<v1::TransactRequest>,
+    ) -> Result<Response<v1::TransactResponse>, Status> {
+        mutate!(self.0, request, Transact)
     }
 
     async fn get_outcome(

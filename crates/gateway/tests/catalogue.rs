@@ -28,13 +28,17 @@ impl Shop {
 
     async fn location(&mut self, location: v1::Location) -> v1::Location {
         let request_id = self.cluster.request_id();
-        let create = v1::CreateLocationRequest { request_id, location: Some(location) };
+        let create = v1::CreateLocationRequest {
+            request_id,
+            location: Some(location),
+            ..v1::CreateLocationRequest::default()
+        };
         self.catalog.create_location(create).await.unwrap().into_inner().location.unwrap()
     }
 
     async fn sku(&mut self, sku: v1::Sku) -> v1::Sku {
         let request_id = self.cluster.request_id();
-        let create = v1::CreateSkuRequest { request_id, sku: Some(sku) };
+        let create = v1::CreateSkuRequest { request_id, sku: Some(sku), ..v1::CreateSkuRequest::default() };
         self.catalog.create_sku(create).await.unwrap().into_inner().sku.unwrap()
     }
 
@@ -81,6 +85,7 @@ async fn a_location_is_changed_by_its_mask_and_its_etag() {
         request_id: shop.cluster.request_id(),
         location: Some(v1::Location { disabled: true, etag: created.etag.clone(), ..named("north") }),
         update_mask: Some(prost_types::FieldMask { paths: vec!["disabled".to_owned()] }),
+        ..v1::UpdateLocationRequest::default()
     };
     let changed = shop.catalog.update_location(update.clone()).await.unwrap().into_inner().location.unwrap();
     assert_eq!((changed.zone.as_str(), changed.priority, changed.disabled), ("uk", 7, true));
@@ -108,6 +113,7 @@ async fn a_location_is_changed_by_its_mask_and_its_etag() {
         request_id: shop.cluster.request_id(),
         location_id: "south".to_owned(),
         etag: second.locations[0].etag.clone(),
+        ..v1::DeleteLocationRequest::default()
     };
     shop.catalog.delete_location(delete).await.unwrap();
     let gone = v1::GetLocationRequest { location_id: "south".to_owned() };
@@ -190,6 +196,7 @@ async fn several_things_are_read_at_one_revision_and_lists_hold_what_was_asked_f
         request_id: shop.cluster.request_id(),
         location: Some(v1::Location { disabled: true, zone: "uk".to_owned(), ..named("main") }),
         update_mask: None,
+        ..v1::UpdateLocationRequest::default()
     };
     shop.catalog.update_location(update).await.unwrap();
     let all = shop.stock.get_availability(asked("")).await.unwrap().into_inner().availability;

@@ -23,12 +23,20 @@ use tonic_types::StatusExt;
 
 fn create(cluster: &Cluster, sku_id: &str) -> v1::CreateSkuRequest {
     let sku = v1::Sku { sku_id: sku_id.to_owned(), display_name: "Mug".to_owned(), ..v1::Sku::default() };
-    v1::CreateSkuRequest { request_id: cluster.request_id(), sku: Some(sku) }
+    v1::CreateSkuRequest {
+        request_id: cluster.request_id(),
+        sku: Some(sku),
+        ..v1::CreateSkuRequest::default()
+    }
 }
 
 fn location(cluster: &Cluster, location_id: &str) -> v1::CreateLocationRequest {
     let location = v1::Location { location_id: location_id.to_owned(), ..v1::Location::default() };
-    v1::CreateLocationRequest { request_id: cluster.request_id(), location: Some(location) }
+    v1::CreateLocationRequest {
+        request_id: cluster.request_id(),
+        location: Some(location),
+        ..v1::CreateLocationRequest::default()
+    }
 }
 
 fn receive(cluster: &Cluster, sku_id: &str, quantity: i64) -> v1::ReceiveStockRequest {
@@ -76,26 +84,40 @@ async fn an_order_lives_its_life_through_a_follower_and_the_leader_shows_it() {
     let mut orders = OrderServiceClient::new(follower);
     let placed = orders.place_order(place(&cluster, "O-1", "A", 4)).await.unwrap().into_inner();
     assert_eq!(
-        (placed.state(), placed.location_ids),
-        (v1::OrderState::PendingPayment, vec!["main".to_owned()])
+        (placed.state(), placed.sources),
+        (
+            v1::OrderState::PendingPayment,
+            vec![v1::LineSource { line: 1, location_id: "main".to_owned(), quantity: 4 }]
+        )
     );
     let (request_id, order_id) = (cluster.request_id(), "O-1".to_owned());
-    let confirm = v1::ConfirmOrderRequest { request_id, order_id, payment_reference: "pay".to_owned() };
+    let confirm = v1::ConfirmOrderRequest {
+        request_id,
+        order_id,
+        payment_reference: "pay".to_owned(),
+        ..v1::ConfirmOrderRequest::default()
+    };
     orders.confirm_order(confirm).await.unwrap();
     let ship = v1::ShipOrderRequest {
         request_id: cluster.request_id(),
         order_id: "O-1".to_owned(),
-        lines: vec![v1::LineQuantity { line: 1, quantity: 3 }],
+        lines: vec![v1::LineQuantity { line: 1, quantity: 3, ..v1::LineQuantity::default() }],
         tracking_number: String::new(),
+        ..v1::ShipOrderRequest::default()
     };
     assert_eq!(orders.ship_order(ship).await.unwrap().into_inner().shipped, 3);
-    let cancel = v1::CancelOrderRequest { request_id: cluster.request_id(), order_id: "O-1".to_owned() };
+    let cancel = v1::CancelOrderRequest {
+        request_id: cluster.request_id(),
+        order_id: "O-1".to_owned(),
+        ..v1::CancelOrderRequest::default()
+    };
     assert_eq!(orders.cancel_order(cancel).await.unwrap().into_inner().cancelled, 1);
     let returned = v1::ReturnOrderRequest {
         request_id: cluster.request_id(),
         order_id: "O-1".to_owned(),
-        lines: vec![v1::ReturnLine { line: 1, quantity: 3, disposition: 0 }],
+        lines: vec![v1::ReturnLine { line: 1, quantity: 3, disposition: 0, ..v1::ReturnLine::default() }],
         document_id: "R-1".to_owned(),
+        ..v1::ReturnOrderRequest::default()
     };
     let returned = orders.return_order(returned).await.unwrap().into_inner();
     assert_eq!((returned.state(), returned.returned), (v1::OrderState::Returned, 3));
@@ -134,12 +156,14 @@ async fn skus_and_stock_are_kept_and_listed_in_pages() {
     assert_eq!(stock.adjust_stock(adjust).await.unwrap().into_inner().stock.unwrap().on_hand, 0);
     let renamed = v1::Sku { sku_id: "C".to_owned(), display_name: "Cup".to_owned(), ..v1::Sku::default() };
     let (request_id, sku) = (cluster.request_id(), Some(renamed));
-    let update = v1::UpdateSkuRequest { request_id, sku, update_mask: None };
+    let update =
+        v1::UpdateSkuRequest { request_id, sku, update_mask: None, ..v1::UpdateSkuRequest::default() };
     assert_eq!(catalog.update_sku(update).await.unwrap().into_inner().sku.unwrap().display_name, "Cup");
     let delete = |sku_id: &str| v1::DeleteSkuRequest {
         request_id: cluster.request_id(),
         sku_id: sku_id.to_owned(),
         etag: String::new(),
+        ..v1::DeleteSkuRequest::default()
     };
     catalog.delete_sku(delete("B")).await.unwrap();
     assert_eq!(reason(&catalog.delete_sku(delete("A")).await.unwrap_err()), "SKU_IN_USE");

@@ -34,18 +34,30 @@ fn place(cluster: &Cluster, order_id: &str) -> v1::PlaceOrderRequest {
 }
 
 fn cancel(cluster: &Cluster, order_id: &str) -> v1::CancelOrderRequest {
-    v1::CancelOrderRequest { request_id: cluster.request_id(), order_id: order_id.to_owned() }
+    v1::CancelOrderRequest {
+        request_id: cluster.request_id(),
+        order_id: order_id.to_owned(),
+        ..v1::CancelOrderRequest::default()
+    }
 }
 
 async fn shop() -> Cluster {
     let cluster = Cluster::start().await;
     let channel = cluster.leader_channel().await;
     let sku = v1::Sku { sku_id: "A".to_owned(), ..v1::Sku::default() };
-    let create = v1::CreateSkuRequest { request_id: cluster.request_id(), sku: Some(sku) };
+    let create = v1::CreateSkuRequest {
+        request_id: cluster.request_id(),
+        sku: Some(sku),
+        ..v1::CreateSkuRequest::default()
+    };
     let mut catalog = CatalogServiceClient::new(channel.clone());
     catalog.create_sku(create).await.unwrap();
     let location = Some(v1::Location { location_id: "main".to_owned(), ..v1::Location::default() });
-    let create = v1::CreateLocationRequest { request_id: cluster.request_id(), location };
+    let create = v1::CreateLocationRequest {
+        request_id: cluster.request_id(),
+        location,
+        ..v1::CreateLocationRequest::default()
+    };
     catalog.create_location(create).await.unwrap();
     let receive = v1::ReceiveStockRequest {
         request_id: cluster.request_id(),

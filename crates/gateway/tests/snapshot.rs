@@ -41,7 +41,11 @@ async fn read(channel: &Channel, existing: bool) -> (v1::SnapshotResponse, Backu
 
 fn sku(cluster: &Cluster, id: &str, name: String) -> v1::CreateSkuRequest {
     let sku = v1::Sku { sku_id: id.to_owned(), display_name: name, ..v1::Sku::default() };
-    v1::CreateSkuRequest { request_id: cluster.request_id(), sku: Some(sku) }
+    v1::CreateSkuRequest {
+        request_id: cluster.request_id(),
+        sku: Some(sku),
+        ..v1::CreateSkuRequest::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,6 +25,8 @@ pub trait Call: Message {
     const KIND: &'static str;
     /// The request id; empty where the call has none.
     fn request_id(&self) -> &str;
+    /// True where it is to be tried only (`validate_only`): nothing takes effect, and no fate is to be settled.
+    fn is_trial(&self) -> bool;
     /// What it asks for, short.
     fn words(&self) -> String;
 }
@@ -36,7 +38,7 @@ pub trait Headed: Message {
 }
 
 macro_rules! calls {
-    ($($(#[$doc:meta])* $variant:ident, $kind:literal, $request:ident => $response:ident $(, $id:ident)?;)*) => {
+    ($($(#[$doc:meta])* $variant:ident, $kind:literal, $request:ident => $response:ident $(, $id:ident $(, $trial:ident)?)?;)*) => {
         /// What was asked.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Asked {
@@ -61,6 +63,13 @@ macro_rules! calls {
             pub fn request_id(&self) -> &str {
                 match self {
                     $(Self::$variant(request) => Call::request_id(request),)*
+                }
+            }
+
+            /// True of a mutation that is to be tried only (`validate_only`): nothing takes effect, and no fate is to be settled.
+            pub fn is_trial(&self) -> bool {
+                match self {
+                    $(Self::$variant(request) => Call::is_trial(request),)*
                 }
             }
 
@@ -127,8 +136,13 @@ macro_rules! calls {
                     calls!(@id self $($id)?)
                 }
 
+                fn is_trial(&self) -> bool {
+                    calls!(@trial self $($($trial)?)?)
+                }
+
                 fn words(&self) -> String {
-                    crate::words::Words::words(self)
+                    let words = crate::words::Words::words(self);
+                    if Call::is_trial(self) { format!("try to {words}") } else { words }
                 }
             }
 
@@ -153,49 +167,57 @@ macro_rules! calls {
     };
     (@id $self:ident $id:ident) => { &$self.$id };
     (@id $self:ident) => { "" };
+    (@trial $self:ident $trial:ident) => { $self.$trial };
+    (@trial $self:ident) => { false };
 }
 
 calls! {
     /// A SKU is created.
-    CreateSku, "create_sku", CreateSkuRequest => CreateSkuResponse, request_id;
+    CreateSku, "create_sku", CreateSkuRequest => CreateSkuResponse, request_id, validate_only;
     /// A SKU is changed.
-    UpdateSku, "update_sku", UpdateSkuRequest => UpdateSkuResponse, request_id;
+    UpdateSku, "update_sku", UpdateSkuRequest => UpdateSkuResponse, request_id, validate_only;
     /// A SKU is deleted.
-    DeleteSku, "delete_sku", DeleteSkuRequest => DeleteSkuResponse, request_id;
+    DeleteSku, "delete_sku", DeleteSkuRequest => DeleteSkuResponse, request_id, validate_only;
     /// A location is created.
-    CreateLocation, "create_location", CreateLocationRequest => CreateLocationResponse, request_id;
+    CreateLocation, "create_location", CreateLocationRequest => CreateLocationResponse, request_id, validate_only;
     /// A location is changed.
-    UpdateLocation, "update_location", UpdateLocationRequest => UpdateLocationResponse, request_id;
+    UpdateLocation, "update_location", UpdateLocationRequest => UpdateLocationResponse, request_id, validate_only;
     /// A location is deleted.
-    DeleteLocation, "delete_location", DeleteLocationRequest => DeleteLocationResponse, request_id;
+    DeleteLocation, "delete_location", DeleteLocationRequest => DeleteLocationResponse, request_id, validate_only;
     /// Goods come in.
-    ReceiveStock, "receive_stock", ReceiveStockRequest => ReceiveStockResponse, request_id;
+    ReceiveStock, "receive_stock", ReceiveStockRequest => ReceiveStockResponse, request_id, validate_only;
     /// A bucket is corrected.
-    AdjustStock, "adjust_stock", AdjustStockRequest => AdjustStockResponse, request_id;
+    AdjustStock, "adjust_stock", AdjustStockRequest => AdjustStockResponse, request_id, validate_only;
     /// A bucket is set.
-    SetStock, "set_stock", SetStockRequest => SetStockResponse, request_id;
+    SetStock, "set_stock", SetStockRequest => SetStockResponse, request_id, validate_only;
     /// Units change their bucket.
-    MoveStock, "move_stock", MoveStockRequest => MoveStockResponse, request_id;
+    MoveStock, "move_stock", MoveStockRequest => MoveStockResponse, request_id, validate_only;
     /// An order is taken.
-    PlaceOrder, "place_order", PlaceOrderRequest => PlaceOrderResponse, request_id;
+    PlaceOrder, "place_order", PlaceOrderRequest => PlaceOrderResponse, request_id, validate_only;
     /// An order is paid.
-    ConfirmOrder, "confirm_order", ConfirmOrderRequest => ConfirmOrderResponse, request_id;
+    ConfirmOrder, "confirm_order", ConfirmOrderRequest => ConfirmOrderResponse, request_id, validate_only;
+    /// An unpaid order holds its units for longer.
+    ExtendOrder, "extend_order", ExtendOrderRequest => ExtendOrderResponse, request_id, validate_only;
     /// Units leave.
-    ShipOrder, "ship_order", ShipOrderRequest => ShipOrderResponse, request_id;
-    /// What is not shipped is given back.
-    CancelOrder, "cancel_order", CancelOrderRequest => CancelOrderResponse, request_id;
+    ShipOrder, "ship_order", ShipOrderRequest => ShipOrderResponse, request_id, validate_only;
+    /// What is not shipped is given back, or a part of it.
+    CancelOrder, "cancel_order", CancelOrderRequest => CancelOrderResponse, request_id, validate_only;
+    /// A shipped order is done with.
+    CloseOrder, "close_order", CloseOrderRequest => CloseOrderResponse, request_id, validate_only;
     /// Shipped units come back.
-    ReturnOrder, "return_order", ReturnOrderRequest => ReturnOrderResponse, request_id;
+    ReturnOrder, "return_order", ReturnOrderRequest => ReturnOrderResponse, request_id, validate_only;
     /// Units are held for a cart.
-    CreateReservation, "create_reservation", CreateReservationRequest => CreateReservationResponse, request_id;
+    CreateReservation, "create_reservation", CreateReservationRequest => CreateReservationResponse, request_id, validate_only;
     /// They are held for longer.
-    ExtendReservation, "extend_reservation", ExtendReservationRequest => ExtendReservationResponse, request_id;
+    ExtendReservation, "extend_reservation", ExtendReservationRequest => ExtendReservationResponse, request_id, validate_only;
     /// An order takes units that were held.
-    CommitReservation, "commit_reservation", CommitReservationRequest => CommitReservationResponse, request_id;
+    CommitReservation, "commit_reservation", CommitReservationRequest => CommitReservationResponse, request_id, validate_only;
     /// Units that were held are given back.
-    ReleaseReservation, "release_reservation", ReleaseReservationRequest => ReleaseReservationResponse, request_id;
+    ReleaseReservation, "release_reservation", ReleaseReservationRequest => ReleaseReservationResponse, request_id, validate_only;
     /// Units are held at another location instead.
-    MoveReservation, "move_reservation", MoveReservationRequest => MoveReservationResponse, request_id;
+    MoveReservation, "move_reservation", MoveReservationRequest => MoveReservationResponse, request_id, validate_only;
+    /// Several mutations at once, all or none.
+    Transact, "transact", TransactRequest => TransactResponse, request_id, validate_only;
     /// The fate of a request is settled.
     AbandonRequest, "abandon_request", AbandonRequestRequest => AbandonRequestResponse, request_id;
     /// What became of a request is read.
@@ -220,6 +242,8 @@ calls! {
     ListStock, "list_stock", ListStockRequest => ListStockResponse;
     /// An order is read.
     GetOrder, "get_order", GetOrderRequest => GetOrderResponse;
+    /// Several orders are read at once.
+    BatchGetOrders, "batch_get_orders", BatchGetOrdersRequest => BatchGetOrdersResponse;
     /// A page of orders is read.
     ListOrders, "list_orders", ListOrdersRequest => ListOrdersResponse;
     /// A reservation is read.
@@ -247,15 +271,30 @@ macro_rules! mutations {
                     | Self::GetAvailability(_)
                     | Self::ListStock(_)
                     | Self::GetOrder(_)
+                    | Self::BatchGetOrders(_)
                     | Self::ListOrders(_)
                     | Self::GetReservation(_)
                     | Self::ListReservations(_) => None,
                 }
             }
 
-            /// True of mutations, in which `AbandonRequest` is not counted.
+            /// True of mutations, also of those that are only to be tried; `AbandonRequest` is not counted.
             pub fn is_mutation(&self) -> bool {
                 matches!(self, $(Self::$variant(_))|*)
+            }
+        }
+
+        /// The request id of a mutation.
+        pub fn request_id_of(request: &mutation::Request) -> &str {
+            match request {
+                $(mutation::Request::$variant(request) => &request.request_id,)*
+            }
+        }
+
+        /// True of a mutation that is to be tried only (`validate_only`).
+        pub fn is_trial(request: &mutation::Request) -> bool {
+            match request {
+                $(mutation::Request::$variant(request) => request.validate_only,)*
             }
         }
 
@@ -290,12 +329,15 @@ mutations!(
     MoveStock,
     PlaceOrder,
     ConfirmOrder,
+    ExtendOrder,
     ShipOrder,
     CancelOrder,
+    CloseOrder,
     ReturnOrder,
     CreateReservation,
     ExtendReservation,
     CommitReservation,
     ReleaseReservation,
-    MoveReservation
+    MoveReservation,
+    Transact
 );

@@ -12,6 +12,7 @@
 //! - A line is written whole and at once, so that several recorders can share a file that is opened for appending.
 //! - A call is written down before it is sent: what has a request in the log has one in the history, unless the process
 //!   died within the write.
+//! - A mutation that is only to be tried is written down like a read: it never has an unknown fate, and the log never decided it.
 //!
 //! Start at `call.rs` (the calls there are), then `line.rs` (the lines).
 
@@ -21,7 +22,7 @@ mod lines;
 mod recorder;
 mod words;
 
-pub use call::{Answer, Asked, Call, Headed, Unreadable};
+pub use call::{Answer, Asked, Call, Headed, Unreadable, is_trial, request_id_of};
 pub use line::{Beginning, Consistency, Fate, Header, Invoke, NodeState, Outcome, Record, Recording, Return};
 pub use lines::{LineError, Lines};
 pub use recorder::{Op, Recorder, entry_line, state_line};

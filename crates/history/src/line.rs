@@ -151,6 +151,9 @@ pub struct Header {
     /// As in `ResponseHeader`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub replayed: bool,
+    /// As in `ResponseHeader`, in microseconds since 1970: of a write, of one that was tried, and of no read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_time_us: Option<u64>,
 }
 
 impl Header {
@@ -164,8 +167,15 @@ impl Header {
             position: header.position,
             served_revision: header.served_revision,
             replayed: header.replayed,
+            log_time_us: header.log_time.as_ref().and_then(micros),
         }
     }
+}
+
+/// `None` before 1970 and after the year 586,000.
+fn micros(time: &prost_types::Timestamp) -> Option<u64> {
+    let seconds = u64::try_from(time.seconds).ok()?;
+    seconds.checked_mul(1_000_000)?.checked_add(u64::try_from(time.nanos).ok()? / 1_000)
 }
 
 /// What a node said of its state.

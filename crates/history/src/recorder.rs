@@ -80,15 +80,18 @@ impl Recorder {
 
     /// A call begins. To be called before anything of it is sent.
     pub fn invoke<Request: Call>(&self, request: &Request) -> Op {
-        self.begin(Request::KIND, request.request_id(), &request.encode_to_vec(), &request.words())
+        let number =
+            self.begin(Request::KIND, request.request_id(), &request.encode_to_vec(), &request.words());
+        Op { recorder: self.clone(), number, is_trial: request.is_trial() }
     }
 
     /// A call begins, whichever it is.
     pub fn invoke_any(&self, asked: &Asked) -> Op {
-        self.begin(asked.kind(), asked.request_id(), &asked.encode(), &asked.words())
+        let number = self.begin(asked.kind(), asked.request_id(), &asked.encode(), &asked.words());
+        Op { recorder: self.clone(), number, is_trial: asked.is_trial() }
     }
 
-    fn begin(&self, kind: &str, request_id: &str, request: &[u8], text: &str) -> Op {
+    fn begin(&self, kind: &str, request_id: &str, request: &[u8], text: &str) -> u64 {
         let op = self.0.next_op.fetch_add(1, Ordering::Relaxed);
         let request = STANDARD.encode(request);
         self.write(&Written::Invoke(WrittenInvoke {
@@ -102,7 +105,7 @@ impl Recorder {
             request: Cow::Borrowed(&request),
             text: Cow::Borrowed(text),
         }));
-        Op { recorder: self.clone(), op }
+        op
     }
 
     fn write(&self, written: &Written<'_>) {
@@ -141,7 +144,9 @@ impl Recorder {
 #[must_use = "a call that has no end in the history has an unknown fate"]
 pub struct Op {
     recorder: Recorder,
-    op: u64,
+    number: u64,
+    /// Of a mutation that is only to be tried.
+    is_trial: bool,
 }
 
 impl Op {
@@ -168,8 +173,10 @@ impl Op {
         fate: Option<Fate>,
     ) {
         let at = (self.recorder.0.now_ns)();
-        // Only what the log decided has a log time.
-        let logged = header.is_some_and(|header| header.log_time.is_some());
+        // Of refusals only those of the log have a log time, and those of a trial, which is not in the log.
+        let logged = !self.is_trial && header.is_some_and(|header| header.log_time.is_some());
+        // What is only tried has no effect whatever comes.
+        let fate = fate.filter(|_| !self.is_trial);
         let header = header.map(|header| self.recorder.header(header));
         self.end(WrittenReturn {
             header,
@@ -182,8 +189,11 @@ impl Op {
         });
     }
 
-    /// Of a write: nobody told how it ended.
+    /// Of a write: nobody told how it ended. Of one that was only tried that is a failure.
     pub fn unknown(self, message: &str) {
+        if self.is_trial {
+            return self.failed(message);
+        }
         let at = (self.recorder.0.now_ns)();
         self.end(WrittenReturn { message: Some(message.to_owned()), ..blank(at, Ending::Unknown) });
     }
@@ -196,7 +206,7 @@ impl Op {
 
     fn end(&self, written: WrittenReturn<'_>) {
         let recorder = Cow::Borrowed(self.recorder.0.id.as_str());
-        self.recorder.write(&Written::Return(WrittenReturn { recorder, op: self.op, ..written }));
+        self.recorder.write(&Written::Return(WrittenReturn { recorder, op: self.number, ..written }));
     }
 }
 

@@ -32,16 +32,29 @@ words! {
     AdjustStockRequest, r => format!("adjust {} at {} by {}", r.sku_id, r.location_id, r.delta);
     SetStockRequest, r => format!("set {} at {} to {}", r.sku_id, r.location_id, r.quantity);
     MoveStockRequest, r => format!("move {} of {} at {}", r.quantity, r.sku_id, r.location_id);
-    PlaceOrderRequest, r => format!("place order {} of {} lines", r.order_id, r.lines.len());
-    ConfirmOrderRequest, r => format!("confirm order {}", r.order_id);
-    ShipOrderRequest, r => format!("ship order {}", r.order_id);
-    CancelOrderRequest, r => format!("cancel order {}", r.order_id);
+    PlaceOrderRequest, r => {
+        let part = if r.shortage_policy() == v1::ShortagePolicy::Partial { ", or what is there of it" } else { "" };
+        format!("place order {} of {} lines{part}", r.order_id, r.lines.len())
+    };
+    ConfirmOrderRequest, r => {
+        let anew = if r.reacquire { ", with units taken anew where they must be" } else { "" };
+        format!("confirm order {}{anew}", r.order_id)
+    };
+    ExtendOrderRequest, r => format!("extend order {}", r.order_id);
+    ShipOrderRequest, r => format!("ship {}order {}", some_of(r.lines.len()), r.order_id);
+    CancelOrderRequest, r => format!("cancel {}order {}", some_of(r.lines.len()), r.order_id);
+    CloseOrderRequest, r => format!("close order {}", r.order_id);
     ReturnOrderRequest, r => format!("return {} lines of order {}", r.lines.len(), r.order_id);
     CreateReservationRequest, r => format!("reserve {} lines as {}", r.lines.len(), r.reservation_id);
     ExtendReservationRequest, r => format!("extend reservation {}", r.reservation_id);
     CommitReservationRequest, r => format!("make order {} of reservation {}", r.order_id, r.reservation_id);
     ReleaseReservationRequest, r => format!("release reservation {}", r.reservation_id);
     MoveReservationRequest, r => format!("move reservation {} to {}", r.reservation_id, r.location_id);
+    TransactRequest, r => {
+        let (operations, conditions) = (r.operations.len(), r.preconditions.len());
+        let only_if = if conditions > 0 { format!(" if {conditions} things hold") } else { String::new() };
+        format!("do {operations} operations at once{only_if}")
+    };
     AbandonRequestRequest, r => format!("abandon request {}", r.request_id);
     GetOutcomeRequest, r => format!("outcome of request {}", r.request_id);
     GetSkuRequest, r => format!("read SKU {}", r.sku_id);
@@ -54,6 +67,7 @@ words! {
     GetAvailabilityRequest, r => format!("read what orders could take of {} SKUs", r.sku_ids.len());
     ListStockRequest, r => format!("list stock{}{}", of(&r.sku_id), page(&r.page_token));
     GetOrderRequest, r => format!("read order {}", r.order_id);
+    BatchGetOrdersRequest, r => format!("read {} orders", r.order_ids.len());
     ListOrdersRequest, r => format!("list orders{}{}", of(&r.customer_id), page(&r.page_token));
     GetReservationRequest, r => format!("read reservation {}", r.reservation_id);
     ListReservationsRequest, r => format!("list reservations{}{}", of(&r.customer_id), page(&r.page_token));
@@ -65,6 +79,11 @@ fn sku(sku: Option<&v1::Sku>) -> &str {
 
 fn location(location: Option<&v1::Location>) -> &str {
     location.map_or("", |location| location.location_id.as_str())
+}
+
+/// "2 lines of"; nothing where all of them are meant.
+fn some_of(lines: usize) -> String {
+    if lines == 0 { String::new() } else { format!("{lines} lines of ") }
 }
 
 fn of(name: &str) -> String {

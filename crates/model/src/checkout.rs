@@ -11,7 +11,7 @@ use stockade_state_machine::stock::Bucket;
 
 use crate::model::{Model, Moment};
 use crate::plan::{Movement, Plan, Row};
-use crate::reservations::{changed, movement, must_hold_something, open_units};
+use crate::reservations::{changed, movement, must_be_version, must_hold_something, open_units};
 
 impl Model {
     pub(crate) fn commit_reservation(
@@ -21,12 +21,13 @@ impl Model {
         command: &CommitReservation,
     ) -> Result<Plan, Rejection> {
         // "Errors: ALREADY_EXISTS (order), NOT_FOUND (reservation), RESERVATION_EXPIRED, ILLEGAL_TRANSITION (nothing is
-        // held any more), NOT_FOUND (line), QUANTITY_EXCEEDED, NOT_FOUND (SKU), PURCHASE_LIMIT."
+        // held any more), ETAG_MISMATCH, NOT_FOUND (line), QUANTITY_EXCEEDED, NOT_FOUND (SKU), PURCHASE_LIMIT."
         if self.order(&command.order).is_some() {
             return Err(Rejection::AlreadyExists(Resource::Order(command.order.clone())));
         }
         let mut reservation = self.reservation_must_exist(&command.reservation)?;
         must_hold_something(&reservation)?;
+        must_be_version(&reservation, command.expected)?;
         let taken = open_units(&reservation, &command.lines)?;
         let asked: Vec<(&SkuId, i64)> = reservation
             .lines
@@ -47,7 +48,10 @@ impl Model {
             Payment::Taken { reference } => (reservation.expires, reference.clone()),
         };
         let mut movements = Vec::new();
-        let mut lines = Vec::new();
+        let mut lines: Vec<OrderLine> = Vec::new();
+        // "numbers of lines rise from 1 without gap": those of the order are its own.
+        let mut number = 0;
+        let mut number_there = None;
         for (line, units) in reservation.lines.iter_mut().zip(&taken) {
             if *units == 0 {
                 continue;
@@ -55,8 +59,13 @@ impl Model {
             if is_paid(&command.payment) {
                 movements.extend(obligation(command, line, *units, origin));
             }
-            // "a line for each line of the reservation that it takes units of, in their order".
-            lines.push(order_line(line, *units, &command.payment));
+            // "The order has a line for each line that it takes units of, in their order": "the parts of the order's lines
+            // are those of the reservation".
+            if number_there != Some(line.number) {
+                number_there = Some(line.number);
+                number += 1;
+            }
+            lines.push(order_line(number, line, *units, &command.payment));
             line.open -= units;
             line.committed += units;
         }
@@ -71,6 +80,8 @@ impl Model {
             expires,
             version: moment.version(),
             payment_reference,
+            parcels: Vec::new(),
+            closes: None,
         };
         let outcome = Outcome::ReservationCommitted {
             reservation: reservation.id.clone(),
@@ -111,9 +122,10 @@ fn obligation(
 
 /// "at the reservation's prices", and from where the reservation's line is: "A location that was disabled since keeps its
 /// promise."
-fn order_line(line: &ReservationLine, units: i64, payment: &Payment) -> OrderLine {
+fn order_line(number: u32, line: &ReservationLine, units: i64, payment: &Payment) -> OrderLine {
     let (held, allocated) = if is_paid(payment) { (0, units) } else { (units, 0) };
     OrderLine {
+        number,
         sku: line.sku.clone(),
         location: line.location.clone(),
         unit_price_minor: line.unit_price_minor,

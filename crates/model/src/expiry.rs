@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_state_machine::LogTime;
-use stockade_state_machine::command::{Command, ExpireDue};
+use stockade_state_machine::command::{Command, ExpireDue, PlaceOrder, ShortagePolicy, Transact};
+use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ids::{LocationId, SkuId};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::{MAX_EXPIRE_BATCH, MAX_EXPIRE_LINES};
@@ -14,6 +15,7 @@ use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::stock::{Bucket, Stock, StockKey};
 
 use crate::model::{Model, Moment};
+use crate::names::named;
 use crate::plan::{Movement, Plan, Row};
 
 /// "Something whose hold on units ends at a time": an unpaid order, or a reservation with open units.
@@ -67,6 +69,22 @@ impl<'a> Hold<'a> {
     }
 }
 
+/// Why nothing came of a command, and whose holds would have to end for it to go otherwise.
+pub(crate) struct Refusal {
+    pub(crate) rejection: Rejection,
+    /// SKUs that are short, where the end of holds may help; none where it could not, or where nothing is short.
+    pub(crate) awaits: BTreeSet<SkuId>,
+    /// True where the order that is short would take a part of what it asks for.
+    pub(crate) may_take_part: bool,
+}
+
+impl Refusal {
+    /// One that nothing helps.
+    pub(crate) fn of(rejection: Rejection) -> Self {
+        Self { rejection, awaits: BTreeSet::new(), may_take_part: false }
+    }
+}
+
 impl Model {
     fn holds(&self) -> impl Iterator<Item = Hold<'_>> {
         let orders = self.unpaid.values().map(Hold::Order);
@@ -90,31 +108,33 @@ impl Model {
         due
     }
 
-    /// The SKUs that are short. None where "the end of holds could not help": where for one of the lines no location that
-    /// counts "has `available` and `reserved` together of at least what is asked".
-    pub(crate) fn skus_short(&self, outcome: &Outcome) -> BTreeSet<SkuId> {
-        let Outcome::Rejected(Rejection::InsufficientStock { shortages }) = outcome else {
-            return BTreeSet::new();
+    /// What a refusal of a command waits for, as things stood when it was decided: in a transaction after the operations
+    /// before it.
+    pub(crate) fn refusal(&self, command: &Command, rejection: Rejection) -> Refusal {
+        let Rejection::InsufficientStock { shortages } = &rejection else { return Refusal::of(rejection) };
+        let may_take_part = is_partial(command);
+        // "A shortage of anything else expires what is due of the short SKUs only if that may help".
+        let may_help = may_take_part || shortages.iter().all(|shortage| self.may_end(shortage));
+        let short = shortages.iter().map(|shortage| shortage.sku.clone());
+        let awaits = if may_help { short.collect() } else { BTreeSet::new() };
+        Refusal { rejection, awaits, may_take_part }
+    }
+
+    /// Whether the end of holds could end a shortage: "available+reserved of the named location, or of one open location, or
+    /// with `together` of all open locations, covers `asked`".
+    fn may_end(&self, shortage: &Shortage) -> bool {
+        // "the one that is named, else those that exist and take orders".
+        let counts = |location: &LocationId| match &shortage.location {
+            Some(named) => location == named,
+            None => self.locations.get(location).is_some_and(|location| !location.details.disabled),
         };
-        let may_end = |shortage: &Shortage| {
-            // "the one that is named, else those that exist and take orders".
-            let counts = |location: &LocationId| match &shortage.location {
-                Some(named) => location == named,
-                None => self.locations.get(location).is_some_and(|location| !location.details.disabled),
-            };
-            let has_enough = |stock: &Stock| {
-                let units =
-                    i128::from(stock.get(Bucket::Available)) + i128::from(stock.get(Bucket::Reserved));
-                units >= i128::from(shortage.asked)
-            };
-            let mut rows = self.stock_of(&shortage.sku);
-            shortage.bucket == Bucket::Available
-                && rows.any(|(key, stock)| counts(&key.location) && has_enough(stock))
+        let units = |stock: &Stock| {
+            i128::from(stock.get(Bucket::Available)) + i128::from(stock.get(Bucket::Reserved))
         };
-        if !shortages.iter().all(may_end) {
-            return BTreeSet::new();
-        }
-        shortages.iter().map(|shortage| shortage.sku.clone()).collect()
+        let rows = self.stock_of(&shortage.sku).filter(|(key, _)| counts(&key.location));
+        let units = rows.map(|(_, stock)| units(stock));
+        let most = if shortage.together { units.sum() } else { units.max().unwrap_or_default() };
+        shortage.bucket == Bucket::Available && most >= i128::from(shortage.asked)
     }
 
     /// "An entry expires no more once the holders that it expired have 10,000 lines together, settled lines counted too; the
@@ -129,15 +149,21 @@ impl Model {
         &holds[..fits.count()]
     }
 
-    /// "A command that names an order or a reservation that is due first expires it (the order before the reservation,
-    /// where it names both)". False where the entry has no room for all of it.
+    /// "Due holds that a command names end first, in the order in which the command names them ..., each once." False where
+    /// the entry has no room for all of it.
     pub(crate) fn expire_named(&mut self, moment: Moment, command: &Command) -> bool {
-        let order = command.order().and_then(|id| self.unpaid.get(id)).map(Hold::Order);
-        let reservation = command.reservation().and_then(|id| self.holding.get(id)).map(Hold::Reservation);
-        let named: Vec<Hold<'_>> =
-            order.into_iter().chain(reservation).filter(|hold| hold.is_due(moment.now)).collect();
-        let expiring = self.within_room(&named);
-        let is_all = expiring.len() == named.len();
+        let mut seen = BTreeSet::new();
+        let mut due: Vec<Hold<'_>> = Vec::new();
+        for holder in named(command) {
+            let hold = match &holder {
+                Holder::Order(id) => self.unpaid.get(id).map(Hold::Order),
+                Holder::Reservation(id) => self.holding.get(id).map(Hold::Reservation),
+            };
+            let is_new = seen.insert(holder);
+            due.extend(hold.filter(|hold| is_new && hold.is_due(moment.now)));
+        }
+        let expiring = self.within_room(&due);
+        let is_all = expiring.len() == due.len();
         let plan = plan(moment, expiring, false);
         self.expire(moment, plan);
         is_all
@@ -168,9 +194,18 @@ impl Model {
         self.carry_out(moment, plan).expect("units that change their bucket leave their sum alone");
     }
 
-    /// A refusal of lines that are short. Each tells "when the next hold on units of its SKU ends that is not due yet,
-    /// at whichever location", as the rows are: what the refused command would have done is in none of them.
-    pub(crate) fn insufficient_stock(&self, now: LogTime, mut shortages: Vec<Shortage>) -> Rejection {
+    /// A refusal as the caller gets it. Each line that is short tells "when the next hold on units of its SKU ends that is
+    /// not due yet, at whichever location", as the rows are: what the refused command would have done is in none of them,
+    /// nor what the operations of a transaction before it would have.
+    pub(crate) fn with_next_expiries(&self, now: LogTime, rejection: Rejection) -> Rejection {
+        let mut shortages = match rejection {
+            Rejection::InsufficientStock { shortages } => shortages,
+            Rejection::OperationRejected { operation, rejection } => {
+                let rejection = Box::new(self.with_next_expiries(now, *rejection));
+                return Rejection::OperationRejected { operation, rejection };
+            }
+            other => return other,
+        };
         let mut ends: BTreeMap<SkuId, Option<LogTime>> =
             shortages.iter().map(|shortage| (shortage.sku.clone(), None)).collect();
         for hold in self.holds().filter(|hold| !hold.is_due(now)) {
@@ -188,6 +223,25 @@ impl Model {
         }
         Rejection::InsufficientStock { shortages }
     }
+}
+
+fn is_partial(command: &Command) -> bool {
+    matches!(command, Command::PlaceOrder(PlaceOrder { shortage: ShortagePolicy::Partial, .. }))
+}
+
+/// "any SKU of the PARTIAL orders of the command".
+pub(crate) fn skus_of_partial_orders(command: &Command) -> BTreeSet<SkuId> {
+    let operations = match command {
+        Command::Transact(Transact { operations, .. }) => operations.as_slice(),
+        alone => std::slice::from_ref(alone),
+    };
+    let mut skus = BTreeSet::new();
+    for operation in operations.iter().filter(|operation| is_partial(operation)) {
+        if let Command::PlaceOrder(order) = operation {
+            skus.extend(order.lines.iter().map(|line| line.sku.clone()));
+        }
+    }
+    skus
 }
 
 fn plan(moment: Moment, holds: &[Hold<'_>], more: bool) -> Plan {

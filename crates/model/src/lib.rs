@@ -6,11 +6,12 @@
 //! time, from the comments of `proto/stockade/v1` and the pages under `docs`, not from the other code.
 //!
 //! It deliberately knows nothing of storage, of what is in memory and what isn't, of hashes and after-images. It keeps
-//! no cache and no index beside the rows: whatever it needs it finds by looking through them.
+//! no cache and no index beside the rows but one sum: whatever it needs it finds by looking through them.
 //!
 //! Invariants:
 //! - A command is decided against a model that it can't change; what it writes is collected in a plan and written
-//!   whole, or not at all.
+//!   whole, or not at all. The operations of a transaction are decided and written one after the other; where one of them is
+//!   refused, what the ones before it wrote goes away again.
 //! - Units move by a [`LedgerEntry`](stockade_state_machine::ledger::LedgerEntry) and not otherwise.
 //! - No clock, randomness, float, hash-ordered collection or IO.
 //!
@@ -20,17 +21,24 @@
 mod catalog;
 mod checkout;
 mod expiry;
+mod items;
 mod locations;
 mod malformed;
 mod model;
+mod names;
 mod order_state;
 mod orders;
+mod parcels;
 mod placement;
 mod plan;
+mod reacquire;
 mod requests;
 mod reservations;
 mod rows;
+mod sourcing;
 mod stock;
+mod transact;
+mod undo;
 mod violations;
 
 pub use model::Model;

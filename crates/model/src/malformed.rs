@@ -5,13 +5,14 @@ use std::ops::RangeInclusive;
 
 use stockade_state_machine::command::{
     AdjustStock, Command, CommitReservation, LineQuantity, LocationChange, MoveStock, Payment, PlaceLine,
-    ReceiveStock, ReleaseReservation, ReturnOrder, SetStock, ShipOrder, SkuChange,
+    Precondition, ReceiveStock, ReturnOrder, SetStock, ShipOrder, SkuChange, Sourcing, Transact,
 };
 use stockade_state_machine::ids::is_id;
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::{
-    MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, MAX_DISPLAY_NAME_LEN, MAX_HOLD_US, MAX_LINE_QUANTITY, MAX_LINES,
-    MAX_PRIORITY, MAX_REFERENCE_LEN, MAX_STOCK_CHANGE, MAX_UNIT_PRICE_MINOR, MIN_HOLD_US,
+    MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, MAX_CLOSE_AFTER_US, MAX_DISPLAY_NAME_LEN, MAX_HOLD_US,
+    MAX_LINE_QUANTITY, MAX_LINES, MAX_OPERATIONS, MAX_PRECONDITIONS, MAX_PRIORITY, MAX_REFERENCE_LEN,
+    MAX_STOCK_CHANGE, MAX_TRANSACT_LINES, MAX_UNIT_PRICE_MINOR, MIN_CLOSE_AFTER_US, MIN_HOLD_US,
 };
 use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::sku::SkuDetails;
@@ -19,6 +20,9 @@ use stockade_state_machine::stock::Bucket;
 
 /// Units of a line of an order, a reservation, a shipment or a return: "1 to 1,000,000,000".
 const LINE_QUANTITY: RangeInclusive<i64> = 1..=MAX_LINE_QUANTITY;
+
+/// Of what can be no operation of a transaction.
+pub(crate) const NO_OPERATION: &str = "no operation of a transaction";
 
 /// The first rule that the command breaks; `None` where it is well formed.
 ///
@@ -34,20 +38,23 @@ pub(crate) fn broken_rule(command: &Command) -> Option<&'static str> {
         Command::AdjustStock(command) => adjust_stock(command),
         Command::SetStock(command) => set_stock(command),
         Command::MoveStock(command) => move_stock(command),
-        Command::PlaceOrder(command) => new_lines(&command.lines, command.hold_us),
+        Command::PlaceOrder(command) => new_lines(&command.lines, command.hold_us, command.sourcing),
         // The gateway holds it to 128 characters; in the log it has the bound of every reference.
         Command::ConfirmOrder(command) => reference(&command.payment_reference),
+        Command::ExtendOrder(command) => hold(command.hold_us),
         Command::ShipOrder(command) => ship_order(command),
+        Command::CancelOrder(command) => named_lines(&command.lines),
         Command::ReturnOrder(command) => return_order(command),
-        Command::CreateReservation(command) => new_lines(&command.lines, command.hold_us),
+        Command::CreateReservation(command) => new_lines(&command.lines, command.hold_us, command.sourcing),
         Command::ExtendReservation(command) => hold(command.hold_us),
         Command::CommitReservation(command) => commit_reservation(command),
-        Command::ReleaseReservation(command) => release_reservation(command),
+        Command::ReleaseReservation(command) => named_lines(&command.lines),
         Command::MoveReservation(command) => number_of_named(command.lines.len()),
+        Command::Transact(command) => transact(command),
         // These have no field with a bound of its own.
         Command::DeleteSku(_)
         | Command::DeleteLocation(_)
-        | Command::CancelOrder(_)
+        | Command::CloseOrder(_)
         | Command::ExpireDue(_)
         | Command::AbandonRequest => None,
     }
@@ -186,7 +193,9 @@ fn reference(reference: &str) -> Option<&'static str> {
 }
 
 /// Of an order or a reservation that is to be.
-fn new_lines(lines: &[PlaceLine], hold_us: u64) -> Option<&'static str> {
+fn new_lines(lines: &[PlaceLine], hold_us: u64, sourcing: Sourcing) -> Option<&'static str> {
+    // "Every line names its location, also of a SKU that is not tracked".
+    let is_named = sourcing != Sourcing::Explicit || lines.iter().all(|line| line.location.is_some());
     let line_rule = lines.iter().find_map(|line| {
         first([
             // "Units, 1 to 1,000,000,000."
@@ -199,6 +208,7 @@ fn new_lines(lines: &[PlaceLine], hold_us: u64) -> Option<&'static str> {
         // "lines: 1 to 2,000."
         unless((1..=MAX_LINES).contains(&lines.len()), "number of lines out of range"),
         hold(hold_us),
+        unless(is_named, "a line names no location"),
         line_rule,
     ])
 }
@@ -219,10 +229,14 @@ fn named_quantities(lines: &[LineQuantity]) -> Option<&'static str> {
     unless(in_range, "quantity of a line out of range")
 }
 
+/// "Empty: everything".
+fn named_lines(lines: &[LineQuantity]) -> Option<&'static str> {
+    first([number_of_named(lines.len()), named_quantities(lines)])
+}
+
 fn commit_reservation(command: &CommitReservation) -> Option<&'static str> {
     first([
-        number_of_named(command.lines.len()),
-        named_quantities(&command.lines),
+        named_lines(&command.lines),
         match &command.payment {
             // "Set: the order waits so long for its payment, 1 second to 30 days."
             Payment::Pending { hold_us } => hold(*hold_us),
@@ -232,18 +246,83 @@ fn commit_reservation(command: &CommitReservation) -> Option<&'static str> {
     ])
 }
 
-fn release_reservation(command: &ReleaseReservation) -> Option<&'static str> {
-    first([number_of_named(command.lines.len()), named_quantities(&command.lines)])
-}
-
 fn ship_order(command: &ShipOrder) -> Option<&'static str> {
+    // "so long after this shipment ...: 1 second to 3,660 days".
+    let close_after = MIN_CLOSE_AFTER_US..=MAX_CLOSE_AFTER_US;
     first([
         // "Lines of an order, a shipment or a return": at most so many, and none is well formed here.
         number_of_named(command.lines.len()),
         // The gateway holds it to 128 characters; in the log it has the bound of every reference.
         reference(&command.tracking_number),
         named_quantities(&command.lines),
+        unless(
+            command.close_after_us.is_none_or(|after| close_after.contains(&after)),
+            "time to close out of range",
+        ),
     ])
+}
+
+/// What a transaction says itself, then "each operation's own rules in order", then what they are together.
+fn transact(command: &Transact) -> Option<&'static str> {
+    let Transact { preconditions, operations } = command;
+    let is_range = |condition: &Precondition| match condition {
+        // "Absent: no upper bound. Not below `min`."
+        Precondition::Quantity { min, max, .. } => min <= max,
+        Precondition::Version(..)
+        | Precondition::UnchangedSince(..)
+        | Precondition::Exists(_)
+        | Precondition::Missing(_)
+        | Precondition::OrderState(..)
+        | Precondition::ReservationState(..) => true,
+    };
+    // "none is a transaction", nor anything that no caller asks for.
+    let is_none = |command: &Command| {
+        matches!(command, Command::Transact(_) | Command::ExpireDue(_) | Command::AbandonRequest)
+    };
+    first([
+        // "1 to 1,000, with at most 10,000 lines together."
+        unless((1..=MAX_OPERATIONS).contains(&operations.len()), "number of operations out of range"),
+        // "At most 1,000."
+        unless(preconditions.len() <= MAX_PRECONDITIONS, "too many preconditions"),
+        unless(preconditions.iter().all(is_range), "range of quantities is empty"),
+        unless(!operations.iter().any(is_none), NO_OPERATION),
+        // A transaction in one is none of its operations: it is not looked into.
+        operations.iter().filter(|operation| !is_none(operation)).find_map(broken_rule),
+        unless(operations.iter().map(lines_of).sum::<usize>() <= MAX_TRANSACT_LINES, TOO_MANY_TOGETHER),
+    ])
+}
+
+const TOO_MANY_TOGETHER: &str = "too many lines in a transaction";
+
+/// Lines of a command.
+fn lines_of(command: &Command) -> usize {
+    match command {
+        Command::PlaceOrder(command) => command.lines.len(),
+        Command::ShipOrder(command) => command.lines.len(),
+        Command::CancelOrder(command) => command.lines.len(),
+        Command::ReturnOrder(command) => command.lines.len(),
+        Command::CreateReservation(command) => command.lines.len(),
+        Command::CommitReservation(command) => command.lines.len(),
+        Command::ReleaseReservation(command) => command.lines.len(),
+        Command::MoveReservation(command) => command.lines.len(),
+        Command::CreateSku(_)
+        | Command::UpdateSku(_)
+        | Command::DeleteSku(_)
+        | Command::CreateLocation(_)
+        | Command::UpdateLocation(_)
+        | Command::DeleteLocation(_)
+        | Command::ReceiveStock(_)
+        | Command::AdjustStock(_)
+        | Command::SetStock(_)
+        | Command::MoveStock(_)
+        | Command::ConfirmOrder(_)
+        | Command::ExtendOrder(_)
+        | Command::CloseOrder(_)
+        | Command::ExtendReservation(_)
+        | Command::Transact(_)
+        | Command::ExpireDue(_)
+        | Command::AbandonRequest => 0,
+    }
 }
 
 fn return_order(command: &ReturnOrder) -> Option<&'static str> {

@@ -19,6 +19,7 @@ use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::stock::{Stock, StockKey};
 
+use crate::expiry::{Refusal, skus_of_partial_orders};
 use crate::malformed;
 use crate::plan::Plan;
 use crate::requests::{Fate, RequestLimits};
@@ -31,6 +32,7 @@ use crate::requests::{Fate, RequestLimits};
 /// - So does a reservation: in `holding` while it has open units, in `holding_nothing` after.
 /// - The ledger stands in the order of (revision, position).
 /// - `clock.now` and `clock.horizon_ms` only rise.
+/// - `kept_weight` is the sum of the weights of all request records: it spares a look through millions of them a request.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
     pub(crate) limits: RequestLimits,
@@ -45,6 +47,9 @@ pub struct Model {
     pub(crate) documents: BTreeMap<DocumentId, Document>,
     pub(crate) ledger: Vec<LedgerEntry>,
     pub(crate) requests: BTreeMap<Origin, RequestRecord>,
+    pub(crate) kept_weight: usize,
+    /// Of the last entry.
+    pub(crate) revision: Revision,
     /// Lines of the holders that the entry at hand has expired.
     pub(crate) expired_lines: usize,
 }
@@ -72,6 +77,7 @@ impl Model {
 
     /// Decides the requests of an entry, each in its turn. One reply for each, in their order.
     pub fn apply(&mut self, revision: Revision, entry: &Entry) -> Vec<Reply> {
+        self.revision = revision;
         // "Log time ... Execution never lets it go back."
         self.clock.now = self.clock.now.max(entry.time);
         self.raise_horizon_with_time();
@@ -84,6 +90,15 @@ impl Model {
             .zip(0_u32..)
             .map(|(request, position)| self.answer(Moment { revision, position, now }, request))
             .collect()
+    }
+
+    /// What a request would bring about, alone in the next entry at a time: "Nothing takes effect", "and nothing is kept under
+    /// the request id". What is left to be done over again ([`Rejection::RetryAfterExpiry`]) is said to be so.
+    pub fn preview(&self, time: LogTime, request: &Request) -> Outcome {
+        let next = Revision::new(self.revision.get().saturating_add(1));
+        let mut trial = self.clone();
+        let replies = trial.apply(next, &Entry { time, requests: vec![request.clone()] });
+        replies.into_iter().next().expect("one reply for each request").outcome
     }
 
     /// SKUs, in the order of their ids.
@@ -167,37 +182,63 @@ impl Model {
         if !self.expire_named(moment, &request.command) {
             return Outcome::Rejected(Rejection::RetryAfterExpiry);
         }
-        let first = self.attempt(moment, request);
-        // "If nothing of them is due the refusal stands."
-        let short = self.skus_short(&first);
-        if self.due_of(moment.now, &short).is_empty() {
-            return first;
+        let mut has_expired = false;
+        let mut may_take_part = false;
+        loop {
+            let refusal = match self.attempt(moment, request, may_take_part) {
+                Ok(outcome) => return outcome,
+                Err(refusal) => refusal,
+            };
+            let mut awaits = refusal.awaits;
+            if refusal.may_take_part {
+                // "holds due on any SKU of the PARTIAL orders of the command (and the short SKUs)".
+                awaits.extend(skus_of_partial_orders(&request.command));
+            }
+            if self.due_of(moment.now, &awaits).is_empty() {
+                // "nothing due: tried with taking part".
+                if refusal.may_take_part && !may_take_part {
+                    may_take_part = true;
+                    continue;
+                }
+                // "If nothing of them is due the refusal stands."
+                return Outcome::Rejected(self.with_next_expiries(moment.now, refusal.rejection));
+            }
+            // Units whose hold is over are free, even where nobody has given them back yet. "Expiry happens once a command; a
+            // second need is RETRY_AFTER_EXPIRY", and so is a first one for which the entry has no room.
+            if has_expired || !self.expire_due_of(moment, &awaits) {
+                return Outcome::Rejected(Rejection::RetryAfterExpiry);
+            }
+            has_expired = true;
         }
-        // Units whose hold is over are free, even where nobody has given them back yet. "A command that would expire more
-        // ... answers RETRY_AFTER_EXPIRY".
-        if !self.expire_due_of(moment, &short) {
-            return Outcome::Rejected(Rejection::RetryAfterExpiry);
-        }
-        let second = self.attempt(moment, request);
-        // "If it is still short, and something of what is short then is still due, the entry answers
-        // RETRY_AFTER_EXPIRY".
-        if !self.due_of(moment.now, &self.skus_short(&second)).is_empty() {
-            return Outcome::Rejected(Rejection::RetryAfterExpiry);
-        }
-        second
     }
 
-    /// Decides against the rows as they are, and writes all of it or nothing.
-    fn attempt(&mut self, moment: Moment, request: &Request) -> Outcome {
-        // "rejection: An outcome in which nothing changed".
-        self.decide(moment, request)
-            .and_then(|plan| self.carry_out(moment, plan))
-            .unwrap_or_else(Outcome::Rejected)
-    }
-
-    fn decide(&self, moment: Moment, request: &Request) -> Result<Plan, Rejection> {
+    /// Decides against the rows as they are, and writes all of it or nothing. An order that takes what is there does so
+    /// only if it may: first it "is tried whole".
+    fn attempt(
+        &mut self,
+        moment: Moment,
+        request: &Request,
+        may_take_part: bool,
+    ) -> Result<Outcome, Refusal> {
         let origin = request.origin.as_ref();
-        match &request.command {
+        if let Command::Transact(command) = &request.command {
+            return self.transact(moment, origin, command, may_take_part);
+        }
+        // "rejection: An outcome in which nothing changed".
+        self.decide(moment, origin, &request.command, may_take_part)
+            .and_then(|plan| self.carry_out(moment, plan))
+            .map_err(|rejection| self.refusal(&request.command, rejection))
+    }
+
+    /// What a single command brings about.
+    pub(crate) fn decide(
+        &self,
+        moment: Moment,
+        origin: Option<&Origin>,
+        command: &Command,
+        may_take_part: bool,
+    ) -> Result<Plan, Rejection> {
+        match command {
             Command::CreateSku(command) => self.create_sku(moment, command),
             Command::UpdateSku(command) => self.update_sku(moment, command),
             Command::DeleteSku(command) => self.delete_sku(command),
@@ -208,16 +249,20 @@ impl Model {
             Command::AdjustStock(command) => self.adjust_stock(moment, origin, command),
             Command::SetStock(command) => self.set_stock(moment, origin, command),
             Command::MoveStock(command) => self.move_stock(moment, origin, command),
-            Command::PlaceOrder(command) => self.place_order(moment, origin, command),
+            Command::PlaceOrder(command) => self.place_order(moment, origin, command, may_take_part),
             Command::ConfirmOrder(command) => self.confirm_order(moment, origin, command),
+            Command::ExtendOrder(command) => self.extend_order(moment, command),
             Command::ShipOrder(command) => self.ship_order(moment, origin, command),
             Command::CancelOrder(command) => self.cancel_order(moment, origin, command),
+            Command::CloseOrder(command) => self.close_order(moment, command),
             Command::ReturnOrder(command) => self.return_order(moment, origin, command),
             Command::CreateReservation(command) => self.create_reservation(moment, origin, command),
             Command::ExtendReservation(command) => self.extend_reservation(moment, command),
             Command::CommitReservation(command) => self.commit_reservation(moment, origin, command),
             Command::ReleaseReservation(command) => self.release_reservation(moment, origin, command),
             Command::MoveReservation(command) => self.move_reservation(moment, origin, command),
+            // "none is a transaction": what gets here is none, and has none in it.
+            Command::Transact(_) => Err(Rejection::Malformed(malformed::NO_OPERATION)),
             Command::ExpireDue(command) => Ok(self.plan_expire_due(moment, *command)),
             // "AbandonRequest: Makes NOT_SEEN final": the record that follows is all there is to it.
             Command::AbandonRequest => Ok(Plan::of(Outcome::RequestAbandoned)),
@@ -247,7 +292,7 @@ impl Model {
         self.locations.get(location).ok_or_else(|| Rejection::NotFound(Resource::Location(location.clone())))
     }
 
-    /// "A second booking under the same number is refused for ever", over receipts, adjustments and returns, which
+    /// "A second booking under the same number is refused for ever", over all kinds of bookings, which
     /// "share one name space".
     pub(crate) fn document_must_be_new(&self, document: Option<&DocumentId>) -> Result<(), Rejection> {
         match document {

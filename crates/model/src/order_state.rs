@@ -1,12 +1,21 @@
-//! The states of orders and reservations: "Follows from the quantities of its lines."
+//! The states of orders and reservations: "Follows from the quantities of its lines; CLOSED also from the time."
 
+use stockade_state_machine::LogTime;
 use stockade_state_machine::order::{Order, OrderLine, OrderState};
 use stockade_state_machine::reservation::{Reservation, ReservationLine, ReservationState};
 
 use crate::model::Model;
 
 impl Model {
-    /// The state that follows from the lines of an order.
+    /// The state of an order at a time.
+    pub fn order_state_at(order: &Order, now: LogTime) -> OrderState {
+        let state = Self::order_state(order);
+        // "Shipped, nothing came back so far, and `close_time` has come."
+        let has_closed = order.closes.is_some_and(|closes| now >= closes);
+        if state == OrderState::Shipped && has_closed { OrderState::Closed } else { state }
+    }
+
+    /// The state that follows from the lines of an order alone, so never CLOSED.
     pub fn order_state(order: &Order) -> OrderState {
         let any = |units: fn(&OrderLine) -> i64| order.lines.iter().any(|line| units(line) > 0);
         let held = any(|line| line.held);

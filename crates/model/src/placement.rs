@@ -1,22 +1,29 @@
-//! Placement: an order takes its units, all lines or none.
+//! Placement: an order takes its units, all lines or none, or where it may what is there.
 
 use std::collections::BTreeMap;
 
-use stockade_state_machine::LogTime;
-use stockade_state_machine::command::{Origin, PlaceLine, PlaceOrder};
+use stockade_state_machine::command::{Origin, PlaceLine, PlaceOrder, ShortagePolicy};
+use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ids::{LocationId, SkuId};
 use stockade_state_machine::ledger::Reason;
-use stockade_state_machine::location::Location;
 use stockade_state_machine::order::{Order, OrderLine};
-use stockade_state_machine::outcome::Outcome;
-use stockade_state_machine::rejection::{LimitBreach, Rejection, Resource, Shortage};
+use stockade_state_machine::outcome::{Outcome, Source};
+use stockade_state_machine::rejection::{LimitBreach, Rejection, Resource};
 use stockade_state_machine::stock::{Bucket, StockKey};
 
 use crate::model::{Model, Moment};
 use crate::plan::{Movement, Plan, Row};
 
-/// Units that earlier lines of a request took from `available`.
-type Taken = BTreeMap<StockKey, i64>;
+/// A line, or a part of one whose units are from one location.
+pub(crate) struct Part<'l> {
+    pub(crate) number: u32,
+    pub(crate) line: &'l PlaceLine,
+    pub(crate) location: Option<LocationId>,
+    /// Units that it gets.
+    pub(crate) quantity: i64,
+    /// Units that it lacks.
+    pub(crate) missing: i64,
+}
 
 impl Model {
     pub(crate) fn place_order(
@@ -24,20 +31,19 @@ impl Model {
         moment: Moment,
         origin: Option<&Origin>,
         command: &PlaceOrder,
+        may_take_part: bool,
     ) -> Result<Plan, Rejection> {
         self.may_be_placed(command)?;
-        let locations = self.allocate(moment.now, &command.lines)?;
-        let lines: Vec<OrderLine> = command
-            .lines
-            .iter()
-            .zip(&locations)
-            .map(|(line, location)| held_line(line, location.as_ref()))
-            .collect();
+        let holder = Holder::Order(command.order.clone());
+        let takes_part = may_take_part && command.shortage == ShortagePolicy::Partial;
+        let sources = self.source_lines(holder, &command.lines, command.sourcing, takes_part)?;
+        let lines: Vec<OrderLine> = parts(&command.lines, &sources).into_iter().map(held_line).collect();
         let movements = lines
             .iter()
+            .filter(|line| line.held > 0)
             .filter_map(|line| {
                 Some(Movement {
-                    // "empty where the SKU was not tracked when it was ordered: then no bucket counts them".
+                    // "empty where the SKU was not tracked when it was ordered ...: then no bucket counts them".
                     key: StockKey { sku: line.sku.clone(), location: line.location.clone()? },
                     // "To hold units: `available` becomes `reserved`."
                     from: Some(Bucket::Available),
@@ -65,8 +71,10 @@ impl Model {
             expires,
             version: moment.version(),
             payment_reference: String::new(),
+            parcels: Vec::new(),
+            closes: None,
         };
-        let outcome = Outcome::OrderPlaced { order: order.id.clone(), expires, locations };
+        let outcome = Outcome::OrderPlaced { order: order.id.clone(), expires, sources };
         Ok(Plan { movements, rows: vec![Row::Order(order)], ..Plan::of(outcome) })
     }
 
@@ -78,6 +86,7 @@ impl Model {
             return Err(Rejection::AlreadyExists(Resource::Order(command.order.clone())));
         }
         self.may_be_held(&command.lines)?;
+        // "Limits per order are about what is asked for", also where less is taken.
         let asked: Vec<(&SkuId, i64)> = command.lines.iter().map(|line| (&line.sku, line.quantity)).collect();
         self.limits_must_hold(&asked)
     }
@@ -121,87 +130,41 @@ impl Model {
         }
         if breaches.is_empty() { Ok(()) } else { Err(Rejection::PurchaseLimit { breaches }) }
     }
-
-    /// The location of each line, in the order of the request; `None` for a SKU that is not tracked.
-    pub(crate) fn allocate(
-        &self,
-        now: LogTime,
-        lines: &[PlaceLine],
-    ) -> Result<Vec<Option<LocationId>>, Rejection> {
-        let open = self.open_locations();
-        let mut taken = Taken::new();
-        let mut locations = Vec::new();
-        let mut shortages = Vec::new();
-        for (line, number) in lines.iter().zip(1_u32..) {
-            // "orders take units of it without a look at the stock".
-            if self.sku_must_exist(&line.sku)?.details.untracked {
-                locations.push(None);
-                continue;
-            }
-            match self.source(line, &open, &taken) {
-                Ok(key) => {
-                    // "lines that share a SKU ... are checked on their sum" (I9).
-                    *taken.entry(key.clone()).or_default() += line.quantity;
-                    locations.push(Some(key.location));
-                }
-                // "INSUFFICIENT_STOCK (every line that is short)"; such a line takes nothing.
-                Err(available) => shortages.push(Shortage {
-                    line: number,
-                    sku: line.sku.clone(),
-                    // "Where; `None` where any location would have done."
-                    location: line.location.clone(),
-                    bucket: Bucket::Available,
-                    asked: line.quantity,
-                    available,
-                    next_expiry: None,
-                }),
-            }
-        }
-        // "Takes an order and holds its units, all lines or none."
-        if shortages.is_empty() { Ok(locations) } else { Err(self.insufficient_stock(now, shortages)) }
-    }
-
-    /// Those that take orders: "the one with the lowest priority number, and of several the first in the order of ids".
-    fn open_locations(&self) -> Vec<LocationId> {
-        let mut open: Vec<&Location> =
-            self.locations.values().filter(|location| !location.details.disabled).collect();
-        open.sort_by(|a, b| (a.details.priority, &a.id).cmp(&(b.details.priority, &b.id)));
-        open.into_iter().map(|location| location.id.clone()).collect()
-    }
-
-    /// Where a line is taken from; where it is short, how many units there are: "Units there, after what earlier lines
-    /// of the same request take: at the location, or at the one that has most."
-    fn source(&self, line: &PlaceLine, open: &[LocationId], taken: &Taken) -> Result<StockKey, i64> {
-        let left = |key: &StockKey| {
-            self.stock_at(key).get(Bucket::Available) - taken.get(key).copied().unwrap_or_default()
-        };
-        // "Where the units are to come from ... Empty: of the locations that cover the line whole, the one with the
-        // lowest priority number, and of several the first in the order of ids."
-        let candidates = line.location.as_ref().map_or(open, std::slice::from_ref);
-        let mut most = 0;
-        for location in candidates {
-            let key = StockKey { sku: line.sku.clone(), location: location.clone() };
-            let units = left(&key);
-            if units >= line.quantity {
-                return Ok(key);
-            }
-            most = most.max(units);
-        }
-        Err(most)
-    }
 }
 
-fn held_line(line: &PlaceLine, location: Option<&LocationId>) -> OrderLine {
+/// "A line ..., or where it was split the part of it that comes from one location." "what is missing counts ... on the last
+/// part of its line, or on a part of its own where the line gets nothing".
+pub(crate) fn parts<'l>(lines: &'l [PlaceLine], sources: &[Source]) -> Vec<Part<'l>> {
+    let mut parts = Vec::new();
+    for (line, number) in lines.iter().zip(1_u32..) {
+        let of_line: Vec<&Source> = sources.iter().filter(|source| source.line == number).collect();
+        let missing = line.quantity - of_line.iter().map(|source| source.quantity).sum::<i64>();
+        if of_line.is_empty() {
+            // "a part of its own with the line's named location (or none)".
+            parts.push(Part { number, line, location: line.location.clone(), quantity: 0, missing });
+        }
+        for (source, at) in of_line.iter().zip(1..) {
+            let (location, quantity) = (source.location.clone(), source.quantity);
+            let missing = if at == of_line.len() { missing } else { 0 };
+            parts.push(Part { number, line, location, quantity, missing });
+        }
+    }
+    parts
+}
+
+fn held_line(part: Part<'_>) -> OrderLine {
     OrderLine {
-        sku: line.sku.clone(),
-        location: location.cloned(),
-        unit_price_minor: line.unit_price_minor,
-        ordered: line.quantity,
-        held: line.quantity,
+        number: part.number,
+        sku: part.line.sku.clone(),
+        location: part.location,
+        unit_price_minor: part.line.unit_price_minor,
+        ordered: part.quantity + part.missing,
+        held: part.quantity,
         allocated: 0,
         shipped: 0,
         returned: 0,
-        cancelled: 0,
+        // "Given back before shipping, or not there when a PARTIAL order was placed."
+        cancelled: part.missing,
         expired: 0,
     }
 }

@@ -15,7 +15,7 @@ use crate::model::{Model, Moment};
 pub struct RequestLimits {
     /// How long, in milliseconds of log time.
     pub retention_ms: u64,
-    /// How many.
+    /// How many; that of a transaction counts for as many as it has operations.
     pub max_records: usize,
 }
 
@@ -65,10 +65,27 @@ impl Model {
             position: moment.position,
             time: moment.now,
         };
-        let before = self.requests.insert(origin.clone(), record);
-        assert!(before.is_none(), "request {} was decided twice", origin.request);
-        self.raise_horizon_with_number();
-        self.remove_expired();
+        assert!(!self.requests.contains_key(origin), "request {} was decided twice", origin.request);
+        self.keep(origin.clone(), record);
+        // "Expired request records that one command removes at most", and one for each more that it counts for.
+        let most = REQUEST_TRIM_BATCH - 1 + outcome.weight();
+        for _ in 0..most {
+            self.let_oldest_go();
+        }
+    }
+
+    /// Puts a record there, in the place of one that may be there.
+    pub(crate) fn keep(&mut self, origin: Origin, record: RequestRecord) {
+        self.kept_weight += record.outcome.weight();
+        if let Some(before) = self.requests.insert(origin, record) {
+            self.kept_weight -= before.outcome.weight();
+        }
+    }
+
+    pub(crate) fn forget(&mut self, origin: &Origin) {
+        if let Some(before) = self.requests.remove(origin) {
+            self.kept_weight -= before.outcome.weight();
+        }
     }
 
     /// "After retention: `REQUEST_ID_EXPIRED`": log time carries the horizon along. It "only rises".
@@ -77,29 +94,17 @@ impl Model {
         self.clock.horizon_ms = self.clock.horizon_ms.max(horizon_ms);
     }
 
-    /// "How many request records are kept": one more than that, and the oldest must leave, and with it every id that
-    /// is as old, because nothing would be known of them any more.
-    fn raise_horizon_with_number(&mut self) {
-        if self.requests.len() <= self.limits.max_records {
-            return;
+    /// The oldest record leaves "while the oldest is at or below the horizon or the sum of weights is above" what may be
+    /// kept. "records leave in its order", the request id first.
+    fn let_oldest_go(&mut self) {
+        let Some(oldest) = self.requests.keys().next().cloned() else { return };
+        let made_ms = oldest.request.time_ms();
+        if self.kept_weight > self.limits.max_records {
+            // With it every id that is as old is expired, because nothing would be known of them any more.
+            self.clock.horizon_ms = self.clock.horizon_ms.max(made_ms);
         }
-        if let Some(oldest) = self.requests.keys().next() {
-            self.clock.horizon_ms = self.clock.horizon_ms.max(oldest.request.time_ms());
-        }
-    }
-
-    /// "Expired request records that one command removes at most"; "records leave in its order", the request id first.
-    fn remove_expired(&mut self) {
-        let horizon_ms = self.clock.horizon_ms;
-        let leaving: Vec<Origin> = self
-            .requests
-            .keys()
-            .take_while(|origin| origin.request.time_ms() <= horizon_ms)
-            .take(REQUEST_TRIM_BATCH)
-            .cloned()
-            .collect();
-        for origin in leaving {
-            self.requests.remove(&origin);
+        if made_ms <= self.clock.horizon_ms {
+            self.forget(&oldest);
         }
     }
 }

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use stockade_state_machine::Version;
 use stockade_state_machine::command::{
-    CreateReservation, ExtendReservation, LineQuantity, MoveReservation, Origin, PlaceLine,
-    ReleaseReservation,
+    CreateReservation, ExtendReservation, LineQuantity, MoveReservation, Origin, ReleaseReservation,
 };
 use stockade_state_machine::holder::Holder;
-use stockade_state_machine::ids::{LocationId, ReservationId};
+use stockade_state_machine::ids::ReservationId;
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::outcome::Outcome;
-use stockade_state_machine::rejection::{ExceededLine, Rejection, Resource, Shortage};
+use stockade_state_machine::rejection::{Rejection, Resource, Shortage};
 use stockade_state_machine::reservation::{Reservation, ReservationLine};
 use stockade_state_machine::stock::{Bucket, StockKey};
 
-use crate::model::{Model, Moment};
+use crate::items::{self, Left};
+use crate::model::{Model, Moment, must_be_current};
+use crate::placement::{Part, parts};
 use crate::plan::{Movement, Plan, Row};
 
 impl Model {
@@ -24,21 +26,19 @@ impl Model {
         origin: Option<&Origin>,
         command: &CreateReservation,
     ) -> Result<Plan, Rejection> {
-        // "Errors: ALREADY_EXISTS, NOT_FOUND (SKU, then location), LOCATION_DISABLED, INSUFFICIENT_STOCK". "An id is
-        // taken for ever."
+        // "Errors: ALREADY_EXISTS, NOT_FOUND (SKU, then location), LOCATION_DISABLED, TOO_LARGE ..., INSUFFICIENT_STOCK".
+        // "An id is taken for ever."
         let id = &command.reservation;
         if self.reservation(id).is_some() {
             return Err(Rejection::AlreadyExists(Resource::Reservation(id.clone())));
         }
         // "with the same choice of locations and the same refusals, but for limits per order".
         self.may_be_held(&command.lines)?;
-        let locations = self.allocate(moment.now, &command.lines)?;
-        let lines: Vec<ReservationLine> = command
-            .lines
-            .iter()
-            .zip(&locations)
-            .map(|(line, location)| open_line(line, location.as_ref()))
-            .collect();
+        // "Holds units, all lines or none."
+        let holder = Holder::Reservation(id.clone());
+        let sources = self.source_lines(holder, &command.lines, command.sourcing, false)?;
+        let lines: Vec<ReservationLine> =
+            parts(&command.lines, &sources).into_iter().map(open_line).collect();
         // "an order or a reservation took a hold", line by line as in an order.
         let hold = (Some(Bucket::Available), Some(Bucket::Reserved));
         let movements = lines
@@ -57,7 +57,7 @@ impl Model {
             expires,
             version: moment.version(),
         };
-        let outcome = Outcome::ReservationCreated { reservation: id.clone(), expires, locations };
+        let outcome = Outcome::ReservationCreated { reservation: id.clone(), expires, sources };
         Ok(Plan { movements, rows: vec![Row::Reservation(reservation)], ..Plan::of(outcome) })
     }
 
@@ -66,9 +66,10 @@ impl Model {
         moment: Moment,
         command: &ExtendReservation,
     ) -> Result<Plan, Rejection> {
-        // "Errors: NOT_FOUND, RESERVATION_EXPIRED, ILLEGAL_TRANSITION (nothing is held any more)."
+        // "Errors: NOT_FOUND, RESERVATION_EXPIRED, ILLEGAL_TRANSITION (nothing is held any more), ETAG_MISMATCH."
         let mut reservation = self.reservation_must_exist(&command.reservation)?;
         must_hold_something(&reservation)?;
+        must_be_version(&reservation, command.expected)?;
         // "moves the end to `now + hold`, never to an earlier time than it was".
         reservation.expires = reservation.expires.max(moment.now.after_micros(command.hold_us));
         let outcome = Outcome::ReservationExtended {
@@ -85,10 +86,11 @@ impl Model {
         origin: Option<&Origin>,
         command: &ReleaseReservation,
     ) -> Result<Plan, Rejection> {
-        // "Errors: NOT_FOUND, RESERVATION_EXPIRED, ILLEGAL_TRANSITION (nothing is held any more), NOT_FOUND (line),
-        // QUANTITY_EXCEEDED."
+        // "Errors: NOT_FOUND, RESERVATION_EXPIRED, ILLEGAL_TRANSITION (nothing is held any more), ETAG_MISMATCH,
+        // NOT_FOUND (line), QUANTITY_EXCEEDED."
         let mut reservation = self.reservation_must_exist(&command.reservation)?;
         must_hold_something(&reservation)?;
+        must_be_version(&reservation, command.expected)?;
         let leaving = open_units(&reservation, &command.lines)?;
         let mut movements = Vec::new();
         for (line, units) in reservation.lines.iter_mut().zip(&leaving) {
@@ -117,19 +119,20 @@ impl Model {
         command: &MoveReservation,
     ) -> Result<Plan, Rejection> {
         // "Errors: NOT_FOUND (reservation, then location), RESERVATION_EXPIRED, ILLEGAL_TRANSITION (nothing is held any
-        // more), NOT_FOUND (line), LOCATION_DISABLED, INSUFFICIENT_STOCK".
+        // more), ETAG_MISMATCH, NOT_FOUND (line), LOCATION_DISABLED, INSUFFICIENT_STOCK".
         let mut reservation = self.reservation_must_exist(&command.reservation)?;
         let target = self.location_must_exist(&command.location)?;
         must_hold_something(&reservation)?;
+        must_be_version(&reservation, command.expected)?;
         lines_must_exist(&reservation, command.lines.iter().copied())?;
         if target.details.disabled {
             return Err(Rejection::LocationDisabled { location: command.location.clone() });
         }
-        self.must_fit(moment, &reservation, command)?;
+        self.must_fit(&reservation, command)?;
         let mut movements = Vec::new();
         let mut moved = 0;
-        for (line, number) in reservation.lines.iter_mut().zip(1_u32..) {
-            if !moves(line, number, command) {
+        for line in &mut reservation.lines {
+            if !moves(line, command) {
                 continue;
             }
             // "each line takes `available` there (reason RESERVATION), then gives back where it was (reason RELEASE),
@@ -151,17 +154,12 @@ impl Model {
 
     /// "`INSUFFICIENT_STOCK` (every line that is short there; its number is that of the reservation's line)": "all or
     /// none".
-    fn must_fit(
-        &self,
-        moment: Moment,
-        reservation: &Reservation,
-        command: &MoveReservation,
-    ) -> Result<(), Rejection> {
+    fn must_fit(&self, reservation: &Reservation, command: &MoveReservation) -> Result<(), Rejection> {
         // "Units there, after what earlier lines of the same request take". What lines give back is elsewhere.
         let mut taken: BTreeMap<StockKey, i64> = BTreeMap::new();
         let mut shortages = Vec::new();
-        for (line, number) in reservation.lines.iter().zip(1_u32..) {
-            if !moves(line, number, command) {
+        for line in &reservation.lines {
+            if !moves(line, command) {
                 continue;
             }
             let key = StockKey { sku: line.sku.clone(), location: command.location.clone() };
@@ -172,16 +170,17 @@ impl Model {
                 continue;
             }
             shortages.push(Shortage {
-                line: number,
+                line: line.number,
                 sku: line.sku.clone(),
                 location: Some(command.location.clone()),
+                together: false,
                 bucket: Bucket::Available,
                 asked: line.open,
                 available,
                 next_expiry: None,
             });
         }
-        if shortages.is_empty() { Ok(()) } else { Err(self.insufficient_stock(moment.now, shortages)) }
+        if shortages.is_empty() { Ok(()) } else { Err(Rejection::InsufficientStock { shortages }) }
     }
 
     pub(crate) fn reservation_must_exist(&self, id: &ReservationId) -> Result<Reservation, Rejection> {
@@ -205,32 +204,27 @@ pub(crate) fn must_hold_something(reservation: &Reservation) -> Result<(), Rejec
     Err(Rejection::ReservationSettled { reservation: id, state: Model::reservation_state(reservation) })
 }
 
-/// Units that a request asks of each line, in the order of the reservation's lines: "Empty: everything that is open."
+/// "Where set, it must be the current one: else the call is refused with `ETAG_MISMATCH`."
+pub(crate) fn must_be_version(reservation: &Reservation, expected: Option<Version>) -> Result<(), Rejection> {
+    must_be_current(expected, reservation.version, || Resource::Reservation(reservation.id.clone()))
+}
+
+/// Units that a request asks of each part, in the order of the reservation's lines: "Empty: everything that is open."
 /// "`NOT_FOUND` (line), `QUANTITY_EXCEEDED`" where they are not there.
 pub(crate) fn open_units(reservation: &Reservation, named: &[LineQuantity]) -> Result<Vec<i64>, Rejection> {
     if named.is_empty() {
         return Ok(reservation.lines.iter().map(|line| line.open).collect());
     }
     lines_must_exist(reservation, named.iter().map(|line| line.line))?;
-    // "a line may stand several times": it is asked for the sum.
-    let mut sums: BTreeMap<u32, i64> = BTreeMap::new();
-    for LineQuantity { line, quantity } in named {
-        *sums.entry(*line).or_default() += quantity;
-    }
-    let mut asked = Vec::new();
-    let mut exceeded = Vec::new();
-    for (line, number) in reservation.lines.iter().zip(1_u32..) {
-        let units = sums.get(&number).copied().unwrap_or_default();
-        // "Every line that asks too much."
-        if units > line.open {
-            exceeded.push(ExceededLine { line: number, asked: units, left: line.open });
-        }
-        asked.push(units);
-    }
-    if exceeded.is_empty() {
-        return Ok(asked);
-    }
-    Err(Rejection::QuantityExceeded { holder: Holder::Reservation(reservation.id.clone()), lines: exceeded })
+    let parts = reservation
+        .lines
+        .iter()
+        .map(|line| Left { number: line.number, location: line.location.as_ref(), units: line.open })
+        .collect();
+    let holder = || Holder::Reservation(reservation.id.clone());
+    let taken =
+        items::take(parts, named).map_err(|lines| Rejection::QuantityExceeded { holder: holder(), lines })?;
+    Ok(items::by_part(reservation.lines.len(), &taken))
 }
 
 /// "Log time of the last change", "Of the last change".
@@ -266,30 +260,31 @@ pub(crate) fn movement(
 /// The first number that is no line's: "Number of the line in the order or reservation, from 1."
 fn lines_must_exist(
     reservation: &Reservation,
-    mut named: impl Iterator<Item = u32>,
+    named: impl IntoIterator<Item = u32>,
 ) -> Result<(), Rejection> {
-    let unknown = named.find(|number| (1_u32..).zip(&reservation.lines).all(|(at, _)| at != *number));
-    match unknown {
+    let numbers = reservation.lines.iter().map(|line| line.number);
+    match items::unknown_line(named, numbers) {
         Some(number) => Err(Rejection::NotFound(Resource::ReservationLine(reservation.id.clone(), number))),
         None => Ok(()),
     }
 }
 
 /// "Numbers of the lines that move ... Empty: all"; "lines that are there already, hold nothing or are not tracked are
-/// passed over".
-fn moves(line: &ReservationLine, number: u32, command: &MoveReservation) -> bool {
-    let is_named = command.lines.is_empty() || command.lines.contains(&number);
+/// passed over". Of a line that is split, each part for itself.
+fn moves(line: &ReservationLine, command: &MoveReservation) -> bool {
+    let is_named = command.lines.is_empty() || command.lines.contains(&line.number);
     let is_elsewhere = line.location.as_ref().is_some_and(|location| *location != command.location);
     is_named && is_elsewhere && line.open > 0
 }
 
-fn open_line(line: &PlaceLine, location: Option<&LocationId>) -> ReservationLine {
+fn open_line(part: Part<'_>) -> ReservationLine {
     ReservationLine {
-        sku: line.sku.clone(),
-        location: location.cloned(),
-        unit_price_minor: line.unit_price_minor,
-        quantity: line.quantity,
-        open: line.quantity,
+        number: part.number,
+        sku: part.line.sku.clone(),
+        location: part.location,
+        unit_price_minor: part.line.unit_price_minor,
+        quantity: part.quantity,
+        open: part.quantity,
         committed: 0,
         released: 0,
         expired: 0,

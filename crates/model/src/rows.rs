@@ -41,12 +41,8 @@ impl Model {
                 self.documents.insert(id.clone(), document.clone());
             }
             Change::Ledger(entry) => self.ledger.push(entry.clone()),
-            Change::Request(origin, Some(record)) => {
-                self.requests.insert(origin.clone(), record.clone());
-            }
-            Change::Request(origin, None) => {
-                self.requests.remove(origin);
-            }
+            Change::Request(origin, Some(record)) => self.keep(origin.clone(), record.clone()),
+            Change::Request(origin, None) => self.forget(origin),
             Change::Clock(clock) => self.clock = *clock,
         }
     }

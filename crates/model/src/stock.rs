@@ -52,7 +52,7 @@ impl Model {
         let grows = command.delta > 0;
         if !grows {
             // "INSUFFICIENT_STOCK (the bucket would fall below 0)".
-            self.must_be_there(moment, &key, command.bucket, quantity)?;
+            self.must_be_there(&key, command.bucket, quantity)?;
         }
         let movement = Movement {
             key,
@@ -123,7 +123,7 @@ impl Model {
         // "Errors: NOT_FOUND (SKU, location), ALREADY_EXISTS (document), INSUFFICIENT_STOCK."
         let key = self.place_to_book(&command.sku, &command.location, command.document.as_ref())?;
         let before = self.stock_at(&key);
-        self.must_be_there(moment, &key, command.from, command.quantity)?;
+        self.must_be_there(&key, command.from, command.quantity)?;
         let movement = Movement {
             key,
             // "Moves units from one bucket to another, with a reason."
@@ -155,13 +155,7 @@ impl Model {
     }
 
     /// "`INSUFFICIENT_STOCK`", for a command that takes so many units from a bucket.
-    fn must_be_there(
-        &self,
-        moment: Moment,
-        key: &StockKey,
-        bucket: Bucket,
-        asked: i64,
-    ) -> Result<(), Rejection> {
+    fn must_be_there(&self, key: &StockKey, bucket: Bucket, asked: i64) -> Result<(), Rejection> {
         let available = self.stock_at(key).get(bucket);
         if asked <= available {
             return Ok(());
@@ -171,12 +165,13 @@ impl Model {
             line: 0,
             sku: key.sku.clone(),
             location: Some(key.location.clone()),
+            together: false,
             bucket,
             asked,
             available,
             next_expiry: None,
         };
-        Err(self.insufficient_stock(moment.now, vec![shortage]))
+        Err(Rejection::InsufficientStock { shortages: vec![shortage] })
     }
 }
 

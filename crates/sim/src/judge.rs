@@ -71,7 +71,8 @@ impl Diary {
 
 fn is_accepted(operation: &Operation) -> bool {
     let ended = operation.ended.as_ref();
-    operation.asked.is_mutation() && ended.is_some_and(|ended| matches!(ended.outcome, Outcome::Ok(_)))
+    let changes = operation.asked.is_mutation() && !operation.asked.is_trial();
+    changes && ended.is_some_and(|ended| matches!(ended.outcome, Outcome::Ok(_)))
 }
 
 /// The invariants that the whole state breaks, recomputed from ledger and orders.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::{Command, LineQuantity, LocationChange, Payment, PlaceLine, SkuChange};
+use crate::command::{
+    Command, LineQuantity, LocationChange, Payment, PlaceLine, Precondition, SkuChange, Sourcing, Transact,
+};
 use crate::ids::is_id;
 use crate::ledger::Reason;
 use crate::limits;
@@ -43,18 +45,23 @@ impl Command {
                 ensure(command.from != command.to, "buckets are the same")?;
                 check_by_hand(&[command.from, command.to], command.reason, &command.reference)
             }
-            Self::PlaceOrder(command) => check_hold(&command.lines, command.hold_us),
+            Self::PlaceOrder(command) => check_hold(&command.lines, command.hold_us, command.sourcing),
             Self::ConfirmOrder(command) => check_reference(&command.payment_reference),
             Self::ShipOrder(command) => {
                 check_line_count_at_most(command.lines.len())?;
                 check_reference(&command.tracking_number)?;
-                check_line_quantities(&command.lines)
+                check_line_quantities(&command.lines)?;
+                let range = limits::MIN_CLOSE_AFTER_US..=limits::MAX_CLOSE_AFTER_US;
+                let in_range = command.close_after_us.is_none_or(|time| range.contains(&time));
+                ensure(in_range, "time to close out of range")
             }
+            Self::ExtendOrder(command) => check_hold_us(command.hold_us),
+            Self::CancelOrder(command) => check_line_quantities(&command.lines),
             Self::ReturnOrder(command) => {
                 check_line_count(command.lines.len())?;
                 command.lines.iter().try_for_each(|line| check_quantity(line.quantity))
             }
-            Self::CreateReservation(command) => check_hold(&command.lines, command.hold_us),
+            Self::CreateReservation(command) => check_hold(&command.lines, command.hold_us, command.sourcing),
             Self::ExtendReservation(command) => check_hold_us(command.hold_us),
             Self::CommitReservation(command) => {
                 check_line_quantities(&command.lines)?;
@@ -65,9 +72,10 @@ impl Command {
             }
             Self::ReleaseReservation(command) => check_line_quantities(&command.lines),
             Self::MoveReservation(command) => check_line_count_at_most(command.lines.len()),
+            Self::Transact(command) => check_transaction(command),
             Self::DeleteSku(_)
             | Self::DeleteLocation(_)
-            | Self::CancelOrder(_)
+            | Self::CloseOrder(_)
             | Self::ExpireDue(_)
             | Self::AbandonRequest => Ok(()),
         }
@@ -76,7 +84,7 @@ impl Command {
 
 /// Every rule that [`Command::check`] can name. Refusals are kept with the rule's text, so a text never changes and
 /// never leaves the list.
-pub const MALFORMED_RULES: [&str; 16] = [
+pub const MALFORMED_RULES: [&str; 23] = [
     "display name too long",
     "quantity out of range",
     "reference too long",
@@ -93,6 +101,13 @@ pub const MALFORMED_RULES: [&str; 16] = [
     "attributes out of bounds",
     "zone or priority out of bounds",
     "buckets are the same",
+    "a line names no location",
+    "time to close out of range",
+    "number of operations out of range",
+    "too many preconditions",
+    "range of quantities is empty",
+    "no operation of a transaction",
+    "too many lines in a transaction",
 ];
 
 /// The one rule that may depend on state: what an update leaves of a SKU.
@@ -175,10 +190,28 @@ fn check_line_quantities(lines: &[LineQuantity]) -> Result<(), &'static str> {
     lines.iter().try_for_each(|line| check_quantity(line.quantity))
 }
 
-/// What an order or a reservation is to hold, and for how long.
-fn check_hold(lines: &[PlaceLine], hold_us: u64) -> Result<(), &'static str> {
+/// What a transaction says, and each of its operations.
+fn check_transaction(command: &Transact) -> Result<(), &'static str> {
+    let Transact { preconditions, operations } = command;
+    ensure((1..=limits::MAX_OPERATIONS).contains(&operations.len()), "number of operations out of range")?;
+    ensure(preconditions.len() <= limits::MAX_PRECONDITIONS, "too many preconditions")?;
+    for condition in preconditions {
+        if let Precondition::Quantity { min, max, .. } = condition {
+            ensure(min <= max, "range of quantities is empty")?;
+        }
+    }
+    ensure(operations.iter().all(Command::is_operation), "no operation of a transaction")?;
+    operations.iter().try_for_each(Command::check)?;
+    let lines: usize = operations.iter().map(Command::line_count).sum();
+    ensure(lines <= limits::MAX_TRANSACT_LINES, "too many lines in a transaction")
+}
+
+/// What an order or a reservation is to hold, from where, and for how long.
+fn check_hold(lines: &[PlaceLine], hold_us: u64, sourcing: Sourcing) -> Result<(), &'static str> {
     check_line_count(lines.len())?;
     check_hold_us(hold_us)?;
+    let names = |line: &PlaceLine| line.location.is_some();
+    ensure(sourcing != Sourcing::Explicit || lines.iter().all(names), "a line names no location")?;
     lines.iter().try_for_each(|line| {
         check_quantity(line.quantity)?;
         let price = 0..=limits::MAX_UNIT_PRICE_MINOR;

@@ -1,4 +1,4 @@
-//! Documents: a caller's numbers of receipts, adjustments and returns, each booked once, for ever.
+//! Documents: a caller's numbers of receipts and other changes of stock, parcels and returns, each booked once, for ever.
 
 use crate::ids::DocumentId;
 use crate::revision::Revision;

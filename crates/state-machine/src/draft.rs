@@ -27,6 +27,8 @@ pub(crate) struct Context<'a> {
     pub(crate) version: Version,
     pub(crate) now: LogTime,
     pub(crate) origin: Option<&'a Origin>,
+    /// See [`Draft::takes_part`].
+    pub(crate) takes_part: bool,
 }
 
 /// What a movement of units is for.
@@ -65,6 +67,8 @@ pub(crate) struct Draft<'a> {
     state: &'a State,
     context: Context<'a>,
     ledger_position: u32,
+    /// Parts of the orders and reservations that were put, each as often as it was.
+    parts: usize,
     skus: BTreeMap<SkuId, Option<Sku>>,
     locations: BTreeMap<LocationId, Option<Location>>,
     stock: BTreeMap<StockKey, Option<Stock>>,
@@ -80,6 +84,7 @@ impl<'a> Draft<'a> {
             state,
             context,
             ledger_position,
+            parts: 0,
             skus: BTreeMap::new(),
             locations: BTreeMap::new(),
             stock: BTreeMap::new(),
@@ -87,6 +92,21 @@ impl<'a> Draft<'a> {
             reservations: BTreeMap::new(),
             documents: BTreeMap::new(),
             ledger: Vec::new(),
+        }
+    }
+
+    /// Takes in a row that the state has, but not in memory.
+    pub(crate) fn bring(&mut self, row: Change) {
+        match row {
+            Change::Order(id, order) => drop(self.orders.insert(id, order)),
+            Change::Reservation(id, reservation) => drop(self.reservations.insert(id, reservation)),
+            Change::Document(id, document) => drop(self.documents.insert(id, document)),
+            Change::Sku(..)
+            | Change::Location(..)
+            | Change::Stock(..)
+            | Change::Ledger(_)
+            | Change::Request(..)
+            | Change::Clock(_) => {}
         }
     }
 
@@ -135,6 +155,17 @@ impl<'a> Draft<'a> {
         self.location(id).ok_or_else(|| Rejection::NotFound(Resource::Location(id.clone())))
     }
 
+    /// How many locations there were before the command.
+    pub(crate) fn locations_before(&self) -> usize {
+        self.state.location_count()
+    }
+
+    /// The priority number of a location that takes orders.
+    pub(crate) fn priority_of_open(&self, id: &LocationId) -> Option<u32> {
+        let details = &self.location(id)?.details;
+        (!details.disabled).then_some(details.priority)
+    }
+
     pub(crate) fn put_location(&mut self, id: &LocationId, location: Option<Location>) {
         self.locations.insert(id.clone(), location);
     }
@@ -143,9 +174,19 @@ impl<'a> Draft<'a> {
         self.orders.get(id).or_else(|| self.state.order(id))
     }
 
+    /// The order, or the refusal of a command that names it.
+    pub(crate) fn known_order(&self, id: &OrderId) -> Result<&Arc<Order>, Rejection> {
+        self.order(id).ok_or_else(|| Rejection::NotFound(Resource::Order(id.clone())))
+    }
+
     /// When the next hold on units of a SKU ends that is not due yet.
     pub(crate) fn next_expiry(&self, sku: &SkuId) -> Option<LogTime> {
-        self.state.next_expiry(sku)
+        self.state.next_expiry(sku, self.context.now)
+    }
+
+    /// True where an order that is short may take what is there, if it wants to: first all that is due must have ended.
+    pub(crate) fn takes_part(&self) -> bool {
+        self.context.takes_part
     }
 
     pub(crate) fn reservation(&self, id: &ReservationId) -> Option<&Arc<Reservation>> {
@@ -161,13 +202,20 @@ impl<'a> Draft<'a> {
     pub(crate) fn put_reservation(&mut self, mut reservation: Reservation) {
         reservation.version = self.context.version;
         reservation.updated = self.context.now;
+        self.parts += reservation.lines.len();
         self.reservations.insert(reservation.id.clone(), Arc::new(reservation));
+    }
+
+    /// How much work the orders and reservations were that were put.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts
     }
 
     /// Stamps the order with this version and time and takes it in.
     pub(crate) fn put_order(&mut self, mut order: Order) {
         order.version = self.context.version;
         order.updated = self.context.now;
+        self.parts += order.lines.len();
         self.orders.insert(order.id.clone(), Arc::new(order));
     }
 

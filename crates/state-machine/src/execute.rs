@@ -1,16 +1,13 @@
 //! Execution of log entries: `(state, entry, log time) -> (replies, changes)`.
 
-use std::collections::BTreeSet;
-
 use crate::catalog;
 use crate::change::Change;
-use crate::command::{Command, Entry, Origin, Request};
+use crate::command::{Command, Entry, ExpireDue, Origin, Request};
+use crate::decide::{Decider, Refusal, decide};
 use crate::draft::{Context, Draft};
-use crate::due::Hold;
 use crate::expiry;
 use crate::fulfilment;
 use crate::holder::Holder;
-use crate::ids::SkuId;
 use crate::inventory;
 use crate::limits;
 use crate::locations;
@@ -21,9 +18,9 @@ use crate::request::{RequestRecord, RequestStatus};
 use crate::reservations;
 use crate::returns;
 use crate::revision::Revision;
-use crate::sourcing;
 use crate::state::State;
 use crate::time::LogTime;
+use crate::transact;
 use crate::version::Version;
 
 /// What an entry brought about.
@@ -73,23 +70,10 @@ impl Run<'_> {
         let Some(origin) = &request.origin else {
             return decided_here(self.decide(None, request), now);
         };
-        match self.state.request_status(origin) {
-            RequestStatus::Decided(record) | RequestStatus::Abandoned(record) => {
-                return match refuse_replay(request, &record) {
-                    Some(rejection) => decided_here(Outcome::Rejected(rejection), now),
-                    None => replay(record),
-                };
-            }
-            RequestStatus::Expired { horizon_ms } => {
-                return decided_here(Outcome::Rejected(Rejection::RequestIdExpired { horizon_ms }), now);
-            }
-            RequestStatus::NotSeen => {}
-        }
-        // Not recorded: a record far ahead of log time would never leave. Abandoning such an id is refused too, and says so.
-        let now_ms = now.millis();
-        let ahead = origin.request.time_ms() > now_ms.saturating_add(limits::MAX_REQUEST_AHEAD_MS);
-        if ahead {
-            return decided_here(Outcome::Rejected(Rejection::RequestIdInFuture { now_ms }), now);
+        match known(self.state, origin, request, now) {
+            Some(Known::Replay(record)) => return replay(record),
+            Some(Known::Refused(rejection)) => return decided_here(Outcome::Rejected(rejection), now),
+            None => {}
         }
         let outcome = self.decide(Some(origin), request);
         if outcome != Outcome::Rejected(Rejection::RetryAfterExpiry) {
@@ -102,109 +86,38 @@ impl Run<'_> {
     fn record(&mut self, origin: &Origin, request: &Request, outcome: Outcome) {
         let Version { revision, position } = self.version;
         let time = self.state.clock().now;
+        let weight = outcome.weight();
         let record = RequestRecord { content: request.content, outcome, revision, position, time };
         self.take_in(vec![Change::Request(origin.clone(), Some(record))]);
-        for _ in 0..limits::REQUEST_TRIM_BATCH {
+        for _ in 0..limits::REQUEST_TRIM_BATCH - 1 + weight {
             let Some(old) = self.state.pop_old_request() else { break };
             self.changes.push(Change::Request(old, None));
         }
     }
 
     fn decide(&mut self, origin: Option<&Origin>, request: &Request) -> Outcome {
-        if let Err(rule) = request.command.check() {
+        let command = &request.command;
+        if let Err(rule) = command.check() {
             return Outcome::Rejected(Rejection::Malformed(rule));
         }
-        // Nothing commits after its time (I12): a hold that is due ends before a command that names it sees it.
-        let named = self.due_named(&request.command);
-        if self.expire(&named) < named.len() {
-            return Outcome::Rejected(Rejection::RetryAfterExpiry);
-        }
-        let rejection = match self.attempt(origin, &request.command) {
-            Ok(outcome) => return outcome,
-            Err(rejection) => rejection,
-        };
-        // Units may be tied up in holds whose time is over.
-        let due = self.due_of(&rejection, limits::MAX_EXPIRE_BATCH);
-        if due.is_empty() {
-            return Outcome::Rejected(rejection);
-        }
-        if self.expire(&due) == 0 {
-            return Outcome::Rejected(Rejection::RetryAfterExpiry);
-        }
-        match self.attempt(origin, &request.command) {
-            Err(rejection) if !self.due_of(&rejection, 1).is_empty() => {
-                Outcome::Rejected(Rejection::RetryAfterExpiry)
-            }
-            result => result.unwrap_or_else(Outcome::Rejected),
+        match command {
+            Command::ExpireDue(command) => self.expire_due(*command),
+            _ => decide(&mut Attempts { run: self, origin, command }, command),
         }
     }
 
-    /// Runs the command on a draft and takes the draft in if it comes through.
-    fn attempt(&mut self, origin: Option<&Origin>, command: &Command) -> Result<Outcome, Rejection> {
-        let mut draft = self.draft(origin);
-        let outcome = match command {
-            Command::CreateSku(command) => catalog::create(&mut draft, command),
-            Command::UpdateSku(command) => catalog::update(&mut draft, command),
-            Command::DeleteSku(command) => catalog::delete(&mut draft, command),
-            Command::CreateLocation(command) => locations::create(&mut draft, command),
-            Command::UpdateLocation(command) => locations::update(&mut draft, command),
-            Command::DeleteLocation(command) => locations::delete(&mut draft, command),
-            Command::ReceiveStock(command) => inventory::receive(&mut draft, command),
-            Command::AdjustStock(command) => inventory::adjust(&mut draft, command),
-            Command::SetStock(command) => inventory::set(&mut draft, command),
-            Command::MoveStock(command) => inventory::move_between(&mut draft, command),
-            Command::PlaceOrder(command) => placement::place(&mut draft, command),
-            Command::ConfirmOrder(command) => fulfilment::confirm(&mut draft, command),
-            Command::ShipOrder(command) => fulfilment::ship(&mut draft, command),
-            Command::CancelOrder(command) => fulfilment::cancel(&mut draft, command),
-            Command::ReturnOrder(command) => returns::book(&mut draft, command),
-            Command::AbandonRequest => Ok(Outcome::RequestAbandoned),
-            Command::CreateReservation(command) => reservations::create(&mut draft, command),
-            Command::ExtendReservation(command) => reservations::extend(&mut draft, command),
-            Command::CommitReservation(command) => reservations::commit(&mut draft, command),
-            Command::ReleaseReservation(command) => reservations::release(&mut draft, command),
-            Command::MoveReservation(command) => reservations::relocate(&mut draft, command),
-            Command::ExpireDue(command) => {
-                drop(draft);
-                let limit = usize::try_from(command.limit).unwrap_or(usize::MAX);
-                let due: Vec<Holder> =
-                    self.state.due().take(limit.min(limits::MAX_EXPIRE_BATCH)).cloned().collect();
-                let expired = self.expire(&due);
-                let more = self.state.due().next().is_some();
-                return Ok(Outcome::DueExpired { holds: u32::try_from(expired).expect("few"), more });
-            }
-        }?;
-        let (changes, ledger_position) = draft.finish();
-        self.ledger_position = ledger_position;
-        self.take_in(changes);
-        Ok(outcome)
-    }
-
-    /// What a command names and is due.
-    fn due_named(&self, command: &Command) -> Vec<Holder> {
-        let now = self.state.clock().now;
-        let order =
-            command.order().and_then(|id| self.state.order(id)).and_then(|order| Hold::of_order(order));
-        let reservation = command.reservation().and_then(|id| self.state.reservation(id));
-        let reservation = reservation.and_then(|reservation| Hold::of_reservation(reservation));
-        let due = order.into_iter().chain(reservation).filter(|hold| hold.expires <= now);
-        due.map(|hold| hold.holder).collect()
-    }
-
-    /// What is due of the holds on what was short, the longest due first; nothing where that could not help.
-    fn due_of(&self, rejection: &Rejection, limit: usize) -> Vec<Holder> {
-        let Rejection::InsufficientStock { shortages } = rejection else { return Vec::new() };
-        if !shortages.iter().all(|shortage| sourcing::may_end(self.state, shortage)) {
-            return Vec::new();
-        }
-        let skus: BTreeSet<&SkuId> = shortages.iter().map(|shortage| &shortage.sku).collect();
-        self.state.due_of(&skus, limit)
+    fn expire_due(&mut self, command: ExpireDue) -> Outcome {
+        let limit = usize::try_from(command.limit).unwrap_or(usize::MAX);
+        let due: Vec<Holder> = self.state.due().take(limit.min(limits::MAX_EXPIRE_BATCH)).cloned().collect();
+        let expired = self.expire(&due);
+        let more = self.state.due().next().is_some();
+        Outcome::DueExpired { holds: u32::try_from(expired).expect("few"), more }
     }
 
     /// Ends holds in their order, as many as the entry has room for; says how many.
     fn expire(&mut self, holders: &[Holder]) -> usize {
         let (mut expired, mut lines) = (0, self.expired_lines);
-        let mut draft = self.draft(None);
+        let mut draft = self.draft(None, false);
         for holder in holders {
             if lines >= limits::MAX_EXPIRE_LINES {
                 break;
@@ -218,9 +131,13 @@ impl Run<'_> {
         expired
     }
 
-    fn draft<'s>(&'s self, origin: Option<&'s Origin>) -> Draft<'s> {
+    fn draft<'s>(&'s self, origin: Option<&'s Origin>, takes_part: bool) -> Draft<'s> {
         let now: LogTime = self.state.clock().now;
-        Draft::new(self.state, Context { version: self.version, now, origin }, self.ledger_position)
+        Draft::new(
+            self.state,
+            Context { version: self.version, now, origin, takes_part },
+            self.ledger_position,
+        )
     }
 
     fn take_in(&mut self, changes: Vec<Change>) {
@@ -228,6 +145,95 @@ impl Run<'_> {
             self.state.absorb(change);
         }
         self.changes.extend(changes);
+    }
+}
+
+/// Runs a command on a draft.
+pub(crate) fn run(draft: &mut Draft<'_>, command: &Command) -> Result<Outcome, Rejection> {
+    match command {
+        Command::CreateSku(command) => catalog::create(draft, command),
+        Command::UpdateSku(command) => catalog::update(draft, command),
+        Command::DeleteSku(command) => catalog::delete(draft, command),
+        Command::CreateLocation(command) => locations::create(draft, command),
+        Command::UpdateLocation(command) => locations::update(draft, command),
+        Command::DeleteLocation(command) => locations::delete(draft, command),
+        Command::ReceiveStock(command) => inventory::receive(draft, command),
+        Command::AdjustStock(command) => inventory::adjust(draft, command),
+        Command::SetStock(command) => inventory::set(draft, command),
+        Command::MoveStock(command) => inventory::move_between(draft, command),
+        Command::PlaceOrder(command) => placement::place(draft, command),
+        Command::ConfirmOrder(command) => fulfilment::confirm(draft, command),
+        Command::ExtendOrder(command) => fulfilment::extend(draft, command),
+        Command::ShipOrder(command) => fulfilment::ship(draft, command),
+        Command::CancelOrder(command) => fulfilment::cancel(draft, command),
+        Command::CloseOrder(command) => fulfilment::close(draft, command),
+        Command::ReturnOrder(command) => returns::book(draft, command),
+        Command::CreateReservation(command) => reservations::create(draft, command),
+        Command::ExtendReservation(command) => reservations::extend(draft, command),
+        Command::CommitReservation(command) => reservations::commit(draft, command),
+        Command::ReleaseReservation(command) => reservations::release(draft, command),
+        Command::MoveReservation(command) => reservations::relocate(draft, command),
+        Command::Transact(command) => transact::transact(draft, command),
+        Command::AbandonRequest => Ok(Outcome::RequestAbandoned),
+        // Holds end before a command is run, never in one; `Command::check` keeps this one out of transactions.
+        Command::ExpireDue(_) => Ok(Outcome::DueExpired { holds: 0, more: false }),
+    }
+}
+
+/// The attempts of one command to come through.
+struct Attempts<'r, 's> {
+    run: &'r mut Run<'s>,
+    origin: Option<&'r Origin>,
+    command: &'r Command,
+}
+
+impl Decider for Attempts<'_, '_> {
+    fn state(&self) -> (&State, LogTime) {
+        (self.run.state, self.run.state.clock().now)
+    }
+
+    fn expire(&mut self, holders: &[Holder]) -> usize {
+        self.run.expire(holders)
+    }
+
+    fn ended(&self) -> &[Holder] {
+        // The state knows of all.
+        &[]
+    }
+
+    fn attempt(&mut self, takes_part: bool) -> Result<Outcome, Refusal> {
+        let mut draft = self.run.draft(self.origin, takes_part);
+        let outcome = run(&mut draft, self.command).map_err(|rejection| Refusal::on(&draft, rejection))?;
+        let (changes, ledger_position) = draft.finish();
+        self.run.ledger_position = ledger_position;
+        self.run.take_in(changes);
+        Ok(outcome)
+    }
+}
+
+/// What is known of a request before it is run.
+pub(crate) enum Known {
+    /// It ran.
+    Replay(RequestRecord),
+    /// It must not run.
+    Refused(Rejection),
+}
+
+/// What is known of a request; nothing where it is to be run.
+pub(crate) fn known(state: &State, origin: &Origin, request: &Request, now: LogTime) -> Option<Known> {
+    match state.request_status_at(origin, now) {
+        RequestStatus::Decided(record) | RequestStatus::Abandoned(record) => {
+            Some(refuse_replay(request, &record).map_or(Known::Replay(record), Known::Refused))
+        }
+        RequestStatus::Expired { horizon_ms } => {
+            Some(Known::Refused(Rejection::RequestIdExpired { horizon_ms }))
+        }
+        RequestStatus::NotSeen => {
+            // Not recorded: a record far ahead of log time would never leave. Abandoning such an id is refused too, and says so.
+            let now_ms = now.millis();
+            let ahead = origin.request.time_ms() > now_ms.saturating_add(limits::MAX_REQUEST_AHEAD_MS);
+            ahead.then_some(Known::Refused(Rejection::RequestIdInFuture { now_ms }))
+        }
     }
 }
 

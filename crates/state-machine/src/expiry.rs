@@ -22,7 +22,7 @@ fn expire_order(draft: &mut Draft<'_>, id: &OrderId) -> usize {
     let order = draft.order(id).expect("the index of what is due names orders in memory");
     assert_eq!(order.state(), OrderState::PendingPayment, "only an unpaid order expires: {id}");
     let mut order = Order::clone(order);
-    for line in &mut order.lines {
+    for line in order.lines.iter_mut().filter(|line| line.held > 0) {
         let (from, to) = (Some(Bucket::Reserved), Some(Bucket::Available));
         let movement = Movement { from, to, order: Some(id), ..Movement::of(Reason::Expiry, line.held) };
         move_line(draft, &line.sku, line.location.as_ref(), movement).expect(WITHIN);

@@ -100,7 +100,7 @@ text_id!(
     CustomerId
 );
 text_id!(
-    /// The caller's number of a receipt, an adjustment or a return: booked once, for ever.
+    /// The caller's number of a receipt or another change of stock, a parcel or a return: booked once, for ever.
     DocumentId
 );
 text_id!(

@@ -82,8 +82,19 @@ fn check_index_by_location(state: &State, found: &mut Vec<String>) {
 
 /// I5, and that no quantity is below 0.
 fn check_lines(order: &Order, found: &mut Vec<String>) {
-    for (number, line) in (1..).zip(&order.lines) {
-        let name = format!("I5 order {} line {number}", order.id);
+    check_numbers(order.lines.iter().map(|line| line.number), &order.id, found);
+    let mut packed: BTreeMap<usize, i64> = BTreeMap::new();
+    for line in order.parcels.iter().flat_map(|parcel| &parcel.lines) {
+        *packed.entry(usize::try_from(line.part).expect("u32 fits")).or_default() += line.quantity;
+    }
+    for (index, line) in order.lines.iter().enumerate() {
+        let name = format!("I5 order {} line {}", order.id, line.number);
+        expect_equal(
+            found,
+            &format!("{name} in parcels"),
+            packed.remove(&index).unwrap_or_default(),
+            line.shipped,
+        );
         let parts = line.held + line.allocated + line.cancelled + line.expired;
         expect_equal(found, &name, line.ordered, parts);
         let quantities =
@@ -97,10 +108,25 @@ fn check_lines(order: &Order, found: &mut Vec<String>) {
     }
 }
 
+/// The numbers of lines rise from 1 without a gap, and there is one.
+fn check_numbers(numbers: impl Iterator<Item = u32>, of: &dyn std::fmt::Display, found: &mut Vec<String>) {
+    let mut last = 0;
+    for number in numbers {
+        if number != last && number != last + 1 {
+            found.push(format!("line {number} of {of} comes after line {last}"));
+        }
+        last = number;
+    }
+    if last == 0 {
+        found.push(format!("{of} has no line"));
+    }
+}
+
 /// I8, and that no quantity is below 0.
 fn check_reservation(reservation: &Reservation, found: &mut Vec<String>) {
-    for (number, line) in (1..).zip(&reservation.lines) {
-        let name = format!("I8 reservation {} line {number}", reservation.id);
+    check_numbers(reservation.lines.iter().map(|line| line.number), &reservation.id, found);
+    for line in &reservation.lines {
+        let name = format!("I8 reservation {} line {}", reservation.id, line.number);
         let quantities = [line.open, line.committed, line.released, line.expired];
         expect_equal(found, &name, line.quantity, quantities.iter().sum());
         if quantities.iter().any(|quantity| *quantity < 0) {

@@ -90,6 +90,7 @@ fn ensure_units(draft: &Draft<'_>, key: &StockKey, bucket: Bucket, asked: i64) -
     }
     let (sku, location) = (key.sku.clone(), Some(key.location.clone()));
     let next_expiry = draft.next_expiry(&sku).filter(|_| bucket == Bucket::Available);
-    let shortage = Shortage { line: 0, sku, location, bucket, asked, available, next_expiry };
+    let together = false;
+    let shortage = Shortage { line: 0, sku, location, together, bucket, asked, available, next_expiry };
     Err(Rejection::InsufficientStock { shortages: vec![shortage] })
 }

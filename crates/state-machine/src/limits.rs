@@ -15,6 +15,20 @@ pub const MAX_PRIORITY: u32 = 1_000_000;
 pub const MAX_REFERENCE_LEN: usize = 512;
 /// Lines of an order, a reservation, a shipment or a return. Real orders reach 1,114.
 pub const MAX_LINES: usize = 2_000;
+/// Lines of an order or a reservation that name no location, times the locations that there are: what a choice looks at.
+pub const MAX_CHOICES: usize = 1_000_000;
+/// Parcels of an order.
+pub const MAX_PARCELS: usize = 1_000;
+/// Lines of all parcels of an order.
+pub const MAX_PARCEL_LINES: usize = 10_000;
+/// Parts of all lines of an order or a reservation, where lines are split.
+pub const MAX_PARTS: usize = 4_000;
+/// Operations of a transaction.
+pub const MAX_OPERATIONS: usize = 1_000;
+/// Lines of all operations of a transaction, and parts of the orders and reservations that they write, counted for each operation.
+pub const MAX_TRANSACT_LINES: usize = 10_000;
+/// Preconditions of a transaction.
+pub const MAX_PRECONDITIONS: usize = 1_000;
 /// Units of a receipt or an adjustment.
 pub const MAX_STOCK_CHANGE: i64 = 1_000_000_000_000;
 /// Units of a line.
@@ -27,6 +41,10 @@ pub const MIN_HOLD_US: u64 = 1_000_000;
 pub const MAX_HOLD_US: u64 = 30 * 24 * 3_600 * 1_000_000;
 /// Hold of an unpaid order or a reservation where the caller names none, in microseconds: 15 minutes.
 pub const DEFAULT_HOLD_US: u64 = 15 * 60 * 1_000_000;
+/// Shortest time after which a shipped order closes by itself, in microseconds: a second.
+pub const MIN_CLOSE_AFTER_US: u64 = 1_000_000;
+/// Longest time after which a shipped order closes by itself, in microseconds: 3,660 days.
+pub const MAX_CLOSE_AFTER_US: u64 = 3_660 * 24 * 3_600 * 1_000_000;
 /// Orders and reservations that one command expires at most.
 pub const MAX_EXPIRE_BATCH: usize = 1_000;
 /// Lines of orders and reservations after which an entry expires no more, so that none takes long. The one that crosses it still
@@ -36,7 +54,7 @@ pub const MAX_EXPIRE_LINES: usize = 10_000;
 pub const MAX_REQUEST_AHEAD_MS: u64 = 5 * 60 * 1_000;
 /// How long request records are kept, in milliseconds.
 pub const REQUEST_RETENTION_MS: u64 = 3_600 * 1_000;
-/// How many request records are kept.
+/// How many request records are kept; that of a transaction counts for as many as it has operations.
 pub const MAX_REQUEST_RECORDS: usize = 4_000_000;
 /// Expired request records that one command removes at most. More than one, so that the backlog shrinks.
 pub const REQUEST_TRIM_BATCH: usize = 4;

@@ -4,7 +4,9 @@ use crate::command::LineQuantity;
 use crate::draft::{Draft, Movement};
 use crate::holder::Holder;
 use crate::ids::{LocationId, SkuId};
+use crate::order::OrderLine;
 use crate::rejection::{ExceededLine, Rejection, Resource};
+use crate::reservation::ReservationLine;
 use crate::stock::StockKey;
 
 /// Moves units of a line between buckets, where buckets count them.
@@ -18,52 +20,105 @@ pub(crate) fn move_line(
     draft.move_units(&StockKey { sku: sku.clone(), location: location.clone() }, movement)
 }
 
-/// Refuses the number of a line, from 1, that does not exist.
-pub(crate) fn check_lines(
+/// A line, or the part of one whose units are at one location.
+pub(crate) trait Part {
+    /// Number of the line, from 1; it rises from part to part.
+    fn number(&self) -> u32;
+    /// Where its units are.
+    fn location(&self) -> Option<&LocationId>;
+}
+
+impl Part for OrderLine {
+    fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn location(&self) -> Option<&LocationId> {
+        self.location.as_ref()
+    }
+}
+
+impl Part for ReservationLine {
+    fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn location(&self) -> Option<&LocationId> {
+        self.location.as_ref()
+    }
+}
+
+/// Refuses the number of a line that does not exist.
+pub(crate) fn check_lines<P: Part>(
     holder: &Holder,
-    count: usize,
+    parts: &[P],
     mut numbers: impl Iterator<Item = u32>,
 ) -> Result<(), Rejection> {
-    let is_missing =
-        |number: &u32| usize::try_from(*number).is_ok_and(|number| number == 0 || number > count);
-    match numbers.find(is_missing) {
+    let last = parts.last().map_or(0, Part::number);
+    match numbers.find(|number| *number == 0 || *number > last) {
         Some(number) => Err(Rejection::NotFound(Resource::line(holder, number))),
         None => Ok(()),
     }
 }
 
-/// Units of each line: as asked, or all that is left where nothing is named.
-pub(crate) fn quantities_or_all(
+/// Units of each part: as asked, or all that is left where nothing is named (I5, I8, I15).
+pub(crate) fn quantities_or_all<P: Part>(
     holder: &Holder,
+    parts: &[P],
     left: Vec<i64>,
     asked: &[LineQuantity],
 ) -> Result<Vec<i64>, Rejection> {
     if asked.is_empty() {
         return Ok(left);
     }
-    line_quantities(holder, &left, asked.iter().map(|line| (line.line, line.quantity)))
+    check_lines(holder, parts, asked.iter().map(|asked| asked.line))?;
+    let mut rest = left.clone();
+    let mut exceeded = Vec::new();
+    for LineQuantity { line, location, quantity } in asked {
+        let taken = take(parts, &mut rest, *line, location.as_ref(), *quantity);
+        exceeded.extend(taken.err());
+    }
+    refuse_exceeded(holder, exceeded)?;
+    Ok(left.iter().zip(rest).map(|(left, rest)| left - rest).collect())
 }
 
-/// Sums what is asked by line, and refuses lines that don't exist or ask for more than is left (I5, I8, I15).
-pub(crate) fn line_quantities(
-    holder: &Holder,
-    left: &[i64],
-    asked: impl Iterator<Item = (u32, i64)> + Clone,
-) -> Result<Vec<i64>, Rejection> {
-    check_lines(holder, left.len(), asked.clone().map(|(number, _)| number))?;
-    let mut quantities = vec![0_i64; left.len()];
-    for (number, quantity) in asked {
-        let slot = &mut quantities[usize::try_from(number).expect("u32 fits") - 1];
-        *slot = slot.checked_add(quantity).ok_or(Rejection::QuantityOverflow)?;
+/// Takes units of a line from what is left of its parts, in their order; of those at a location where one is named. Gives the
+/// indexes of the parts and the units of each. Nothing is taken where that is not enough.
+pub(crate) fn take<P: Part>(
+    parts: &[P],
+    left: &mut [i64],
+    line: u32,
+    location: Option<&LocationId>,
+    quantity: i64,
+) -> Result<Vec<(usize, i64)>, ExceededLine> {
+    let first = parts.partition_point(|part| part.number() < line);
+    let end = parts.partition_point(|part| part.number() <= line);
+    let matching = || {
+        (first..end)
+            .filter(|index| location.is_none_or(|location| parts[*index].location() == Some(location)))
+    };
+    // Parts of a line have no more than the line has.
+    let total: i64 = matching().map(|index| left[index]).sum();
+    if total < quantity {
+        return Err(ExceededLine { line, asked: quantity, left: total });
     }
-    let lines: Vec<_> = (1_u32..)
-        .zip(quantities.iter().zip(left))
-        .filter(|(_, (asked, left))| asked > left)
-        .map(|(line, (asked, left))| ExceededLine { line, asked: *asked, left: *left })
-        .collect();
+    let mut missing = quantity;
+    let mut taken = Vec::new();
+    for index in matching() {
+        let units = left[index].min(missing);
+        if units > 0 {
+            left[index] -= units;
+            missing -= units;
+            taken.push((index, units));
+        }
+    }
+    Ok(taken)
+}
+
+/// Refuses a request of which something asks for too much.
+pub(crate) fn refuse_exceeded(holder: &Holder, lines: Vec<ExceededLine>) -> Result<(), Rejection> {
     if lines.is_empty() {
-        Ok(quantities)
-    } else {
-        Err(Rejection::QuantityExceeded { holder: holder.clone(), lines })
+        return Ok(());
     }
+    Err(Rejection::QuantityExceeded { holder: holder.clone(), lines })
 }

@@ -1,6 +1,6 @@
 //! Orders and their lines.
 
-use crate::ids::{CustomerId, LocationId, OrderId, SkuId};
+use crate::ids::{CustomerId, DocumentId, LocationId, OrderId, SkuId};
 use crate::time::LogTime;
 use crate::version::Version;
 
@@ -23,6 +23,8 @@ pub enum OrderState {
     Cancelled,
     /// Not paid in time.
     Expired,
+    /// Shipped, and done with; units may still come back.
+    Closed,
 }
 
 impl OrderState {
@@ -37,19 +39,21 @@ impl OrderState {
             Self::Returned => "RETURNED",
             Self::Cancelled => "CANCELLED",
             Self::Expired => "EXPIRED",
+            Self::Closed => "CLOSED",
         }
     }
 
     /// What can be done to an order in this state.
     pub const fn allowed(self) -> &'static [Operation] {
         match self {
-            Self::PendingPayment => &[Operation::Confirm, Operation::Cancel],
+            Self::PendingPayment => &[Operation::Confirm, Operation::Extend, Operation::Cancel],
             Self::Confirmed => &[Operation::Ship, Operation::Cancel],
             // Of a partly returned order, ship and cancel are refused further on where nothing is left to ship.
             Self::PartiallyShipped | Self::PartiallyReturned => {
                 &[Operation::Ship, Operation::Cancel, Operation::Return]
             }
-            Self::Shipped => &[Operation::Return],
+            Self::Shipped => &[Operation::Return, Operation::Close],
+            Self::Closed => &[Operation::Return],
             Self::Returned | Self::Cancelled | Self::Expired => &[],
         }
     }
@@ -60,12 +64,16 @@ impl OrderState {
 pub enum Operation {
     /// Payment was taken.
     Confirm,
+    /// Units are held for longer.
+    Extend,
     /// Units leave.
     Ship,
     /// What is not shipped is given back.
     Cancel,
     /// Shipped units come back.
     Return,
+    /// It is done with.
+    Close,
 }
 
 impl Operation {
@@ -73,23 +81,28 @@ impl Operation {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Confirm => "CONFIRM",
+            Self::Extend => "EXTEND",
             Self::Ship => "SHIP",
             Self::Cancel => "CANCEL",
             Self::Return => "RETURN",
+            Self::Close => "CLOSE",
         }
     }
 }
 
-/// A line of an order. Quantities are units.
+/// A line of an order, or the part of one whose units are from one location. Quantities are units.
 ///
 /// Invariants (I5):
 /// - `ordered = held + allocated + cancelled + expired`.
 /// - `shipped <= allocated`, `returned <= shipped`; none is below 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderLine {
+    /// Number of the line, from 1; the parts of a line share it.
+    pub number: u32,
     /// What.
     pub sku: SkuId,
-    /// From where; `None` where the SKU was not tracked when it was ordered: then no bucket counts the units.
+    /// From where, or where the units were taken anew after the hold had ended; `None` where no bucket counts the units: the SKU was not tracked when it was ordered, or none was there and the
+    /// order took what it could get.
     pub location: Option<LocationId>,
     /// Price of one unit in minor units of the order's currency.
     pub unit_price_minor: i64,
@@ -103,7 +116,7 @@ pub struct OrderLine {
     pub shipped: i64,
     /// Come back.
     pub returned: i64,
-    /// Given back before shipping.
+    /// Given back before shipping, or not there from the start.
     pub cancelled: i64,
     /// Given back because the hold ended.
     pub expired: i64,
@@ -119,8 +132,9 @@ impl OrderLine {
 /// An order.
 ///
 /// Invariants:
-/// - It has at least one line.
-/// - Its state follows from its lines: there is no second record of it that could differ.
+/// - It has at least one line. The numbers of lines rise from 1 without a gap; parts of a line stand together.
+/// - Its state follows from its lines and the time: there is no second record of it that could differ.
+/// - Of each line, what all parcels have of it is what has shipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// Its name, for ever.
@@ -141,10 +155,44 @@ pub struct Order {
     pub version: Version,
     /// The caller's reference of the payment; empty where none was given.
     pub payment_reference: String,
+    /// What left together, in order.
+    pub parcels: Vec<Parcel>,
+    /// When it closes or closed, where all has shipped and nothing came back.
+    pub closes: Option<LogTime>,
+}
+
+/// Units that left together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    /// Log time at which they did.
+    pub shipped: LogTime,
+    /// The carrier's; empty where none was given.
+    pub tracking_number: String,
+    /// The caller's number.
+    pub document: Option<DocumentId>,
+    /// What is in it. Not empty.
+    pub lines: Vec<ParcelLine>,
+}
+
+/// A line of a parcel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParcelLine {
+    /// Index of the line or part of a line among [`Order::lines`].
+    pub part: u32,
+    /// Units, at least 1.
+    pub quantity: i64,
 }
 
 impl Order {
-    /// The state, from the quantities of the lines.
+    /// The state at a time: what shipped is closed when it is time for that.
+    pub fn state_at(&self, now: LogTime) -> OrderState {
+        match self.state() {
+            OrderState::Shipped if self.closes.is_some_and(|closes| closes <= now) => OrderState::Closed,
+            state => state,
+        }
+    }
+
+    /// The state, from the quantities of the lines alone: of what shipped, it does not say whether it is closed.
     pub fn state(&self) -> OrderState {
         let any = |quantity: fn(&OrderLine) -> i64| self.lines.iter().any(|line| quantity(line) > 0);
         let unshipped = any(OrderLine::unshipped);

@@ -40,13 +40,20 @@ pub enum Outcome {
         order: OrderId,
         /// Until when.
         expires: LogTime,
-        /// Where the units of each line come from; `None` for a SKU that is not tracked.
-        locations: Vec<Option<LocationId>>,
+        /// Where the units come from, line by line.
+        sources: Vec<Source>,
     },
     /// Units are owed.
     OrderConfirmed {
         /// Which.
         order: OrderId,
+    },
+    /// Units are held for longer, or as long as before.
+    OrderExtended {
+        /// Which.
+        order: OrderId,
+        /// Until when.
+        expires: LogTime,
     },
     /// Units left.
     OrderShipped {
@@ -56,6 +63,8 @@ pub enum Outcome {
         state: OrderState,
         /// Units that left.
         shipped: i64,
+        /// Number of the parcel in which they did, from 1.
+        parcel: u32,
     },
     /// Units were given back.
     OrderCancelled {
@@ -65,6 +74,11 @@ pub enum Outcome {
         state: OrderState,
         /// Units given back.
         cancelled: i64,
+    },
+    /// It is done with.
+    OrderClosed {
+        /// Which.
+        order: OrderId,
     },
     /// Units came back.
     OrderReturned {
@@ -81,8 +95,8 @@ pub enum Outcome {
         reservation: ReservationId,
         /// Until when.
         expires: LogTime,
-        /// Where the units of each line are; `None` for a SKU that is not tracked.
-        locations: Vec<Option<LocationId>>,
+        /// Where the units are, line by line.
+        sources: Vec<Source>,
     },
     /// Units are held for longer, or as long as before.
     ReservationExtended {
@@ -122,6 +136,8 @@ pub enum Outcome {
         /// Units that moved.
         moved: i64,
     },
+    /// What became of each operation.
+    Transacted(Vec<Outcome>),
     /// By the system.
     DueExpired {
         /// Orders and reservations that expired.
@@ -133,6 +149,27 @@ pub enum Outcome {
     RequestAbandoned,
     /// The rule that the command would have broken. Nothing changed.
     Rejected(Rejection),
+}
+
+/// Units of a line that are held at one location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Number of the line, from 1. A line has several sources where it was split, and none where nothing was there.
+    pub line: u32,
+    /// Where; `None` for a SKU that is not tracked.
+    pub location: Option<LocationId>,
+    /// Units.
+    pub quantity: i64,
+}
+
+impl Outcome {
+    /// For how many outcomes it counts where the number of those that are kept is bounded.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Transacted(outcomes) => outcomes.len().max(1),
+            _ => 1,
+        }
+    }
 }
 
 /// An outcome and where it was decided.

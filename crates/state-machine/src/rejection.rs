@@ -73,6 +73,18 @@ pub enum Rejection {
         /// Units there.
         current: i64,
     },
+    /// A transaction's preconditions that do not hold.
+    PreconditionFailed {
+        /// Each of them, in order; not empty.
+        failed: Vec<FailedPrecondition>,
+    },
+    /// An operation of a transaction was refused, and so none took effect.
+    OperationRejected {
+        /// Number of the operation, from 1.
+        operation: u32,
+        /// Why.
+        rejection: Box<Rejection>,
+    },
     /// A SKU with stock can't be deleted.
     SkuInUse {
         /// Which.
@@ -92,16 +104,23 @@ pub enum Rejection {
         /// Which.
         location: LocationId,
     },
+    /// Lines that name no location, times the locations, are more than [`MAX_CHOICES`](crate::limits::MAX_CHOICES); lines would be split into more than [`MAX_PARTS`](crate::limits::MAX_PARTS) parts, an order have more than
+    /// [`MAX_PARCELS`](crate::limits::MAX_PARCELS) parcels or [`MAX_PARCEL_LINES`](crate::limits::MAX_PARCEL_LINES) lines in them, or a
+    /// transaction write orders and reservations with more than [`MAX_TRANSACT_LINES`](crate::limits::MAX_TRANSACT_LINES) parts together.
+    TooLarge {
+        /// Which.
+        holder: Holder,
+    },
     /// More or fewer units than an order may take.
     PurchaseLimit {
         /// Every SKU of which that is so, in the order of the lines.
         breaches: Vec<LimitBreach>,
     },
-    /// More units of a line than there are to ship, to return, to commit or to release.
+    /// More units of a line than there are to ship, to cancel, to return, to commit or to release.
     QuantityExceeded {
         /// Of what.
         holder: Holder,
-        /// Every line that asks too much.
+        /// Everything that is asked for too much, in the order of the request.
         lines: Vec<ExceededLine>,
     },
     /// A quantity or a sum would leave the range of 64 bits.
@@ -114,6 +133,30 @@ pub enum Rejection {
     /// Not for callers and never recorded: more holds on what is short are due than one command or one entry may expire.
     /// The proposer proposes the command again.
     RetryAfterExpiry,
+}
+
+/// A precondition that does not hold, and what is the case instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedPrecondition {
+    /// Its number, from 1.
+    pub number: u32,
+    /// What is the case.
+    pub current: Current,
+}
+
+/// What is the case where a precondition does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Current {
+    /// There is no such row.
+    Missing,
+    /// The row is there, with this version.
+    Version(Version),
+    /// Units in the bucket.
+    Quantity(i64),
+    /// State of the order.
+    OrderState(OrderState),
+    /// State of the reservation.
+    ReservationState(ReservationState),
 }
 
 /// Something that has an id.
@@ -165,7 +208,7 @@ pub struct ExceededLine {
     pub line: u32,
     /// Units asked for.
     pub asked: i64,
-    /// Units left.
+    /// Units left, after what the request asked for before.
     pub left: i64,
 }
 
@@ -178,11 +221,13 @@ pub struct Shortage {
     pub sku: SkuId,
     /// Where; `None` where any location would have done.
     pub location: Option<LocationId>,
+    /// True where several locations together would have done.
+    pub together: bool,
     /// In which bucket.
     pub bucket: Bucket,
     /// Units asked for.
     pub asked: i64,
-    /// Units there, after what earlier lines of the same request take: at the location, or at the one that has most.
+    /// Units there, after what earlier lines of the same request take: at the location, at all together, or at the one that has most.
     pub available: i64,
     /// When the next hold on units of the SKU ends that is not due yet, at whichever location; `None` where there is none, and for
     /// any other bucket than `available`.

@@ -33,11 +33,13 @@ impl ReservationState {
     }
 }
 
-/// A line of a reservation. Quantities are units.
+/// A line of a reservation, or the part of one whose units are at one location. Quantities are units.
 ///
 /// Invariant (I8): `quantity = open + committed + released + expired`; none is below 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReservationLine {
+    /// Number of the line, from 1; the parts of a line share it.
+    pub number: u32,
     /// What.
     pub sku: SkuId,
     /// Where; `None` where the SKU was not tracked when it was reserved: then no bucket counts the units.
@@ -59,7 +61,7 @@ pub struct ReservationLine {
 /// Units held for a time, for orders to come.
 ///
 /// Invariants:
-/// - It has at least one line.
+/// - It has at least one line. The numbers of lines rise from 1 without a gap; parts of a line stand together.
 /// - Its state follows from its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::catalog::expect_version;
 use crate::command::{
     CommitReservation, CreateReservation, ExtendReservation, LineQuantity, MoveReservation, Payment,
-    ReleaseReservation,
+    ReleaseReservation, ShortagePolicy,
 };
 use crate::draft::{Draft, Movement};
 use crate::holder::Holder;
@@ -18,6 +19,7 @@ use crate::rejection::{Rejection, Resource, Shortage};
 use crate::reservation::{Reservation, ReservationLine};
 use crate::sourcing::{self, check_limits, check_locations};
 use crate::stock::{Bucket, StockKey};
+use crate::version::Version;
 
 pub(crate) fn create(draft: &mut Draft<'_>, command: &CreateReservation) -> Result<Outcome, Rejection> {
     let id = &command.reservation;
@@ -28,16 +30,21 @@ pub(crate) fn create(draft: &mut Draft<'_>, command: &CreateReservation) -> Resu
         draft.known_sku(&line.sku)?;
     }
     check_locations(draft, &command.lines)?;
-    let locations = sourcing::reserve(draft, &Holder::Reservation(id.clone()), &command.lines)?;
-    let lines = command.lines.iter().zip(&locations).map(|(line, location)| ReservationLine {
-        sku: line.sku.clone(),
-        location: location.clone(),
-        unit_price_minor: line.unit_price_minor,
-        quantity: line.quantity,
-        open: line.quantity,
-        committed: 0,
-        released: 0,
-        expired: 0,
+    let (holder, whole) = (Holder::Reservation(id.clone()), ShortagePolicy::AllOrNothing);
+    let sources = sourcing::reserve(draft, &holder, &command.lines, command.sourcing, whole)?;
+    let lines = sources.iter().map(|source| {
+        let line = &command.lines[usize::try_from(source.line).expect("u32 fits") - 1];
+        ReservationLine {
+            number: source.line,
+            sku: line.sku.clone(),
+            location: source.location.clone(),
+            unit_price_minor: line.unit_price_minor,
+            quantity: source.quantity,
+            open: source.quantity,
+            committed: 0,
+            released: 0,
+            expired: 0,
+        }
     });
     let context = draft.context();
     let expires = context.now.after_micros(command.hold_us);
@@ -51,12 +58,12 @@ pub(crate) fn create(draft: &mut Draft<'_>, command: &CreateReservation) -> Resu
         expires,
         version: context.version,
     });
-    Ok(Outcome::ReservationCreated { reservation: id.clone(), expires, locations })
+    Ok(Outcome::ReservationCreated { reservation: id.clone(), expires, sources })
 }
 
 /// The hold ends later, never earlier than it would have.
 pub(crate) fn extend(draft: &mut Draft<'_>, command: &ExtendReservation) -> Result<Outcome, Rejection> {
-    let mut reservation = Reservation::clone(open(draft, &command.reservation)?);
+    let mut reservation = Reservation::clone(open(draft, &command.reservation, command.expected)?);
     reservation.expires = reservation.expires.max(draft.context().now.after_micros(command.hold_us));
     let expires = reservation.expires;
     draft.put_reservation(reservation);
@@ -68,7 +75,7 @@ pub(crate) fn commit(draft: &mut Draft<'_>, command: &CommitReservation) -> Resu
     if draft.order(&command.order).is_some() {
         return Err(Rejection::AlreadyExists(Resource::Order(command.order.clone())));
     }
-    let mut reservation = Reservation::clone(open(draft, &command.reservation)?);
+    let mut reservation = Reservation::clone(open(draft, &command.reservation, command.expected)?);
     let quantities = open_quantities(&reservation, &command.lines)?;
     let taken = || reservation.lines.iter().zip(&quantities).filter(|(_, quantity)| **quantity > 0);
     for (line, _) in taken() {
@@ -76,7 +83,9 @@ pub(crate) fn commit(draft: &mut Draft<'_>, command: &CommitReservation) -> Resu
     }
     check_limits(draft, || taken().map(|(line, quantity)| (&line.sku, *quantity)))?;
     let is_paid = matches!(command.payment, Payment::Taken { .. });
-    let mut lines = Vec::new();
+    let mut lines: Vec<OrderLine> = Vec::new();
+    // Of the reservation and of the order: the order has a line for each line of which it takes units.
+    let (mut from, mut number) = (0, 0);
     for (line, quantity) in reservation.lines.iter_mut().zip(quantities) {
         if quantity == 0 {
             continue;
@@ -93,7 +102,11 @@ pub(crate) fn commit(draft: &mut Draft<'_>, command: &CommitReservation) -> Resu
         }
         line.open -= quantity;
         line.committed += quantity;
+        if line.number != from {
+            (from, number) = (line.number, number + 1);
+        }
         lines.push(OrderLine {
+            number,
             sku: line.sku.clone(),
             location: line.location.clone(),
             unit_price_minor: line.unit_price_minor,
@@ -121,6 +134,8 @@ pub(crate) fn commit(draft: &mut Draft<'_>, command: &CommitReservation) -> Resu
         expires,
         version: context.version,
         payment_reference,
+        parcels: Vec::new(),
+        closes: None,
     };
     let outcome = Outcome::ReservationCommitted {
         reservation: command.reservation.clone(),
@@ -136,7 +151,7 @@ pub(crate) fn commit(draft: &mut Draft<'_>, command: &CommitReservation) -> Resu
 }
 
 pub(crate) fn release(draft: &mut Draft<'_>, command: &ReleaseReservation) -> Result<Outcome, Rejection> {
-    let mut reservation = Reservation::clone(open(draft, &command.reservation)?);
+    let mut reservation = Reservation::clone(open(draft, &command.reservation, command.expected)?);
     let quantities = open_quantities(&reservation, &command.lines)?;
     let mut released = 0;
     for (line, quantity) in reservation.lines.iter_mut().zip(quantities) {
@@ -158,21 +173,21 @@ pub(crate) fn relocate(draft: &mut Draft<'_>, command: &MoveReservation) -> Resu
     let target = &command.location;
     let known = draft.known_reservation(&command.reservation).map(Arc::clone)?;
     let is_disabled = draft.known_location(target)?.details.disabled;
-    ensure_open(&known)?;
-    check_lines(&Holder::Reservation(known.id.clone()), known.lines.len(), command.lines.iter().copied())?;
+    ensure_open(&known, command.expected)?;
+    check_lines(&Holder::Reservation(known.id.clone()), &known.lines, command.lines.iter().copied())?;
     if is_disabled {
         return Err(Rejection::LocationDisabled { location: target.clone() });
     }
     let named: BTreeSet<u32> = command.lines.iter().copied().collect();
     let mut reservation = Reservation::clone(&known);
     let (mut moved, mut shortages) = (0, Vec::new());
-    for (number, line) in (1_u32..).zip(&mut reservation.lines) {
-        let is_named = named.is_empty() || named.contains(&number);
+    for line in &mut reservation.lines {
+        let is_named = named.is_empty() || named.contains(&line.number);
         let elsewhere = line.location.as_ref().is_some_and(|location| location != target);
         if !is_named || !elsewhere || line.open == 0 {
             continue;
         }
-        match take_at(draft, &command.reservation, number, line, target)? {
+        match take_at(draft, &command.reservation, line, target)? {
             Ok(()) => {
                 give_back(draft, &command.reservation, line, Reason::Release, line.open)?;
                 line.location = Some(target.clone());
@@ -194,7 +209,6 @@ pub(crate) fn relocate(draft: &mut Draft<'_>, command: &MoveReservation) -> Resu
 fn take_at(
     draft: &mut Draft<'_>,
     id: &ReservationId,
-    number: u32,
     line: &ReservationLine,
     location: &LocationId,
 ) -> Result<Result<(), Shortage>, Rejection> {
@@ -202,9 +216,10 @@ fn take_at(
     let available = draft.stock(&key).get(Bucket::Available);
     if available < line.open {
         return Ok(Err(Shortage {
-            line: number,
+            line: line.number,
             sku: line.sku.clone(),
             location: Some(location.clone()),
+            together: false,
             bucket: Bucket::Available,
             asked: line.open,
             available,
@@ -237,27 +252,31 @@ pub(crate) fn give_back(
     move_line(draft, &line.sku, line.location.as_ref(), movement)
 }
 
-/// The reservation, if it exists and holds units.
-fn open<'d>(draft: &'d Draft<'_>, id: &ReservationId) -> Result<&'d Arc<Reservation>, Rejection> {
+/// The reservation, if it exists, holds units, and has the version that it must have.
+fn open<'d>(
+    draft: &'d Draft<'_>,
+    id: &ReservationId,
+    expected: Option<Version>,
+) -> Result<&'d Arc<Reservation>, Rejection> {
     let reservation = draft.known_reservation(id)?;
-    ensure_open(reservation)?;
+    ensure_open(reservation, expected)?;
     Ok(reservation)
 }
 
-fn ensure_open(reservation: &Reservation) -> Result<(), Rejection> {
+fn ensure_open(reservation: &Reservation, expected: Option<Version>) -> Result<(), Rejection> {
+    let id = &reservation.id;
     if !reservation.is_settled() {
-        return Ok(());
+        return expect_version(expected, reservation.version, || Resource::Reservation(id.clone()));
     }
     if reservation.lines.iter().any(|line| line.expired > 0) {
-        let holder = Holder::Reservation(reservation.id.clone());
+        let holder = Holder::Reservation(id.clone());
         return Err(Rejection::ReservationExpired { holder, expired: reservation.expires });
     }
-    let state = reservation.state();
-    Err(Rejection::ReservationSettled { reservation: reservation.id.clone(), state })
+    Err(Rejection::ReservationSettled { reservation: id.clone(), state: reservation.state() })
 }
 
-/// Units of each line: as asked, or all that is open.
+/// Units of each part: as asked, or all that is open.
 fn open_quantities(reservation: &Reservation, asked: &[LineQuantity]) -> Result<Vec<i64>, Rejection> {
     let open = reservation.lines.iter().map(|line| line.open).collect();
-    quantities_or_all(&Holder::Reservation(reservation.id.clone()), open, asked)
+    quantities_or_all(&Holder::Reservation(reservation.id.clone()), &reservation.lines, open, asked)
 }

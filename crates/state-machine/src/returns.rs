@@ -5,7 +5,7 @@ use crate::draft::{Draft, Movement};
 use crate::fulfilment::order_for;
 use crate::holder::Holder;
 use crate::ledger::Reason;
-use crate::lines::{line_quantities, move_line};
+use crate::lines::{check_lines, move_line, refuse_exceeded, take};
 use crate::order::{Operation, Order};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
@@ -16,36 +16,45 @@ pub(crate) fn book(draft: &mut Draft<'_>, command: &ReturnOrder) -> Result<Outco
     if draft.order(&command.order).is_some() {
         draft.book(command.document.as_ref())?;
     }
-    let mut order = Order::clone(order_for(draft, &command.order, Operation::Return)?);
-    let asked = command.lines.iter().map(|line| (line.line, line.quantity));
-    let returnable: Vec<i64> = order.lines.iter().map(|line| line.shipped - line.returned).collect();
-    let quantities = line_quantities(&Holder::Order(order.id.clone()), &returnable, asked)?;
+    let id = &command.order;
+    let mut order = Order::clone(order_for(draft, id, Operation::Return, command.expected)?);
+    let holder = Holder::Order(id.clone());
+    check_lines(&holder, &order.lines, command.lines.iter().map(|returned| returned.line))?;
+    let mut left: Vec<i64> = order.lines.iter().map(|line| line.shipped - line.returned).collect();
+    let (mut parts, mut exceeded) = (Vec::new(), Vec::new());
     for returned in &command.lines {
-        let index = usize::try_from(returned.line).expect("u32 fits") - 1;
-        let line = &order.lines[index];
-        // A SKU or a location that was deleted since has no stock to come back to.
-        draft.known_sku(&line.sku)?;
-        if let Some(location) = &line.location {
-            draft.known_location(location)?;
+        match take(&order.lines, &mut left, returned.line, None, returned.quantity) {
+            Ok(taken) => parts.push(taken),
+            Err(line) => exceeded.push(line),
         }
+    }
+    refuse_exceeded(&holder, exceeded)?;
+    let mut total = 0;
+    for (returned, parts) in command.lines.iter().zip(parts) {
         let to = match returned.disposition {
             Disposition::Restock => Some(Bucket::Available),
             Disposition::Damaged => Some(Bucket::Damaged),
             Disposition::Scrap => None,
         };
-        let movement = Movement {
-            to,
-            order: Some(&command.order),
-            document: command.document.as_ref(),
-            ..Movement::of(Reason::Returned, returned.quantity)
-        };
-        move_line(draft, &line.sku, line.location.as_ref(), movement)?;
+        for (index, quantity) in parts {
+            let line = &mut order.lines[index];
+            // A SKU or a location that was deleted since has no stock to come back to.
+            draft.known_sku(&line.sku)?;
+            let to_where = returned.location.as_ref().or(line.location.as_ref());
+            if let Some(location) = to_where {
+                draft.known_location(location)?;
+            }
+            // Of a line that no bucket counts nothing is booked anywhere.
+            let location = to_where.filter(|_| line.location.is_some());
+            let document = command.document.as_ref();
+            let movement =
+                Movement { to, order: Some(id), document, ..Movement::of(Reason::Returned, quantity) };
+            move_line(draft, &line.sku, location, movement)?;
+            line.returned += quantity;
+            total += quantity;
+        }
     }
-    for (line, quantity) in order.lines.iter_mut().zip(&quantities) {
-        line.returned += quantity;
-    }
-    let state = order.state();
-    let returned = quantities.iter().sum();
+    let state = order.state_at(draft.context().now);
     draft.put_order(order);
-    Ok(Outcome::OrderReturned { order: command.order.clone(), state, returned })
+    Ok(Outcome::OrderReturned { order: id.clone(), state, returned: total })
 }

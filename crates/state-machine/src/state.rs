@@ -165,6 +165,11 @@ impl State {
         self.locations.get(id)
     }
 
+    /// How many locations there are.
+    pub(crate) fn location_count(&self) -> usize {
+        self.locations.len()
+    }
+
     /// Locations after an id, in order.
     pub fn locations_after(&self, after: Option<&LocationId>) -> impl Iterator<Item = &Location> {
         self.locations.range((lower_bound(after), Bound::Unbounded)).map(|(_, location)| location)
@@ -270,8 +275,8 @@ impl State {
     }
 
     /// When the next hold on units of a SKU ends that is not due yet.
-    pub(crate) fn next_expiry(&self, sku: &SkuId) -> Option<LogTime> {
-        self.due.next_of(sku, self.clock.now)
+    pub(crate) fn next_expiry(&self, sku: &SkuId, now: LogTime) -> Option<LogTime> {
+        self.due.next_of(sku, now)
     }
 
     /// What is due, the longest due first.
@@ -279,9 +284,9 @@ impl State {
         self.due.at(self.clock.now)
     }
 
-    /// What is due of those that hold units of some SKUs, the longest due first.
-    pub(crate) fn due_of(&self, skus: &BTreeSet<&SkuId>, limit: usize) -> Vec<Holder> {
-        self.due.of_skus(skus, self.clock.now, limit)
+    /// What is due at a time of those that hold units of some SKUs, the longest due first.
+    pub(crate) fn due_of(&self, skus: &BTreeSet<&SkuId>, now: LogTime, limit: usize) -> Vec<Holder> {
+        self.due.of_skus(skus, now, limit)
     }
 
     /// True where the index of holds tells of exactly those that there are.
@@ -298,7 +303,12 @@ impl State {
 
     /// What is known of a request id.
     pub fn request_status(&self, origin: &Origin) -> RequestStatus {
-        let horizon_ms = self.clock.horizon_ms;
+        self.request_status_at(origin, self.clock.now)
+    }
+
+    /// What is known of a request id at a time that is not before that of the state.
+    pub(crate) fn request_status_at(&self, origin: &Origin, now: LogTime) -> RequestStatus {
+        let horizon_ms = self.horizon_at(now);
         if origin.request.time_ms() <= horizon_ms {
             return RequestStatus::Expired { horizon_ms };
         }
@@ -322,14 +332,18 @@ impl State {
     /// Moves the clock to an entry's time, never back, and the horizon after it.
     pub(crate) fn advance_clock(&mut self, time: LogTime) {
         self.clock.now = self.clock.now.max(time);
-        let horizon_ms = self.clock.now.millis().saturating_sub(limits::REQUEST_RETENTION_MS);
-        self.clock.horizon_ms = self.clock.horizon_ms.max(horizon_ms);
+        self.clock.horizon_ms = self.horizon_at(self.clock.now);
+    }
+
+    fn horizon_at(&self, now: LogTime) -> u64 {
+        let horizon_ms = now.millis().saturating_sub(limits::REQUEST_RETENTION_MS);
+        self.clock.horizon_ms.max(horizon_ms)
     }
 
     /// The oldest request record that is to leave: expired, or one too many. The horizon covers it from now on.
     pub(crate) fn pop_old_request(&mut self) -> Option<Origin> {
         let time_ms = self.requests.first()?.time_ms();
-        if time_ms > self.clock.horizon_ms && self.requests.len() <= limits::MAX_REQUEST_RECORDS {
+        if time_ms > self.clock.horizon_ms && self.requests.weight() <= limits::MAX_REQUEST_RECORDS {
             return None;
         }
         let origin = self.requests.pop_first()?;

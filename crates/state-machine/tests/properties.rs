@@ -10,10 +10,11 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation, CreateSku,
-    DeleteLocation, DeleteSku, Disposition, ExpireDue, ExtendReservation, LineQuantity, LocationChange,
-    MoveReservation, MoveStock, Payment, PlaceLine, PlaceOrder, ReceiveStock, ReleaseReservation, ReturnLine,
-    ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
+    AdjustStock, CancelOrder, CloseOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation,
+    CreateSku, DeleteLocation, DeleteSku, Disposition, ExpireDue, ExtendOrder, ExtendReservation,
+    LineQuantity, LocationChange, MoveReservation, MoveStock, Name, Payment, PlaceLine, PlaceOrder,
+    Precondition, ReceiveStock, ReleaseReservation, ReturnLine, ReturnOrder, Row, SetStock, ShipOrder,
+    ShortagePolicy, SkuChange, Sourcing, Transact, UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{
@@ -22,7 +23,7 @@ use stockade_state_machine::ids::{
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::{Currency, Order, OrderState};
-use stockade_state_machine::reservation::Reservation;
+use stockade_state_machine::reservation::{Reservation, ReservationState};
 use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{
@@ -78,6 +79,12 @@ fn buckets() -> impl Strategy<Value = Bucket> + Clone {
     prop_oneof![3 => Just(Bucket::Available), 1 => prop::sample::select(Bucket::ALL.to_vec())]
 }
 
+/// Seldom one at all.
+fn few_versions() -> impl Strategy<Value = Option<Version>> + Clone {
+    let version = |revision| Version { revision: Revision::new(revision), position: 0 };
+    option::weighted(0.03, (1..30_u64).prop_map(version))
+}
+
 /// Mostly none; sometimes one that may be right early on.
 fn versions() -> impl Strategy<Value = Option<Version>> + Clone {
     let version = |revision| Version { revision: Revision::new(revision), position: 0 };
@@ -106,7 +113,55 @@ fn place_lines() -> impl Strategy<Value = PlaceLine> + Clone {
 }
 
 fn line_quantities() -> impl Strategy<Value = LineQuantity> + Clone {
-    (line_numbers(), units()).prop_map(|(line, quantity)| LineQuantity { line, quantity })
+    (line_numbers(), option::weighted(0.2, locations()), units())
+        .prop_map(|(line, location, quantity)| LineQuantity { line, location, quantity })
+}
+
+fn sourcing() -> impl Strategy<Value = Sourcing> + Clone {
+    let others = vec![
+        Sourcing::MostStock,
+        Sourcing::FewestSplits,
+        Sourcing::FewestSplits,
+        Sourcing::SplitProportional,
+        Sourcing::Explicit,
+    ];
+    prop_oneof![1 => Just(Sourcing::Priority), 1 => prop::sample::select(others)]
+}
+
+/// Mostly what finds something: rows that other commands make.
+fn rows() -> impl Strategy<Value = Row> + Clone {
+    prop_oneof![
+        skus().prop_map(Row::Sku),
+        locations().prop_map(Row::Location),
+        (skus(), locations()).prop_map(|(sku, location)| Row::Stock(StockKey { sku, location })),
+        orders().prop_map(Row::Order),
+        reservations().prop_map(Row::Reservation),
+    ]
+}
+
+fn preconditions() -> impl Strategy<Value = Precondition> + Clone {
+    let key = || (skus(), locations()).prop_map(|(sku, location)| StockKey { sku, location });
+    let states =
+        prop::sample::select(vec![OrderState::PendingPayment, OrderState::Confirmed, OrderState::Closed]);
+    let version = |revision| Version { revision: Revision::new(revision), position: 0 };
+    prop_oneof![
+        1 => (rows(), 1..8_u64).prop_map(move |(row, revision)| Precondition::Version(row, version(revision))),
+        1 => (rows(), 1..60_u64)
+            .prop_map(|(row, revision)| Precondition::UnchangedSince(row, Revision::new(revision))),
+        4 => rows().prop_map(Precondition::Exists),
+        2 => rows().prop_map(Precondition::Missing),
+        4 => (key(), buckets(), 0..3_i64, 3..900_i64)
+            .prop_map(|(key, bucket, min, max)| Precondition::Quantity { key, bucket, min, max }),
+        1 => (orders(), states).prop_map(|(order, state)| Precondition::OrderState(order, state)),
+        1 => reservations()
+            .prop_map(|held| Precondition::ReservationState(held, ReservationState::Active)),
+    ]
+}
+
+fn transactions() -> impl Strategy<Value = Command> + Clone {
+    let preconditions = prop_oneof![3 => Just(Vec::new()), 1 => vec(preconditions(), 1..3)];
+    (preconditions, vec(operations(), 0..4))
+        .prop_map(|(preconditions, operations)| Command::Transact(Transact { preconditions, operations }))
 }
 
 fn reservation_commands() -> impl Strategy<Value = Command> + Clone {
@@ -116,37 +171,49 @@ fn reservation_commands() -> impl Strategy<Value = Command> + Clone {
     ];
     let currency = Currency::new("GBP").expect("capital letters");
     prop_oneof![
-        5 => (reservations(), prop_oneof![1 => Just(Vec::new()), 15 => vec(place_lines(), 1..4)], holds()).prop_map(
-            move |(reservation, lines, hold_us)| {
-                Command::CreateReservation(CreateReservation { reservation, customer: None, currency, lines, hold_us })
+        5 => (reservations(), prop_oneof![1 => Just(Vec::new()), 15 => vec(place_lines(), 1..4)], holds(), sourcing()).prop_map(
+            move |(reservation, lines, hold_us, sourcing)| {
+                Command::CreateReservation(CreateReservation { reservation, customer: None, currency, lines, hold_us, sourcing })
             }
         ),
-        2 => (reservations(), holds()).prop_map(|(reservation, hold_us)| {
-            Command::ExtendReservation(ExtendReservation { reservation, hold_us })
+        2 => (reservations(), holds(), few_versions()).prop_map(|(reservation, hold_us, expected)| {
+            Command::ExtendReservation(ExtendReservation { reservation, hold_us, expected })
         }),
-        6 => (reservations(), orders(), vec(line_quantities(), 0..3), payments).prop_map(
-            |(reservation, order, lines, payment)| {
-                Command::CommitReservation(CommitReservation { reservation, order, customer: None, lines, payment })
+        6 => (reservations(), orders(), vec(line_quantities(), 0..3), payments, few_versions()).prop_map(
+            |(reservation, order, lines, payment, expected)| {
+                Command::CommitReservation(CommitReservation { reservation, order, customer: None, lines, payment, expected })
             }
         ),
-        2 => (reservations(), vec(line_quantities(), 0..3)).prop_map(|(reservation, lines)| {
-            Command::ReleaseReservation(ReleaseReservation { reservation, lines })
+        2 => (reservations(), vec(line_quantities(), 0..3), few_versions()).prop_map(|(reservation, lines, expected)| {
+            Command::ReleaseReservation(ReleaseReservation { reservation, lines, expected })
         }),
-        3 => (reservations(), vec(line_numbers(), 0..3), locations()).prop_map(
-            |(reservation, lines, location)| {
-                Command::MoveReservation(MoveReservation { reservation, lines, location })
+        3 => (reservations(), vec(line_numbers(), 0..3), locations(), few_versions()).prop_map(
+            |(reservation, lines, location, expected)| {
+                Command::MoveReservation(MoveReservation { reservation, lines, location, expected })
             }
         ),
     ]
 }
 
 fn commands() -> impl Strategy<Value = Command> + Clone {
+    prop_oneof![
+        60 => operations(),
+        6 => transactions(),
+        1 => prop::sample::select(vec![0, 1, 1_000, u32::MAX])
+            .prop_map(|limit| Command::ExpireDue(ExpireDue { limit })),
+        1 => Just(Command::AbandonRequest),
+    ]
+}
+
+fn operations() -> impl Strategy<Value = Command> + Clone {
     let reasons =
         prop::sample::select(vec![Reason::Correction, Reason::CycleCount, Reason::Damaged, Reason::Shipment]);
     let dispositions =
         prop::sample::select(vec![Disposition::Restock, Disposition::Damaged, Disposition::Scrap]);
-    let return_line = (line_numbers(), units(), dispositions)
-        .prop_map(|(line, quantity, disposition)| ReturnLine { line, quantity, disposition });
+    let return_line = (line_numbers(), units(), dispositions, option::weighted(0.2, locations())).prop_map(
+        |(line, quantity, disposition, location)| ReturnLine { line, quantity, disposition, location },
+    );
+    let close_after = option::weighted(0.3, prop_oneof![9 => 1_000_000..20_000_000_u64, 1 => Just(0)]);
     let move_reasons = reasons.clone();
     let set_reasons = reasons.clone();
     let currency = Currency::new("GBP").expect("capital letters");
@@ -196,23 +263,34 @@ fn commands() -> impl Strategy<Value = Command> + Clone {
                 Command::AdjustStock(AdjustStock { sku, location, bucket, delta, reason, document, reference })
             }
         ),
-        9 => (orders(), prop_oneof![1 => Just(Vec::new()), 15 => vec(place_lines(), 1..4)], holds()).prop_map(move |(order, lines, hold_us)| {
-            Command::PlaceOrder(PlaceOrder { order, customer: None, currency, lines, hold_us })
-        }),
-        6 => (orders(), texts()).prop_map(|(order, payment_reference)| {
-            Command::ConfirmOrder(ConfirmOrder { order, payment_reference })
-        }),
-        7 => (orders(), vec(line_quantities(), 0..3), texts()).prop_map(|(order, lines, tracking_number)| {
-            Command::ShipOrder(ShipOrder { order, lines, tracking_number })
-        }),
-        2 => orders().prop_map(|order| Command::CancelOrder(CancelOrder { order })),
-        6 => (orders(), vec(return_line, 0..4), documents()).prop_map(|(order, lines, document)| {
-            Command::ReturnOrder(ReturnOrder { order, lines, document })
-        }),
+        9 => (orders(), prop_oneof![1 => Just(Vec::new()), 15 => vec(place_lines(), 1..4)], holds(), sourcing(), prop::bool::weighted(0.2)).prop_map(
+            move |(order, lines, hold_us, sourcing, partial)| {
+                let shortage = if partial { ShortagePolicy::Partial } else { ShortagePolicy::AllOrNothing };
+                Command::PlaceOrder(PlaceOrder { order, customer: None, currency, lines, hold_us, sourcing, shortage })
+            }
+        ),
+        9 => (orders(), texts(), prop::bool::weighted(0.4), few_versions()).prop_map(
+            |(order, payment_reference, reacquire, expected)| {
+                Command::ConfirmOrder(ConfirmOrder { order, payment_reference, reacquire, expected })
+            }
+        ),
+        1 => (orders(), holds(), few_versions())
+            .prop_map(|(order, hold_us, expected)| Command::ExtendOrder(ExtendOrder { order, hold_us, expected })),
+        10 => (orders(), vec(line_quantities(), 0..3), texts(), documents(), close_after, few_versions()).prop_map(
+            |(order, lines, tracking_number, document, close_after_us, expected)| {
+                Command::ShipOrder(ShipOrder { order, lines, tracking_number, document, close_after_us, expected })
+            }
+        ),
+        2 => (orders(), vec(line_quantities(), 0..2), few_versions())
+            .prop_map(|(order, lines, expected)| Command::CancelOrder(CancelOrder { order, lines, expected })),
+        3 => (orders(), few_versions())
+            .prop_map(|(order, expected)| Command::CloseOrder(CloseOrder { order, expected })),
+        9 => (orders(), vec(return_line, 0..4), documents(), few_versions()).prop_map(
+            |(order, lines, document, expected)| {
+                Command::ReturnOrder(ReturnOrder { order, lines, document, expected })
+            }
+        ),
         18 => reservation_commands(),
-        1 => prop::sample::select(vec![0, 1, 1_000, u32::MAX])
-            .prop_map(|limit| Command::ExpireDue(ExpireDue { limit })),
-        1 => Just(Command::AbandonRequest),
     ]
 }
 
@@ -249,9 +327,12 @@ fn entries(steps: &[Step], batch: usize) -> Vec<Entry> {
     entries
 }
 
-/// The steps but for those that expect a version: it says where an entry stood in the log.
+/// The steps but for those that expect a version, or may be told one: it says where an entry stood in the log.
 fn without_versions(mut steps: Vec<Step>) -> Vec<Step> {
-    steps.retain(|(command, _, _)| command.expected().is_none());
+    steps.retain(|(command, ..)| match command {
+        Command::Transact(Transact { preconditions, .. }) if !preconditions.is_empty() => false,
+        command => !command.names().iter().any(|name| matches!(name, Name::Version(_))),
+    });
     steps
 }
 
@@ -434,18 +515,34 @@ proptest! {
         let mut replies = Vec::new();
         let mut changes = Vec::new();
         for (revision, entry) in (1..).zip(&entries) {
+            let mut rows = Vec::new();
+            let mut previews = Vec::new();
             for request in &entry.requests {
-                if let Some(order) = request.command.order().and_then(|id| orders.get(id)) {
-                    state.absorb(&Change::Order(order.id.clone(), Arc::clone(order)));
-                }
-                if let Some(held) = request.command.reservation().and_then(|id| reservations.get(id)) {
-                    state.absorb(&Change::Reservation(held.id.clone(), Arc::clone(held)));
-                }
-                if let Some(document) = request.command.document().and_then(|id| documents.get(id)) {
-                    state.absorb(&Change::Document(document.id.clone(), document.clone()));
-                }
+                rows.extend(request.command.names().into_iter().filter_map(|name| match name {
+                    Name::Order(id) => orders.get(id).map(|order| Change::Order(id.clone(), Arc::clone(order))),
+                    Name::Reservation(id) => {
+                        reservations.get(id).map(|held| Change::Reservation(id.clone(), Arc::clone(held)))
+                    }
+                    Name::Document(id) => {
+                        documents.get(id).map(|document| Change::Document(id.clone(), document.clone()))
+                    }
+                    Name::Version(_) => None,
+                }));
+            }
+            if let [only] = entry.requests.as_slice()
+                && only.origin.is_some()
+                && !matches!(only.command, Command::ExpireDue(_))
+            {
+                // What isn't in memory is brought to the preview, and it says what execution does.
+                previews.push(state.preview(Revision::new(revision), entry.time, &rows, only));
+            }
+            for row in &rows {
+                state.absorb(row);
             }
             let applied = state.execute(Revision::new(revision), entry);
+            for previewed in previews {
+                prop_assert_eq!(&previewed, &applied.replies[0].outcome);
+            }
             for change in &applied.changes {
                 if let Change::Order(id, order) = change {
                     orders.insert(id.clone(), Arc::clone(order));
@@ -482,7 +579,7 @@ proptest! {
 fn the_steps_reach_every_outcome_and_nearly_every_rejection() {
     let mut runner = TestRunner::deterministic();
     let mut reached = BTreeSet::new();
-    for _ in 0..300 {
+    for _ in 0..500 {
         let steps = steps().new_tree(&mut runner).expect("nothing is filtered").current();
         for reply in run(&entries(&steps, 1)).replies {
             let text = format!("{:?}", reply.outcome);
@@ -506,6 +603,9 @@ fn the_steps_reach_every_outcome_and_nearly_every_rejection() {
         "OrderShipped",
         "OrderCancelled",
         "OrderReturned",
+        "OrderExtended",
+        "OrderClosed",
+        "Transacted",
         "ReservationCreated",
         "ReservationExtended",
         "ReservationCommitted",
@@ -524,6 +624,8 @@ fn the_steps_reach_every_outcome_and_nearly_every_rejection() {
         "ReservationSettled",
         "EtagMismatch",
         "QuantityStale",
+        "PreconditionFailed",
+        "OperationRejected",
         "SkuInUse",
         "LocationInUse",
         "LocationDisabled",

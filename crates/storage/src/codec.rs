@@ -28,9 +28,9 @@ use crate::frozen::{
 
 /// The first format: the mirrors named `V1`.
 const FORMAT_1: u8 = 1;
-/// Bytes of one value. Bounds what a damaged length can make the decoder read or allocate; the largest value, an order
-/// or a reservation of 2,000 lines with the longest ids, has less than 700 KB.
-const MAX_VALUE_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes of one value. Bounds what a damaged length can make the decoder read or allocate; the largest order and the largest
+/// transaction have less than half of it (`tests/codec/limits.rs`).
+const MAX_VALUE_BYTES: u64 = 16 * 1024 * 1024;
 /// Where most values fit without growing.
 const USUAL_VALUE_BYTES: usize = 256;
 /// Bytes of a content hash.
@@ -137,6 +137,15 @@ impl Durable for Request {
 /// The hash leaves the origin out: the same command under the same request id agrees, whoever encodes it.
 pub fn encode_request(origin: Option<&Origin>, command: &Command) -> Bytes {
     Bytes::from(encode_parts(origin, command, None))
+}
+
+/// What two requests with one id must agree on: the hash that [`encode_request`] computes.
+pub fn content_hash(command: &Command) -> ContentHash {
+    let mut bytes = Vec::new();
+    write(&mut bytes, &CommandV1::from(command));
+    let digest = Sha256::digest(&bytes);
+    let first = digest.first_chunk().expect("a digest is longer");
+    ContentHash(u128::from_be_bytes(*first))
 }
 
 fn encode_parts(origin: Option<&Origin>, command: &Command, content: Option<ContentHash>) -> Vec<u8> {

@@ -6,11 +6,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use stockade_state_machine::change::Change;
+use stockade_state_machine::command::Name;
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{DocumentId, IdError, OrderId, ReservationId};
 use stockade_state_machine::order::Order;
 use stockade_state_machine::reservation::Reservation;
-use stockade_state_machine::{Command, Revision, State};
+use stockade_state_machine::{Revision, State};
 
 use crate::codec::Durable;
 use crate::engine::Engine;
@@ -32,8 +33,8 @@ pub(crate) trait Evictable: Clone + From<Self::Row> {
     /// Of its last change.
     fn revision(&self) -> Revision;
     fn into_change(self) -> Change;
-    /// The one that a command is about.
-    fn named_by(command: &Command) -> Option<&Self::Id>;
+    /// The id in what a command names, where it is one of this kind.
+    fn named<'a>(name: &Name<'a>) -> Option<&'a Self::Id>;
     fn in_memory<'s>(state: &'s State, id: &Self::Id) -> Option<&'s Self>;
     /// Forgets it, unless commands can reach it without naming it.
     fn evict(state: &mut State, id: &Self::Id);
@@ -66,8 +67,8 @@ macro_rules! evictable {
                 Change::$row(self.id.clone(), self)
             }
 
-            fn named_by(command: &Command) -> Option<&$id> {
-                command.$name()
+            fn named<'a>(name: &Name<'a>) -> Option<&'a $id> {
+                if let Name::$row(id) = name { Some(id) } else { None }
             }
 
             fn in_memory<'s>(state: &'s State, id: &$id) -> Option<&'s Self> {
@@ -156,6 +157,7 @@ pub(crate) mod tests {
     /// A reservation of a unit that is held or was given back, changed last at a revision.
     pub(crate) fn reservation(name: &str, open: i64, revision: u64) -> Arc<Reservation> {
         let line = ReservationLine {
+            number: 1,
             sku: SkuId::new("mug").unwrap(),
             location: None,
             unit_price_minor: 0,

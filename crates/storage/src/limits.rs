@@ -8,7 +8,7 @@ pub(crate) const MAX_ROW_BYTES: usize = 4_032;
 /// Of a page of ledger entries or request records before it is packed; an item that is larger has a page for itself.
 pub(crate) const PAGE_BYTES: usize = 16 << 10;
 /// Of a page before it was packed that is believed when it is read: twice what one encoded value may have.
-pub(crate) const MAX_PAGE_BYTES: usize = 8 << 20;
+pub(crate) const MAX_PAGE_BYTES: usize = 32 << 20;
 /// Of request records that a start looks at together: so many that nearly all of those before are older.
 pub(crate) const LOAD_REQUESTS_BYTES: usize = 4 << 20;
 /// Of what is gathered before it is hashed.

@@ -318,9 +318,12 @@ impl Progress {
 mod tests {
     use bytes::Bytes;
     use openraft::impls::leader_id_adv::LeaderId;
-    use stockade_state_machine::ids::RequestId;
-    use stockade_state_machine::outcome::Outcome;
+    use stockade_state_machine::ids::{OrderId, RequestId, ReservationId};
+    use stockade_state_machine::order::OrderState;
+    use stockade_state_machine::outcome::{Outcome, Source};
+    use stockade_state_machine::rejection::Rejection;
     use stockade_state_machine::request::RequestRecord;
+    use stockade_state_machine::reservation::ReservationState;
     use stockade_state_machine::{ContentHash, LogTime, Revision};
 
     use super::*;
@@ -331,21 +334,66 @@ mod tests {
 
     const RECORDS: u64 = 500;
 
-    /// Request records that came in the order of their ids but for a few, as an engine's writer puts them.
-    fn requests() -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut pages = Vec::new();
-        let mut window = Window::after(Position::default());
-        for number in 1..=RECORDS {
+    /// Outcomes of every kind that is read in parts, and some others.
+    fn outcome(number: u64) -> Outcome {
+        let (order, reservation) = (OrderId::new("o1").unwrap(), ReservationId::new("c1").unwrap());
+        let (expires, state) = (LogTime::from_micros(number), OrderState::PartiallyShipped);
+        let location = LocationId::new("main").ok();
+        let sources =
+            vec![Source { line: 1, location, quantity: 2 }, Source { line: 3, location: None, quantity: 1 }];
+        match number % 16 {
+            0 => Outcome::OrderPlaced { order, expires, sources },
+            1 => Outcome::OrderConfirmed { order },
+            2 => Outcome::OrderExtended { order, expires },
+            3 => Outcome::OrderShipped { order, state, shipped: 4, parcel: 2 },
+            4 => Outcome::OrderCancelled { order, state, cancelled: 4 },
+            5 => Outcome::OrderClosed { order },
+            6 => Outcome::OrderReturned { order, state, returned: 4 },
+            7 => Outcome::ReservationCreated { reservation, expires, sources },
+            8 => Outcome::ReservationExtended { reservation, expires },
+            9 => Outcome::ReservationCommitted {
+                reservation,
+                state: ReservationState::PartiallyCommitted,
+                order,
+                order_state: state,
+                expires,
+                committed: 4,
+            },
+            10 => {
+                let state = ReservationState::Released;
+                Outcome::ReservationReleased { reservation, state, released: 4 }
+            }
+            11 => Outcome::ReservationMoved { reservation, moved: 4 },
+            12 => Outcome::Transacted(vec![Outcome::OrderConfirmed { order }, Outcome::SkuDeleted]),
+            13 => Outcome::Rejected(Rejection::QuantityOverflow),
+            14 => Outcome::RequestAbandoned,
+            _ => Outcome::SkuDeleted,
+        }
+    }
+
+    /// Request records that came in the order of their ids but for a few.
+    fn records() -> Vec<(Origin, RequestRecord)> {
+        let record = |number: u64| {
             let bits = (u128::from(number ^ 3) << 80) | (7 << 76) | (2 << 62);
             let request = RequestId::new(bits).unwrap();
             let origin = Origin { request, principal: Principal::new("shop").unwrap() };
             let record = RequestRecord {
                 content: ContentHash(u128::from(number)),
-                outcome: Outcome::SkuDeleted,
+                outcome: outcome(number),
                 revision: Revision::new(number),
                 position: 0,
                 time: LogTime::from_micros(number),
             };
+            (origin, record)
+        };
+        (1..=RECORDS).map(record).collect()
+    }
+
+    /// Those as an engine's writer puts them.
+    fn requests() -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut pages = Vec::new();
+        let mut window = Window::after(Position::default());
+        for (number, (origin, record)) in (1_u64..).zip(records()) {
             window.take_in(&[Change::Request(origin, Some(record))]);
             if number.is_multiple_of(7) || number == RECORDS {
                 for page in pages::pack(window.requests.iter().map(|(_, item)| item)) {
@@ -396,7 +444,9 @@ mod tests {
         assert_eq!(one.state.stock_after(None).count(), 3);
         let reservations: Vec<_> = one.state.reservations_after(None).map(|row| row.id.as_str()).collect();
         assert_eq!(reservations, ["open"], "what is settled stays in the engine");
-        assert_eq!(one.state.requests().count(), usize::try_from(RECORDS).unwrap());
+        let mut records = records();
+        records.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        assert!(one.state.requests().eq(records), "not the records that were put in");
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! What an entry names: the rows that must be in memory while it is executed, and needn't be there before and after.
+//! What commands name: the rows that must be in memory while an entry is executed, and needn't be there before and after.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stockade_state_machine::Entry;
+use stockade_state_machine::change::Change;
+use stockade_state_machine::command::Name;
 use stockade_state_machine::document::Document;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::reservation::Reservation;
+use stockade_state_machine::{Command, Entry};
 
 use crate::Error;
 use crate::evictable::{Evictable, evict, stored};
@@ -21,10 +24,12 @@ pub(crate) struct Named {
 impl Named {
     /// Reads those that are not in memory, before apply holds up readers.
     pub(crate) fn fetch(memory: &Memory, entry: &Entry) -> Result<Self, Error> {
+        let names: Vec<Name<'_>> =
+            entry.requests.iter().flat_map(|request| request.command.names()).collect();
         Ok(Self {
-            orders: Rows::fetch(memory, entry)?,
-            reservations: Rows::fetch(memory, entry)?,
-            documents: Rows::fetch(memory, entry)?,
+            orders: Rows::fetch(memory, &names)?,
+            reservations: Rows::fetch(memory, &names)?,
+            documents: Rows::fetch(memory, &names)?,
         })
     }
 
@@ -43,8 +48,17 @@ impl Named {
     }
 }
 
-/// Those of one kind.
-struct Rows<T: Evictable>(Vec<(T::Id, Fetched<T>)>);
+/// What a command names, exists and is not in memory.
+pub(crate) fn missing(memory: &Memory, command: &Command) -> Result<Vec<Change>, Error> {
+    let names = command.names();
+    let orders = Rows::<Arc<Order>>::fetch(memory, &names)?.into_missing();
+    let reservations = Rows::<Arc<Reservation>>::fetch(memory, &names)?.into_missing();
+    let documents = Rows::<Document>::fetch(memory, &names)?.into_missing();
+    Ok(orders.chain(reservations).chain(documents).collect())
+}
+
+/// Those of one kind, each once however often it is named.
+struct Rows<T: Evictable>(BTreeMap<T::Id, Fetched<T>>);
 
 /// Where something was when it was looked for.
 enum Fetched<T> {
@@ -54,16 +68,27 @@ enum Fetched<T> {
 }
 
 impl<T: Evictable> Rows<T> {
-    fn fetch(memory: &Memory, entry: &Entry) -> Result<Self, Error> {
-        let mut rows = Vec::new();
-        for id in entry.requests.iter().filter_map(|request| T::named_by(&request.command)) {
+    fn fetch(memory: &Memory, names: &[Name<'_>]) -> Result<Self, Error> {
+        let mut rows = BTreeMap::new();
+        for id in names.iter().filter_map(T::named) {
+            if rows.contains_key(id) {
+                continue;
+            }
             let fetched = match T::in_memory(&memory.state, id) {
                 Some(_) => Fetched::InMemory,
                 None => Fetched::Stored(stored(memory.engine.as_ref(), id)?),
             };
-            rows.push((id.clone(), fetched));
+            rows.insert(id.clone(), fetched);
         }
         Ok(Self(rows))
+    }
+
+    fn into_missing(self) -> impl Iterator<Item = Change> {
+        let stored = |fetched| match fetched {
+            Fetched::InMemory => None,
+            Fetched::Stored(row) => row,
+        };
+        self.0.into_values().filter_map(stored).map(T::into_change)
     }
 
     fn load_into(&mut self, memory: &mut Memory) -> Result<(), Error> {
@@ -84,6 +109,6 @@ impl<T: Evictable> Rows<T> {
     }
 
     fn unload_from(&self, memory: &mut Memory) {
-        evict::<T>(memory, self.0.iter().map(|(id, _)| id));
+        evict::<T>(memory, self.0.keys());
     }
 }

@@ -9,7 +9,7 @@ use stockade_state_machine::order::Order;
 use stockade_state_machine::request::RequestStatus;
 use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
-use stockade_state_machine::{Clock, LogTime, Origin, Revision, Stock, StockKey};
+use stockade_state_machine::{Clock, LogTime, Origin, Outcome, Request, Revision, Stock, StockKey};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::applier::{answer, ask};
@@ -19,7 +19,7 @@ use crate::quarantine::QuarantineFile;
 use crate::scrub::Scrub;
 use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::writer::WriterCommand;
-use crate::{Error, evictable};
+use crate::{Error, evictable, named};
 
 /// The applied state of this node. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -232,5 +232,12 @@ impl View<'_> {
     /// What is known of a request id.
     pub fn request_status(&self, origin: &Origin) -> RequestStatus {
         self.memory.state.request_status(origin)
+    }
+    /// What would become of a request of a caller that is alone in the next entry, at a time; nothing changes. It takes as long as
+    /// the execution of the request, and what isn't in memory is read from the engine.
+    pub fn preview(&self, request: &Request, time: LogTime) -> Result<Outcome, Error> {
+        let rows = named::missing(self.memory, &request.command)?;
+        let next = Revision::new(self.memory.revision.get() + 1);
+        Ok(self.memory.state.preview(next, time, &rows, request))
     }
 }

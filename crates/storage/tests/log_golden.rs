@@ -18,6 +18,9 @@ use openraft::impls::Vote;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
 use openraft::type_config::alias::EntryOf;
 use openraft::{BasicNode, EntryPayload, Membership};
+use stockade_state_machine::Command;
+use stockade_state_machine::command::{CloseOrder, LineQuantity, Precondition, Row, ShipOrder, Transact};
+use stockade_state_machine::ids::{DocumentId, LocationId};
 use stockade_state_machine::order::OrderState;
 use stockade_state_machine::reservation::ReservationState;
 use stockade_storage::file::{Image, MemoryFiles};
@@ -43,6 +46,30 @@ async fn append(node: &mut Node, payload: EntryPayload<stockade_storage::Proposa
     node.next += 1;
     node.storage.log.blocking_append([EntryOf::<TypeConfig>::new(log_id(index), payload)]).await.unwrap();
     index
+}
+
+/// A part of an order leaves, the rest is given back, and it is done with: in one, and only where it is as it was.
+fn shipped_again() -> Command {
+    let lines = vec![LineQuantity { line: 1, location: LocationId::new("main").ok(), quantity: 1 }];
+    let some = ShipOrder {
+        order: order("o2"),
+        lines,
+        tracking_number: "track".to_owned(),
+        document: DocumentId::new("parcel-1").ok(),
+        close_after_us: Some(3_600_000_000),
+        expected: None,
+    };
+    Command::Transact(Transact {
+        preconditions: vec![
+            Precondition::OrderState(order("o2"), OrderState::Confirmed),
+            Precondition::Missing(Row::Reservation(reservation("c9"))),
+        ],
+        operations: vec![
+            Command::ShipOrder(some),
+            cancel("o2"),
+            Command::CloseOrder(CloseOrder { order: order("o2"), expected: None }),
+        ],
+    })
 }
 
 /// A life with every type of record, entries of every kind, several segments, a snapshot, and a purge.
@@ -80,6 +107,7 @@ async fn live(files: &MemoryFiles) -> Node {
         node.run(vec![place(&id, &[("b", 3)])]).await;
     }
     node.run(vec![confirm("o6"), cancel("o7"), hold("c2", &[("a", 1)])]).await;
+    node.run(vec![shipped_again()]).await;
     let last = node.next - 1;
     append(&mut node, EntryPayload::Blank).await;
     append(&mut node, EntryPayload::Blank).await;
@@ -137,11 +165,16 @@ async fn a_directory_of_format_1_is_read_as_released() {
     let expected = fs::read_to_string(Path::new(GOLDEN).join(EXPECTED)).unwrap();
     let mut node = open(&files).await;
     assert_eq!(describe(&mut node).await, expected);
-    let state =
-        |id: &str| node.storage.state.read(|view| view.order(&order(id)).unwrap().map(|order| order.state()));
+    let state = |id: &str| {
+        node.storage.state.read(|view| {
+            let now = view.clock().now;
+            view.order(&order(id)).unwrap().map(|order| order.state_at(now))
+        })
+    };
     assert_eq!(state("o0"), Some(OrderState::Shipped));
     assert_eq!(state("o1"), Some(OrderState::Cancelled));
-    assert_eq!(state("o2"), Some(OrderState::Confirmed));
+    assert_eq!(state("o2"), Some(OrderState::Closed));
+    assert_eq!(state("o3"), Some(OrderState::Confirmed));
     assert_eq!(state("o8"), Some(OrderState::PendingPayment));
     let reserved = |id: &str| {
         node.storage.state.read(|view| view.reservation(&reservation(id)).unwrap().map(|row| row.state()))

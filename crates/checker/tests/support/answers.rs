@@ -59,9 +59,13 @@ fn found(state: &State, asked: &Asked, served: u64) -> Found {
             Some((served, v1::GetAvailabilityResponse { header, availability }.into()))
         }
         Asked::GetOrder(request) => {
-            let order = state.order(&OrderId::new(&request.order_id).expect("a sound id"))?;
-            let answer = v1::GetOrderResponse { header, order: Some(convert::order(order)) };
-            Some((order.version.revision.get(), answer.into()))
+            let (revision, order) = order(state, &request.order_id)?;
+            Some((revision, v1::GetOrderResponse { header, order: Some(order) }.into()))
+        }
+        Asked::BatchGetOrders(request) => {
+            let rows: Vec<_> = request.order_ids.iter().map(|id| order(state, id)).collect::<Option<_>>()?;
+            let (revision, orders) = newest(rows);
+            Some((revision, v1::BatchGetOrdersResponse { header, orders }.into()))
         }
         Asked::GetReservation(request) => {
             let id = ReservationId::new(&request.reservation_id).expect("a sound id");
@@ -71,7 +75,7 @@ fn found(state: &State, asked: &Asked, served: u64) -> Found {
             Some((found.version.revision.get(), answer.into()))
         }
         Asked::ListOrders(request) => {
-            let all = state.orders().map(|order| convert::order(order));
+            let all = state.orders().map(|order| convert::order(order, state.clock().now));
             let takes = |order: &v1::Order| {
                 (request.state == 0 || order.state == request.state)
                     && (request.customer_id.is_empty() || order.customer_id == request.customer_id)
@@ -141,6 +145,11 @@ fn location_id(id: &str) -> LocationId {
 fn sku(state: &State, id: &str) -> Option<(u64, v1::Sku)> {
     let sku = state.sku(&SkuId::new(id).expect("a sound id"))?;
     Some((sku.version.revision.get(), convert::sku(sku)))
+}
+
+fn order(state: &State, id: &str) -> Option<(u64, v1::Order)> {
+    let order = state.order(&OrderId::new(id).expect("a sound id"))?;
+    Some((order.version.revision.get(), convert::order(order, state.clock().now)))
 }
 
 fn stock(state: &State, sku_id: &str, location: &str) -> Option<(u64, v1::Stock)> {

@@ -3,10 +3,13 @@
 use stockade_checker::convert;
 use stockade_history::Asked;
 use stockade_proto::v1;
+use stockade_proto::v1::precondition::Condition;
+use stockade_proto::v1::precondition_subject::Subject;
 use stockade_state_machine::ids::{LocationId, SkuId};
 
 use super::Cluster;
 use super::carts::{self, Paid};
+use super::orders;
 
 /// Where all stock comes in, and nothing is ever closed.
 const MAIN: &str = "main";
@@ -37,13 +40,15 @@ impl Cluster {
     fn create_location(&mut self, id: &str) {
         let request_id = self.request_id();
         let location = v1::Location { location_id: id.to_owned(), ..v1::Location::default() };
-        self.alone(v1::CreateLocationRequest { request_id, location: Some(location) }.into());
+        self.alone(
+            v1::CreateLocationRequest { request_id, location: Some(location), validate_only: false }.into(),
+        );
     }
 
     fn create_sku(&mut self, id: &str, untracked: bool) {
         let request_id = self.request_id();
         let sku = v1::Sku { sku_id: id.to_owned(), untracked, ..v1::Sku::default() };
-        self.alone(v1::CreateSkuRequest { request_id, sku: Some(sku) }.into());
+        self.alone(v1::CreateSkuRequest { request_id, sku: Some(sku), validate_only: false }.into());
     }
 
     fn receive(&mut self, sku: u64, quantity: i64) -> Asked {
@@ -86,7 +91,7 @@ impl Cluster {
         let (sku_id, location_id) = (sku_name(sku), self.location_name().to_owned());
         let request_id = self.request_id();
         let reason = v1::Reason::Correction.into();
-        match self.rng.below(28) {
+        match self.rng.below(if self.shape.rich { 31 } else { 28 }) {
             0 => self.receive(sku, 5),
             1 => v1::AdjustStockRequest {
                 request_id,
@@ -124,8 +129,54 @@ impl Cluster {
             .into(),
             11..=13 => self.reserve(request_id, &sku_id),
             14..=16 => self.change_cart(request_id).unwrap_or_else(|| self.receive(sku, 2)),
+            28 => self.transact(request_id),
+            29 | 30 => self.change_order(request_id).unwrap_or_else(|| self.receive(sku, 3)),
             _ => self.take_further(request_id).unwrap_or_else(|| self.receive(sku, 3)),
         }
+    }
+
+    /// A few things at once, some of them under a condition that often holds.
+    fn transact(&mut self, request_id: String) -> Asked {
+        let count = 1 + self.rng.below(3);
+        let operations: Vec<_> = (0..count).map(|_| self.operation()).collect();
+        let stock = v1::StockSubject {
+            sku_id: sku_name(self.rng.below(self.shape.skus)),
+            location_id: MAIN.to_owned(),
+        };
+        let range = v1::QuantityRange { bucket: 0, min: Some(2), max: None };
+        let conditions = vec![
+            orders::precondition(Subject::Stock(stock.clone()), Condition::Quantity(range)),
+            orders::precondition(Subject::Stock(stock), Condition::UnchangedSinceRevision(self.index)),
+            orders::precondition(Subject::SkuId(SERVICE.to_owned()), Condition::Exists(false)),
+        ];
+        let taken = [0, 1, 1, 2, 3][usize::try_from(self.rng.below(5)).expect("few")];
+        orders::transact(request_id, conditions.into_iter().take(taken).collect(), &operations)
+    }
+
+    /// What can stand in a transaction, and be tried.
+    fn operation(&mut self) -> Asked {
+        let asked = self.fresh_mutation();
+        let is_one = asked.is_mutation() && !matches!(asked, Asked::Transact(_));
+        if is_one { asked } else { self.receive(0, 1) }
+    }
+
+    /// Something is done to an order that changes its state in few cases.
+    fn change_order(&mut self, request_id: String) -> Option<Asked> {
+        let (id, steps) = self.orders.pop_front()?;
+        self.orders.push_back((id.clone(), steps));
+        let document = format!("parcel-{}", self.rng.below(40));
+        let close_s = self.rng.chance(2).then_some(1);
+        // What was shipped is closed now and then.
+        let choice = if steps == 2 && self.rng.chance(2) { 7 } else { self.rng.below(7) };
+        Some(match choice {
+            0 => orders::extend(request_id, &id, 9, ""),
+            1 => orders::confirm(request_id, &id, true, ""),
+            2 => orders::confirm(request_id, &id, false, "1-0"),
+            3 => orders::cancel(request_id, &id, &[(1, "", 1)]),
+            4 | 5 => orders::ship(request_id, &id, &[(1, "", 1)], &document, close_s),
+            6 => orders::give_back(request_id, &id, &[(1, MAIN, 1)]),
+            _ => orders::close(request_id, &id, ""),
+        })
     }
 
     /// Changes of SKUs and locations: half of them under an etag, some of these under an old one.
@@ -139,26 +190,27 @@ impl Cluster {
                 let max_per_order = i64::try_from(self.rng.below(4)).expect("few");
                 let sku = v1::Sku { sku_id, max_per_order, etag, ..v1::Sku::default() };
                 let update_mask = Some(prost_types::FieldMask { paths: vec!["max_per_order".to_owned()] });
-                v1::UpdateSkuRequest { request_id, sku: Some(sku), update_mask }.into()
+                v1::UpdateSkuRequest { request_id, sku: Some(sku), update_mask, validate_only: false }.into()
             }
             3 | 4 => {
                 let (etag, disabled) = (self.etag_of_spare(), self.rng.chance(2));
                 let location = v1::Location { location_id, etag, disabled, ..v1::Location::default() };
-                let update_mask = None;
-                v1::UpdateLocationRequest { request_id, location: Some(location), update_mask }.into()
+                let location = Some(location);
+                v1::UpdateLocationRequest { request_id, location, ..Default::default() }.into()
             }
             5 => {
                 let etag = self.etag_of_spare();
-                v1::DeleteLocationRequest { request_id, location_id, etag }.into()
+                v1::DeleteLocationRequest { request_id, location_id, etag, validate_only: false }.into()
             }
             6 => {
                 let zone = "z".to_owned();
                 let location = v1::Location { location_id, zone, ..v1::Location::default() };
-                v1::CreateLocationRequest { request_id, location: Some(location) }.into()
+                v1::CreateLocationRequest { request_id, location: Some(location), validate_only: false }
+                    .into()
             }
             _ => {
                 let etag = self.etag_of_sku(&sku_id);
-                v1::DeleteSkuRequest { request_id, sku_id, etag }.into()
+                v1::DeleteSkuRequest { request_id, sku_id, etag, validate_only: false }.into()
             }
         }
     }
@@ -196,14 +248,18 @@ impl Cluster {
                 _ => {}
             }
         }
-        v1::PlaceOrderRequest {
+        let mut request = v1::PlaceOrderRequest {
             request_id,
             order_id,
             currency_code: "EUR".to_owned(),
             lines: vec![line],
             ..v1::PlaceOrderRequest::default()
+        };
+        if self.shape.rich {
+            request.sourcing = i32::try_from(self.rng.below(6)).expect("few");
+            request.shortage_policy = i32::try_from(self.rng.below(3)).expect("few");
         }
-        .into()
+        request.into()
     }
 
     fn take_further(&mut self, request_id: String) -> Option<Asked> {
@@ -212,15 +268,18 @@ impl Cluster {
             self.orders.push_back((order_id.clone(), steps + 1));
         }
         Some(match (steps, self.rng.below(4)) {
-            (0, 0) | (_, 1) => v1::CancelOrderRequest { request_id, order_id }.into(),
+            (0, 0) | (_, 1) => {
+                v1::CancelOrderRequest { request_id, order_id, ..v1::CancelOrderRequest::default() }.into()
+            }
             (0, _) => {
                 let payment_reference = "paid".to_owned();
-                v1::ConfirmOrderRequest { request_id, order_id, payment_reference }.into()
+                v1::ConfirmOrderRequest { request_id, order_id, payment_reference, ..Default::default() }
+                    .into()
             }
             (1, _) => v1::ShipOrderRequest { request_id, order_id, ..v1::ShipOrderRequest::default() }.into(),
             _ => {
-                let lines = vec![v1::ReturnLine { line: 1, quantity: 1, disposition: 1 }];
-                v1::ReturnOrderRequest { request_id, order_id, lines, document_id: String::new() }.into()
+                let lines = vec![v1::ReturnLine { line: 1, quantity: 1, ..v1::ReturnLine::default() }];
+                v1::ReturnOrderRequest { request_id, order_id, lines, ..Default::default() }.into()
             }
         })
     }
@@ -266,7 +325,8 @@ impl Cluster {
             return self.rich_read_request();
         }
         let sku_id = sku_name(self.rng.below(self.shape.skus + 1));
-        match self.rng.below(13) {
+        match self.rng.below(15) {
+            13 | 14 => orders::tried(&self.operation()),
             0 => v1::GetSkuRequest { sku_id }.into(),
             1..=5 => v1::GetStockRequest { sku_id, location_id: MAIN.to_owned() }.into(),
             6 if self.rng.chance(20) => v1::ListStockRequest { page_size: 2, ..Default::default() }.into(),
@@ -286,7 +346,17 @@ impl Cluster {
         let (one, other) =
             (sku_name(self.rng.below(self.shape.skus)), sku_name(self.rng.below(self.shape.skus)));
         let location_id = self.location_name().to_owned();
-        match self.rng.below(9) {
+        match self.rng.below(11) {
+            9 => {
+                let state =
+                    [v1::OrderState::Shipped, v1::OrderState::Closed][usize::from(self.rng.chance(2))];
+                v1::ListOrdersRequest { page_size: 2, state: state.into(), ..Default::default() }.into()
+            }
+            10 => {
+                let named = self.orders.iter().rev().step_by(2).take(3);
+                let order_ids = named.map(|(id, _)| id.clone()).collect();
+                v1::BatchGetOrdersRequest { order_ids }.into()
+            }
             0 => v1::GetLocationRequest { location_id }.into(),
             1 => v1::BatchGetSkusRequest { sku_ids: vec![one, other, SERVICE.to_owned()] }.into(),
             2 => {

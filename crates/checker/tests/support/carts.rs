@@ -13,7 +13,7 @@ pub(crate) enum Paid {
     In(i64),
 }
 
-fn seconds(seconds: i64) -> Duration {
+pub(crate) fn seconds(seconds: i64) -> Duration {
     Duration { seconds, nanos: 0 }
 }
 
@@ -32,18 +32,29 @@ pub(crate) fn create(request_id: String, id: &str, lines: &[(&str, &str, i64)], 
         currency_code: "EUR".to_owned(),
         lines: lines.iter().map(line).collect(),
         hold_duration: Some(seconds(hold_s)),
+        ..v1::CreateReservationRequest::default()
     }
     .into()
 }
 
 /// They are held for longer.
 pub(crate) fn extend(request_id: String, id: &str, hold_s: i64) -> Asked {
-    let reservation_id = id.to_owned();
-    v1::ExtendReservationRequest { request_id, reservation_id, hold_duration: Some(seconds(hold_s)) }.into()
+    v1::ExtendReservationRequest {
+        request_id,
+        reservation_id: id.to_owned(),
+        hold_duration: Some(seconds(hold_s)),
+        ..v1::ExtendReservationRequest::default()
+    }
+    .into()
 }
 
 fn quantities(lines: &[(i32, i64)]) -> Vec<v1::LineQuantity> {
-    lines.iter().map(|(line, quantity)| v1::LineQuantity { line: *line, quantity: *quantity }).collect()
+    let line = |(line, quantity): &(i32, i64)| v1::LineQuantity {
+        line: *line,
+        quantity: *quantity,
+        location_id: String::new(),
+    };
+    lines.iter().map(line).collect()
 }
 
 /// An order takes some of them.
@@ -60,6 +71,7 @@ pub(crate) fn commit(request_id: String, id: &str, order: &str, lines: &[(i32, i
         lines: quantities(lines),
         hold_duration,
         payment_reference,
+        ..v1::CommitReservationRequest::default()
     }
     .into()
 }
@@ -67,11 +79,18 @@ pub(crate) fn commit(request_id: String, id: &str, order: &str, lines: &[(i32, i
 /// Some are given back.
 pub(crate) fn release(request_id: String, id: &str, lines: &[(i32, i64)]) -> Asked {
     let reservation_id = id.to_owned();
-    v1::ReleaseReservationRequest { request_id, reservation_id, lines: quantities(lines) }.into()
+    let lines = quantities(lines);
+    v1::ReleaseReservationRequest { request_id, reservation_id, lines, ..Default::default() }.into()
 }
 
 /// They are held elsewhere.
 pub(crate) fn relocate(request_id: String, id: &str, lines: &[i32], location: &str) -> Asked {
-    let (reservation_id, location_id) = (id.to_owned(), location.to_owned());
-    v1::MoveReservationRequest { request_id, reservation_id, lines: lines.to_vec(), location_id }.into()
+    v1::MoveReservationRequest {
+        request_id,
+        reservation_id: id.to_owned(),
+        lines: lines.to_vec(),
+        location_id: location.to_owned(),
+        ..v1::MoveReservationRequest::default()
+    }
+    .into()
 }

@@ -21,7 +21,7 @@ pub(crate) fn shop() -> Cluster {
         let (location_id, zone) = (location_id.to_owned(), zone.to_owned());
         let location = Some(v1::Location { location_id, zone, disabled, ..v1::Location::default() });
         let request_id = shop.request_id();
-        shop.alone(v1::CreateLocationRequest { request_id, location }.into());
+        shop.alone(v1::CreateLocationRequest { request_id, location, validate_only: false }.into());
     }
     for (location, quantity) in [("east", 5), ("shut", 7), ("gone", 3), ("gone", 0)] {
         let request = set(&mut shop, location, quantity, None);
@@ -46,10 +46,22 @@ pub(crate) fn set(shop: &mut Cluster, location: &str, quantity: i64, expected: O
     .into()
 }
 
+/// Asks for something under an id of its own.
+pub(crate) fn ask(shop: &mut Cluster, ask: impl FnOnce(String) -> Asked) -> Asked {
+    let asked = ask(shop.request_id());
+    shop.alone(asked.clone());
+    asked
+}
+
 /// A location is deleted, under an etag where it is not empty.
 pub(crate) fn delete_location(shop: &mut Cluster, location: &str, etag: &str) -> Asked {
-    let (location_id, etag) = (location.to_owned(), etag.to_owned());
-    v1::DeleteLocationRequest { request_id: shop.request_id(), location_id, etag }.into()
+    v1::DeleteLocationRequest {
+        request_id: shop.request_id(),
+        location_id: location.to_owned(),
+        etag: etag.to_owned(),
+        validate_only: false,
+    }
+    .into()
 }
 
 /// An order of the first SKU.
@@ -95,6 +107,32 @@ pub(crate) fn finds(history: &History, asked: &Asked, change: impl FnOnce(&mut E
     let said = |text: &str| words.iter().all(|word| text.contains(word));
     let found = report.violations.iter().any(|found| found.check == Check::D && said(&found.text));
     assert!(found, "{words:?} is not among {:#?}", report.violations);
+}
+
+/// The history holds as it is, and not where something else was asked than what the log has.
+#[track_caller]
+pub(crate) fn finds_other_content(history: &History, asked: &Asked, others: &[Asked]) {
+    let before = report(history);
+    assert!(before.holds(), "{:#?}", before.violations);
+    for other in others {
+        assert_eq!((asked.kind(), asked.request_id()), (other.kind(), other.request_id()));
+        let mut history = history.clone();
+        let operations = history.operations.iter_mut();
+        let operation = operations.rev().find(|operation| operation.asked == *asked).expect("it was asked");
+        operation.asked = other.clone();
+        let report = report(&history);
+        let said = |text: &str| text.contains("stands in the log") && text.contains("with other content");
+        let found = report.violations.iter().any(|found| found.check == Check::B && said(&found.text));
+        assert!(found, "{other:?} is not among {:#?}", report.violations);
+    }
+}
+
+/// An answer or a refusal that the log does not give.
+pub(crate) const TOLD: &[&str] = &["was answered with", "the log, run again, decides"];
+
+/// Another time than it was.
+pub(crate) fn later(time: &mut Option<prost_types::Timestamp>) {
+    time.as_mut().expect("there is one").nanos += 1_000;
 }
 
 /// The refusal for another reason is found, and for this one with something else told of each key; so is one that comes from

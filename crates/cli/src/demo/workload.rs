@@ -208,7 +208,7 @@ impl Checkout {
             customer_id: format!("customer-{}", self.worker),
             currency_code: "EUR".to_owned(),
             lines: lines.iter().map(new_line).collect(),
-            hold_duration: None,
+            ..PlaceOrderRequest::default()
         };
         let call = || async {
             let answer = self.client.place_order(request.clone()).await?;
@@ -266,11 +266,17 @@ impl Checkout {
         to: OrderState,
     ) -> Result<Option<ResponseHeader>, Error> {
         if to == OrderState::Cancelled {
-            let request = CancelOrderRequest { request_id, order_id };
+            let request = CancelOrderRequest { request_id, order_id, ..CancelOrderRequest::default() };
             return Ok(self.client.cancel_order(request).await?.header);
         }
         if to == OrderState::Confirmed {
-            let request = ConfirmOrderRequest { request_id, order_id, payment_reference: "demo".to_owned() };
+            let payment_reference = "demo".to_owned();
+            let request = ConfirmOrderRequest {
+                request_id,
+                order_id,
+                payment_reference,
+                ..ConfirmOrderRequest::default()
+            };
             return Ok(self.client.confirm_order(request).await?.header);
         }
         let request = ShipOrderRequest { request_id, order_id, ..ShipOrderRequest::default() };

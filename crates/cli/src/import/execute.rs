@@ -84,6 +84,7 @@ impl<'a> Run<'a> {
         let request = CreateLocationRequest {
             request_id: self.client.new_request_id(),
             location: Some(Location { location_id: self.location.to_owned(), ..Location::default() }),
+            ..CreateLocationRequest::default()
         };
         let created = persist(|| self.client.create_location(request.clone())).await;
         self.tally.booked(self.location, created.map(drop), &self.tally.locations)
@@ -95,6 +96,7 @@ impl<'a> Run<'a> {
         let request = CreateSkuRequest {
             request_id: self.client.new_request_id(),
             sku: Some(NewSku { sku_id: sku.id.clone(), display_name: sku.name.clone(), ..NewSku::default() }),
+            ..CreateSkuRequest::default()
         };
         let created = persist(|| self.client.create_sku(request.clone())).await;
         self.tally.booked(&sku.id, created.map(drop), &self.tally.skus)?;
@@ -111,7 +113,7 @@ impl<'a> Run<'a> {
             location_id: self.location.to_owned(),
             quantity,
             document_id: format!("rcpt-{}", sku.id),
-            reference: String::new(),
+            ..ReceiveStockRequest::default()
         };
         let received = persist(|| self.client.receive_stock(request.clone())).await;
         self.tally.booked(&request.document_id, received.map(drop), &self.tally.receipts)
@@ -140,13 +142,17 @@ impl<'a> Run<'a> {
             self.tally.returns_without_order.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        let line =
-            |(line, quantity): (&i32, &i64)| ReturnLine { line: *line, quantity: *quantity, disposition: 0 };
+        let line = |(line, quantity): (&i32, &i64)| ReturnLine {
+            line: *line,
+            quantity: *quantity,
+            ..ReturnLine::default()
+        };
         let request = ReturnOrderRequest {
             request_id: self.client.new_request_id(),
             order_id: order_id.clone(),
             lines: returned.lines.iter().map(line).collect(),
             document_id: returned.document.clone(),
+            ..ReturnOrderRequest::default()
         };
         let answer = persist(|| self.client.return_order(request.clone())).await.map(drop);
         // The state of an order is looked at before the document: where nothing is left to come back, the refusal

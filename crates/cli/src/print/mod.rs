@@ -53,6 +53,11 @@ pub(crate) fn role(role: i32) -> &'static str {
     name.strip_prefix("NODE_ROLE_").unwrap_or(name)
 }
 
+/// Where units are. A line of what is not tracked, or of which nothing was there, is at no location.
+fn location(id: &str) -> String {
+    if id.is_empty() { "-".to_owned() } else { id.to_owned() }
+}
+
 /// How to see the next page; empty on the last.
 pub(crate) fn more(token: &str) -> String {
     if token.is_empty() { String::new() } else { format!("\nmore: --page-token {token}") }

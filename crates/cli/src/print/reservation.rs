@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 use stockade_proto::v1::{Reservation, ReservationLine};
 
-use super::{reservation_state, time};
+use super::{location, reservation_state, time};
 use crate::output::{record, table};
 
 pub(crate) fn reservation_object(reservation: &Reservation) -> Value {
     let line = |line: &ReservationLine| {
         json!({
+            "line": line.line,
             "sku_id": line.sku_id,
             "location_id": line.location_id,
             "unit_price_minor": line.unit_price_minor,
@@ -33,7 +34,7 @@ pub(crate) fn reservation_object(reservation: &Reservation) -> Value {
     })
 }
 
-/// A reservation with its lines.
+/// A reservation with its lines, a row for each part of one.
 pub(crate) fn reservation_text(reservation: &Reservation) -> String {
     let head = record(&[
         ("reservation", reservation.reservation_id.clone()),
@@ -43,15 +44,16 @@ pub(crate) fn reservation_text(reservation: &Reservation) -> String {
         ("created", time(reservation.create_time.as_ref())),
         ("changed", time(reservation.update_time.as_ref())),
         ("held until", time(reservation.expire_time.as_ref())),
+        ("etag", reservation.etag.clone()),
     ]);
     let header = ["LINE", "SKU", "LOCATION", "PRICE", "QUANTITY", "OPEN", "COMMITTED", "RELEASED", "EXPIRED"];
-    let row = |(number, line): (usize, &ReservationLine)| {
+    let row = |line: &ReservationLine| {
         let units =
             [line.unit_price_minor, line.quantity, line.open, line.committed, line.released, line.expired];
-        let names = [(number + 1).to_string(), line.sku_id.clone(), line.location_id.clone()];
+        let names = [line.line.to_string(), line.sku_id.clone(), location(&line.location_id)];
         names.into_iter().chain(units.iter().map(ToString::to_string)).collect()
     };
-    let rows: Vec<Vec<String>> = reservation.lines.iter().enumerate().map(row).collect();
+    let rows: Vec<Vec<String>> = reservation.lines.iter().map(row).collect();
     format!("{head}\n{}", table(&header, &header[3..], &rows))
 }
 
@@ -65,7 +67,7 @@ pub(crate) fn reservation_table(reservations: &[Reservation]) -> String {
             reservation.reservation_id.clone(),
             reservation_state(reservation.state).to_owned(),
             reservation.customer_id.clone(),
-            reservation.lines.len().to_string(),
+            reservation.lines.last().map_or(0, |line| line.line).to_string(),
             sum(|line| line.quantity),
             sum(|line| line.open),
             time(reservation.expire_time.as_ref()),
@@ -88,7 +90,8 @@ mod tests {
 
     #[test]
     fn a_reservation_shows_what_became_of_its_units() {
-        let line = |quantity, open, committed| ReservationLine {
+        let line = |line, quantity, open, committed| ReservationLine {
+            line,
             sku_id: "mug".to_owned(),
             location_id: "main".to_owned(),
             unit_price_minor: 1250,
@@ -102,7 +105,7 @@ mod tests {
             reservation_id: "cart-1".to_owned(),
             customer_id: "c1".to_owned(),
             state: ReservationState::PartiallyCommitted.into(),
-            lines: vec![line(6, 2, 4), line(1, 1, 0)],
+            lines: vec![line(1, 6, 2, 4), line(2, 1, 1, 0)],
             ..Reservation::default()
         };
         let object = reservation_object(&reservation);

@@ -82,12 +82,13 @@ async fn one(client: &Client, change: &Change, report: &Mutex<&mut Report>) -> a
     let (request_id, sku) = (client.new_request_id(), Some(change.sku.clone()));
     let done = match &change.what {
         What::Create => {
-            let request = CreateSkuRequest { request_id, sku };
+            let request = CreateSkuRequest { request_id, sku, ..CreateSkuRequest::default() };
             persist(|| client.create_sku(request.clone())).await.map(drop)
         }
         What::Update(fields) => {
             let paths = fields.iter().map(|field| (*field).to_owned()).collect();
-            let request = UpdateSkuRequest { request_id, sku, update_mask: Some(FieldMask { paths }) };
+            let update_mask = Some(FieldMask { paths });
+            let request = UpdateSkuRequest { request_id, sku, update_mask, ..UpdateSkuRequest::default() };
             persist(|| client.update_sku(request.clone())).await.map(drop)
         }
     };

@@ -20,7 +20,7 @@ use stockade_proto::v1::{
     GetStockRequest, GetStockResponse, ListStockRequest, ListStockResponse, MoveStockRequest,
     MoveStockResponse, Mutation, MutationResult, NodeRole, NodeStatus, PlaceOrderResponse, PromoteRequest,
     PromoteResponse, ReceiveStockRequest, ReceiveStockResponse, ResponseHeader, SetStockRequest,
-    SetStockResponse, Stock, SubmitRequest, SubmitResponse,
+    SetStockResponse, Stock, SubmitRequest, SubmitResponse, TransactRequest, TransactResponse,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -251,6 +251,10 @@ impl TransactionService for Fake {
             answer
         });
         Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn transact(&self, _: Request<TransactRequest>) -> Result<Response<TransactResponse>, Status> {
+        Err(Status::unimplemented("transactions come over the stream"))
     }
 
     async fn get_outcome(

@@ -4,7 +4,9 @@ use stockade_consensus::{MembershipRefusal, RefusalKind};
 use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::order::{Operation, OrderState};
-use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Rejection, Resource, Shortage};
+use stockade_state_machine::rejection::{
+    Current, ExceededLine, FailedPrecondition, LimitBreach, Rejection, Resource, Shortage,
+};
 use stockade_state_machine::reservation::ReservationState;
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{LogTime, Version};
@@ -61,8 +63,23 @@ fn shortages(count: u32) -> Rejection {
         asked: i64::MAX,
         available: 0,
         next_expiry: Some(LogTime::from_micros(u64::MAX)),
+        together: false,
     };
     Rejection::InsufficientStock { shortages: (1..=count).map(shortage).collect() }
+}
+
+fn failed(count: u32) -> Vec<FailedPrecondition> {
+    let kinds = [
+        Current::Version(Version { revision: Revision::new(u64::MAX), position: u32::MAX }),
+        Current::Missing,
+        Current::Quantity(i64::MAX),
+        Current::OrderState(OrderState::PartiallyReturned),
+        Current::ReservationState(ReservationState::PartiallyCommitted),
+    ];
+    (1..=count)
+        .zip(kinds.into_iter().cycle())
+        .map(|(number, current)| FailedPrecondition { number, current })
+        .collect()
 }
 
 fn rejections() -> Vec<Rejection> {
@@ -97,6 +114,10 @@ fn rejections() -> Vec<Rejection> {
             bucket: Bucket::Damaged,
             current: i64::MAX,
         },
+        Rejection::PreconditionFailed { failed: failed(1) },
+        Rejection::PreconditionFailed { failed: failed(1_000) },
+        Rejection::OperationRejected { operation: 1_000, rejection: Box::new(shortages(2_000)) },
+        Rejection::TooLarge { holder: Holder::Order(order()) },
         Rejection::SkuInUse { sku: sku(), location: location() },
         Rejection::LocationInUse { location: location(), sku: sku() },
         Rejection::LocationDisabled { location: location() },
@@ -135,7 +156,30 @@ fn failures() -> Vec<Failure> {
             .map(|kind| Failure::Membership(MembershipRefusal { kind, message: "m".repeat(100_000) })),
     );
     failures.extend(rejections().into_iter().map(|rejection| Failure::Rejected(rejection, decided())));
+    let tried = |rejection| Failure::WouldReject(rejection, LogTime::from_micros(u64::MAX));
+    failures.extend(rejections().into_iter().map(tried));
     failures
+}
+
+#[test]
+fn a_trial_that_is_refused_says_when_it_was_tried_and_that_the_log_knows_nothing_of_it() {
+    let tried = Failure::WouldReject(Rejection::QuantityOverflow, LogTime::from_micros(1_500_000));
+    let status = of_call(&tried, Call::Write, &answering());
+    let said = ["revision", "served-revision", "logged", "outcome", "log-time", "position"]
+        .map(|key| trailer(&status, &format!("stockade-{key}")));
+    let log_time = Some("1970-01-01T00:00:01.500Z");
+    assert_eq!(said, [Some("90"), Some("90"), Some("false"), Some("not-applied"), log_time, None]);
+}
+
+#[test]
+fn an_operation_of_a_transaction_is_named_beside_why_it_was_refused() {
+    let rejection = Box::new(Rejection::NotFound(Resource::Sku(sku())));
+    let refused = Failure::Rejected(Rejection::OperationRejected { operation: 7, rejection }, decided());
+    let status = of_call(&refused, Call::Write, &answering());
+    let info = status.get_details_error_info().expect("an ErrorInfo");
+    assert_eq!((status.code(), info.reason.as_str()), (Code::NotFound, "NOT_FOUND"));
+    assert_eq!(info.metadata.get("operation_number").map(String::as_str), Some("7"));
+    assert!(status.message().starts_with("operation 7: there is no sku"), "{}", status.message());
 }
 
 fn trailer<'a>(status: &'a Status, key: &str) -> Option<&'a str> {
@@ -202,7 +246,9 @@ fn only_what_may_have_taken_effect_is_of_unknown_fate() {
     let may_have = [Reason::OutcomeUnknown, Reason::RequestIdExpired, Reason::Internal];
     // One by one: some reasons are those of several failures.
     for failure in failures() {
-        let is_unknown = may_have.contains(&Reason::of(&failure));
+        // A trial itself has no effect, whatever became of the id.
+        let is_trial = matches!(failure, Failure::WouldReject(..));
+        let is_unknown = may_have.contains(&Reason::of(&failure)) && !is_trial;
         let fate = of_mutation(&failure, &answering()).1;
         assert_eq!(fate == Fate::Unknown, is_unknown, "{failure:?}");
         let told = of_call(&failure, Call::Write, &answering());

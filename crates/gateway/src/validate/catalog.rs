@@ -135,7 +135,7 @@ fn attributes(
     attributes: &BTreeMap<String, String>,
     violations: &mut Violations,
 ) -> Option<BTreeMap<String, String>> {
-    let before = violations.all().len();
+    let before = violations.count();
     let field = "sku.attributes";
     if attributes.len() > MAX_ATTRIBUTES {
         violations.add(field, format!("must be at most {MAX_ATTRIBUTES}"));
@@ -148,7 +148,7 @@ fn attributes(
         violations
             .add(field, format!("must have at most {MAX_ATTRIBUTES_BYTES} bytes, names and values together"));
     }
-    (violations.all().len() == before).then(|| attributes.clone())
+    (violations.count() == before).then(|| attributes.clone())
 }
 
 /// As [`sku_change`].

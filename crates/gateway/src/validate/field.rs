@@ -19,9 +19,15 @@ pub(crate) struct Violation {
     pub(crate) description: String,
 }
 
-/// The fields of a request that are wrong, in the order in which they were looked at.
+/// The fields of a request that are wrong, in the order in which they were looked at: the first of them, and how many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Violations(Vec<Violation>);
+pub(crate) struct Violations {
+    first: Vec<Violation>,
+    count: usize,
+}
+
+/// Those that are kept: more than an error tells.
+const KEPT: usize = 100;
 
 macro_rules! id_fields {
     ($($(#[$doc:meta])* $name:ident: $id:ident),*) => {$(
@@ -36,22 +42,42 @@ macro_rules! id_fields {
 impl Violations {
     /// Notes a field that is wrong.
     pub(crate) fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        self.0.push(Violation { field: field.into(), description: description.into() });
+        self.count += 1;
+        if self.first.len() < KEPT {
+            self.first.push(Violation { field: field.into(), description: description.into() });
+        }
     }
 
     /// Takes over the findings of another check.
-    pub(crate) fn append(&mut self, mut more: Self) {
-        self.0.append(&mut more.0);
+    pub(crate) fn append(&mut self, more: Self) {
+        self.count += more.count;
+        self.first.extend(more.first);
+        self.first.truncate(KEPT);
+    }
+
+    /// Checks a part of the request; its fields are named within it.
+    pub(crate) fn within<T>(&mut self, path: &str, check: impl FnOnce(&mut Self) -> T) -> T {
+        let mut inner = Self::default();
+        let checked = check(&mut inner);
+        let named =
+            |violation: Violation| Violation { field: format!("{path}.{}", violation.field), ..violation };
+        self.append(Self { first: inner.first.into_iter().map(named).collect(), count: inner.count });
+        checked
     }
 
     /// True where nothing is wrong.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.count == 0
     }
 
-    /// All of them.
-    pub(crate) fn all(&self) -> &[Violation] {
-        &self.0
+    /// The first of them.
+    pub(crate) fn first(&self) -> &[Violation] {
+        &self.first
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     /// Nothing, or what is wrong.
@@ -78,13 +104,13 @@ impl Violations {
         max: usize,
         parse: impl Fn(&str) -> Result<T, IdError>,
     ) -> Vec<T> {
-        self.count(field, texts.len(), max);
+        self.check_count(field, texts.len(), max);
         let take = |(number, text): (usize, &String)| self.take(&format!("{field}[{number}]"), parse(text));
         texts.iter().take(max).enumerate().filter_map(take).collect()
     }
 
     /// A list of 1 to `max`.
-    pub(crate) fn count(&mut self, field: &str, count: usize, max: usize) {
+    pub(crate) fn check_count(&mut self, field: &str, count: usize, max: usize) {
         if !(1..=max).contains(&count) {
             self.add(field, format!("must be from 1 to {max}"));
         }

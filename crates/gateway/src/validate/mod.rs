@@ -9,6 +9,7 @@ mod lines;
 mod orders;
 mod reservations;
 mod stock;
+mod transactions;
 
 use std::time::Duration;
 
@@ -34,58 +35,81 @@ pub(crate) struct Valid {
 pub(crate) fn request(request: &Request) -> Result<Valid, Violations> {
     let mut violations = Violations::default();
     let id = violations.request_id("request_id", request_id_of(request));
-    let command = match request {
-        Request::CreateSku(request) => catalog::create_sku(request, &mut violations),
-        Request::UpdateSku(request) => catalog::update_sku(request, &mut violations),
-        Request::DeleteSku(request) => catalog::delete_sku(request, &mut violations),
-        Request::CreateLocation(request) => catalog::create_location(request, &mut violations),
-        Request::UpdateLocation(request) => catalog::update_location(request, &mut violations),
-        Request::DeleteLocation(request) => catalog::delete_location(request, &mut violations),
-        Request::ReceiveStock(request) => stock::receive(request, &mut violations),
-        Request::AdjustStock(request) => stock::adjust(request, &mut violations),
-        Request::SetStock(request) => stock::set(request, &mut violations),
-        Request::MoveStock(request) => stock::move_between(request, &mut violations),
-        Request::PlaceOrder(request) => orders::place(request, &mut violations),
-        Request::ConfirmOrder(request) => orders::confirm(request, &mut violations),
-        Request::ShipOrder(request) => orders::ship(request, &mut violations),
-        Request::CancelOrder(request) => orders::cancel(request, &mut violations),
-        Request::ReturnOrder(request) => orders::book_return(request, &mut violations),
-        Request::CreateReservation(request) => reservations::create(request, &mut violations),
-        Request::ExtendReservation(request) => reservations::extend(request, &mut violations),
-        Request::CommitReservation(request) => reservations::commit(request, &mut violations),
-        Request::ReleaseReservation(request) => reservations::release(request, &mut violations),
-        Request::MoveReservation(request) => reservations::relocate(request, &mut violations),
-    };
+    let command = command(request, &mut violations);
     match (id, command) {
         (Some(request), Some(command)) if violations.is_empty() => Ok(Valid { request, command }),
         _ => Err(violations),
     }
 }
 
+/// What a mutation asks for.
+fn command(request: &Request, violations: &mut Violations) -> Option<Command> {
+    match request {
+        Request::CreateSku(request) => catalog::create_sku(request, violations),
+        Request::UpdateSku(request) => catalog::update_sku(request, violations),
+        Request::DeleteSku(request) => catalog::delete_sku(request, violations),
+        Request::CreateLocation(request) => catalog::create_location(request, violations),
+        Request::UpdateLocation(request) => catalog::update_location(request, violations),
+        Request::DeleteLocation(request) => catalog::delete_location(request, violations),
+        Request::ReceiveStock(request) => stock::receive(request, violations),
+        Request::AdjustStock(request) => stock::adjust(request, violations),
+        Request::SetStock(request) => stock::set(request, violations),
+        Request::MoveStock(request) => stock::move_between(request, violations),
+        Request::PlaceOrder(request) => orders::place(request, violations),
+        Request::ConfirmOrder(request) => orders::confirm(request, violations),
+        Request::ExtendOrder(request) => orders::extend(request, violations),
+        Request::ShipOrder(request) => orders::ship(request, violations),
+        Request::CancelOrder(request) => orders::cancel(request, violations),
+        Request::CloseOrder(request) => orders::close(request, violations),
+        Request::ReturnOrder(request) => orders::book_return(request, violations),
+        Request::CreateReservation(request) => reservations::create(request, violations),
+        Request::ExtendReservation(request) => reservations::extend(request, violations),
+        Request::CommitReservation(request) => reservations::commit(request, violations),
+        Request::ReleaseReservation(request) => reservations::release(request, violations),
+        Request::MoveReservation(request) => reservations::relocate(request, violations),
+        Request::Transact(request) => transactions::transact(request, violations),
+    }
+}
+
+/// A field that requests of every kind have.
+macro_rules! of_any {
+    ($request:expr, $inner:ident => $value:expr) => {
+        match $request {
+            Request::CreateSku($inner) => $value,
+            Request::UpdateSku($inner) => $value,
+            Request::DeleteSku($inner) => $value,
+            Request::CreateLocation($inner) => $value,
+            Request::UpdateLocation($inner) => $value,
+            Request::DeleteLocation($inner) => $value,
+            Request::ReceiveStock($inner) => $value,
+            Request::AdjustStock($inner) => $value,
+            Request::SetStock($inner) => $value,
+            Request::MoveStock($inner) => $value,
+            Request::PlaceOrder($inner) => $value,
+            Request::ConfirmOrder($inner) => $value,
+            Request::ExtendOrder($inner) => $value,
+            Request::ShipOrder($inner) => $value,
+            Request::CancelOrder($inner) => $value,
+            Request::CloseOrder($inner) => $value,
+            Request::ReturnOrder($inner) => $value,
+            Request::CreateReservation($inner) => $value,
+            Request::ExtendReservation($inner) => $value,
+            Request::CommitReservation($inner) => $value,
+            Request::ReleaseReservation($inner) => $value,
+            Request::MoveReservation($inner) => $value,
+            Request::Transact($inner) => $value,
+        }
+    };
+}
+
 /// The request id as the caller wrote it.
 pub(crate) fn request_id_of(request: &Request) -> &str {
-    match request {
-        Request::CreateSku(request) => &request.request_id,
-        Request::UpdateSku(request) => &request.request_id,
-        Request::DeleteSku(request) => &request.request_id,
-        Request::CreateLocation(request) => &request.request_id,
-        Request::UpdateLocation(request) => &request.request_id,
-        Request::DeleteLocation(request) => &request.request_id,
-        Request::ReceiveStock(request) => &request.request_id,
-        Request::AdjustStock(request) => &request.request_id,
-        Request::SetStock(request) => &request.request_id,
-        Request::MoveStock(request) => &request.request_id,
-        Request::PlaceOrder(request) => &request.request_id,
-        Request::ConfirmOrder(request) => &request.request_id,
-        Request::ShipOrder(request) => &request.request_id,
-        Request::CancelOrder(request) => &request.request_id,
-        Request::ReturnOrder(request) => &request.request_id,
-        Request::CreateReservation(request) => &request.request_id,
-        Request::ExtendReservation(request) => &request.request_id,
-        Request::CommitReservation(request) => &request.request_id,
-        Request::ReleaseReservation(request) => &request.request_id,
-        Request::MoveReservation(request) => &request.request_id,
-    }
+    of_any!(request, inner => &inner.request_id)
+}
+
+/// True where nothing is to take effect.
+pub(crate) fn is_trial(request: &Request) -> bool {
+    of_any!(request, inner => inner.validate_only)
 }
 
 /// Checks a mutation of a stream: what it asks for, and how long it may take.
@@ -98,7 +122,12 @@ pub(crate) fn mutation(mutation: &v1::Mutation) -> Result<(Valid, Duration), Vio
             None
         }
         Some(inner) => match request(inner) {
-            Ok(valid) => Some(valid),
+            Ok(valid) => {
+                if is_trial(inner) {
+                    violations.add("validate_only", "must not be set on a stream");
+                }
+                Some(valid)
+            }
             Err(more) => {
                 violations.append(more);
                 None

@@ -16,19 +16,23 @@ pub(super) fn create(request: &v1::CreateReservationRequest, violations: &mut Vi
     let currency = lines::currency(&request.currency_code, violations);
     let lines = lines::new_lines(&request.lines, violations);
     let hold_us = lines::hold(request.hold_duration.as_ref(), violations);
+    let sourcing = lines::sourcing(request.sourcing, &request.lines, violations);
     Some(Command::CreateReservation(CreateReservation {
         reservation: reservation?,
         customer,
         currency: currency?,
         lines: lines?,
         hold_us: hold_us?,
+        sourcing: sourcing?,
     }))
 }
 
 pub(super) fn extend(request: &v1::ExtendReservationRequest, violations: &mut Violations) -> Option<Command> {
     let reservation = violations.reservation("reservation_id", &request.reservation_id);
     let hold_us = lines::hold(request.hold_duration.as_ref(), violations);
-    Some(Command::ExtendReservation(ExtendReservation { reservation: reservation?, hold_us: hold_us? }))
+    let expected = violations.etag("etag", &request.etag);
+    let (reservation, hold_us) = (reservation?, hold_us?);
+    Some(Command::ExtendReservation(ExtendReservation { reservation, hold_us, expected }))
 }
 
 pub(super) fn commit(request: &v1::CommitReservationRequest, violations: &mut Violations) -> Option<Command> {
@@ -45,12 +49,14 @@ pub(super) fn commit(request: &v1::CommitReservationRequest, violations: &mut Vi
         }
         lines::hold(request.hold_duration.as_ref(), violations).map(|hold_us| Payment::Pending { hold_us })
     };
+    let expected = violations.etag("etag", &request.etag);
     Some(Command::CommitReservation(CommitReservation {
         reservation: reservation?,
         order: order?,
         customer,
         lines: lines?,
         payment: payment?,
+        expected,
     }))
 }
 
@@ -60,7 +66,9 @@ pub(super) fn release(
 ) -> Option<Command> {
     let reservation = violations.reservation("reservation_id", &request.reservation_id);
     let lines = lines::quantities(&request.lines, violations);
-    Some(Command::ReleaseReservation(ReleaseReservation { reservation: reservation?, lines: lines? }))
+    let expected = violations.etag("etag", &request.etag);
+    let (reservation, lines) = (reservation?, lines?);
+    Some(Command::ReleaseReservation(ReleaseReservation { reservation, lines, expected }))
 }
 
 pub(super) fn relocate(request: &v1::MoveReservationRequest, violations: &mut Violations) -> Option<Command> {
@@ -77,9 +85,11 @@ pub(super) fn relocate(request: &v1::MoveReservationRequest, violations: &mut Vi
         Some(number)
     }));
     let location = violations.location("location_id", &request.location_id);
+    let expected = violations.etag("etag", &request.etag);
     Some(Command::MoveReservation(MoveReservation {
         reservation: reservation?,
         lines: numbers?,
         location: location?,
+        expected,
     }))
 }

@@ -5,7 +5,7 @@ use super::*;
 const ID: &str = "01900000-0000-7000-8000-000000000001";
 
 fn fields(violations: &Violations) -> Vec<&str> {
-    violations.all().iter().map(|violation| violation.field.as_str()).collect()
+    violations.first().iter().map(|violation| violation.field.as_str()).collect()
 }
 
 fn wrong_fields(mutated: &Request) -> Vec<String> {
@@ -44,6 +44,7 @@ fn every_wrong_field_of_an_order_is_named_at_once() {
             },
         ],
         hold_duration: Some(prost_types::Duration { seconds: 0, nanos: 999_999_999 }),
+        ..v1::PlaceOrderRequest::default()
     };
     let expected = [
         "request_id",
@@ -75,7 +76,8 @@ fn every_wrong_field_of_an_adjustment_is_named_at_once() {
 
 #[test]
 fn every_wrong_field_of_a_return_is_named_at_once() {
-    let line = v1::ReturnLine { line: 0, quantity: 1_000_000_001, disposition: 9 };
+    let line =
+        v1::ReturnLine { line: 0, quantity: 1_000_000_001, disposition: 9, ..v1::ReturnLine::default() };
     let bad = v1::ReturnOrderRequest {
         request_id: ID.to_owned(),
         lines: vec![line],
@@ -88,14 +90,20 @@ fn every_wrong_field_of_a_return_is_named_at_once() {
 
 #[test]
 fn the_remaining_kinds_name_their_wrong_fields() {
-    let create = v1::CreateSkuRequest { request_id: ID.to_owned(), sku: None };
+    let create =
+        v1::CreateSkuRequest { request_id: ID.to_owned(), sku: None, ..v1::CreateSkuRequest::default() };
     assert_eq!(wrong_fields(&Request::CreateSku(create)), ["sku"]);
     let sku = v1::Sku { display_name: "n".repeat(257), ..v1::Sku::default() };
     let mask = prost_types::FieldMask { paths: vec!["revision".to_owned()] };
-    let update =
-        v1::UpdateSkuRequest { request_id: ID.to_owned(), sku: Some(sku.clone()), update_mask: Some(mask) };
+    let update = v1::UpdateSkuRequest {
+        request_id: ID.to_owned(),
+        sku: Some(sku.clone()),
+        update_mask: Some(mask),
+        ..v1::UpdateSkuRequest::default()
+    };
     assert_eq!(wrong_fields(&Request::UpdateSku(update)), ["update_mask.paths", "sku.sku_id"]);
-    let create = v1::CreateSkuRequest { request_id: ID.to_owned(), sku: Some(sku) };
+    let create =
+        v1::CreateSkuRequest { request_id: ID.to_owned(), sku: Some(sku), ..v1::CreateSkuRequest::default() };
     assert_eq!(wrong_fields(&Request::CreateSku(create)), ["sku.sku_id", "sku.display_name"]);
     assert_eq!(wrong_fields(&Request::DeleteSku(v1::DeleteSkuRequest::default())), ["request_id", "sku_id"]);
     assert_eq!(
@@ -114,12 +122,13 @@ fn the_remaining_kinds_name_their_wrong_fields() {
 
 #[test]
 fn a_shipment_that_names_a_line_twice_is_refused() {
-    let lines = [2, 1, 2].map(|line| v1::LineQuantity { line, quantity: 1 });
+    let lines = [2, 1, 2].map(|line| v1::LineQuantity { line, quantity: 1, ..v1::LineQuantity::default() });
     let ship = v1::ShipOrderRequest {
         request_id: ID.to_owned(),
         order_id: "O".to_owned(),
         lines: lines.to_vec(),
         tracking_number: "t t".to_owned(),
+        ..v1::ShipOrderRequest::default()
     };
     assert_eq!(wrong_fields(&Request::ShipOrder(ship)), ["lines[2].line", "tracking_number"]);
 }
@@ -145,7 +154,11 @@ fn an_absent_hold_is_the_same_command_as_the_default_spelled_out() {
 #[test]
 fn only_the_hyphenated_form_of_a_version_7_uuid_is_a_request_id() {
     let with = |id: &str| {
-        Request::CancelOrder(v1::CancelOrderRequest { request_id: id.to_owned(), order_id: "O".to_owned() })
+        Request::CancelOrder(v1::CancelOrderRequest {
+            request_id: id.to_owned(),
+            order_id: "O".to_owned(),
+            ..v1::CancelOrderRequest::default()
+        })
     };
     assert!(request(&with(ID)).is_ok());
     let others = [
@@ -176,4 +189,144 @@ fn a_mutation_names_its_timeout_beside_its_other_fields() {
     assert_eq!(fields(&mutation(&both).expect_err("wrong")), ["timeout", "order_id"]);
     let without = v1::Mutation { timeout: None, request: Some(Request::PlaceOrder(place())) };
     assert_eq!(mutation(&without).map(|(_, timeout)| timeout), Ok(limits::DEFAULT_DEADLINE));
+}
+
+#[test]
+fn a_line_stands_once_or_with_several_locations() {
+    let line =
+        |line, location_id: &str| v1::LineQuantity { line, quantity: 1, location_id: location_id.to_owned() };
+    let cancel = |lines| {
+        Request::CancelOrder(v1::CancelOrderRequest {
+            request_id: ID.to_owned(),
+            order_id: "O".to_owned(),
+            lines,
+            ..v1::CancelOrderRequest::default()
+        })
+    };
+    assert!(request(&cancel(vec![line(1, "L"), line(1, "M"), line(2, "")])).is_ok());
+    assert_eq!(wrong_fields(&cancel(vec![line(1, "L"), line(1, "L")])), ["lines[1].line"]);
+    assert_eq!(wrong_fields(&cancel(vec![line(1, ""), line(1, "")])), ["lines[1].line"]);
+    assert_eq!(wrong_fields(&cancel(vec![line(1, ""), line(1, "L")])), ["lines[0].line"]);
+    assert_eq!(wrong_fields(&cancel(vec![line(1, "L"), line(1, "")])), ["lines[1].line"]);
+    assert_eq!(wrong_fields(&cancel(vec![line(1, "a b")])), ["lines[0].location_id"]);
+}
+
+#[test]
+fn how_an_order_is_sourced_and_closes_is_checked() {
+    let explicit = v1::PlaceOrderRequest {
+        sourcing: v1::Sourcing::Explicit.into(),
+        lines: vec![v1::NewOrderLine { location_id: "L".to_owned(), ..line() }, line()],
+        ..place()
+    };
+    assert_eq!(wrong_fields(&Request::PlaceOrder(explicit)), ["lines[1].location_id"]);
+    let unknown = v1::PlaceOrderRequest { sourcing: 99, shortage_policy: -1, ..place() };
+    assert_eq!(wrong_fields(&Request::PlaceOrder(unknown)), ["sourcing", "shortage_policy"]);
+    let ship = |seconds| {
+        Request::ShipOrder(v1::ShipOrderRequest {
+            request_id: ID.to_owned(),
+            order_id: "O".to_owned(),
+            close_after: Some(prost_types::Duration { seconds, nanos: 0 }),
+            document_id: "d d".to_owned(),
+            etag: "?".to_owned(),
+            ..v1::ShipOrderRequest::default()
+        })
+    };
+    assert_eq!(wrong_fields(&ship(1)), ["document_id", "etag"]);
+    for seconds in [-1, 0, 316_224_001] {
+        assert_eq!(wrong_fields(&ship(seconds)), ["document_id", "close_after", "etag"]);
+    }
+}
+
+fn mutation_of(request: Request) -> v1::Mutation {
+    v1::Mutation { timeout: None, request: Some(request) }
+}
+
+#[test]
+fn every_wrong_field_of_a_transaction_is_named_at_once() {
+    use v1::precondition::Condition;
+    use v1::precondition_subject::Subject;
+    let on = |subject, condition| v1::Precondition {
+        subject: Some(v1::PreconditionSubject { subject: Some(subject) }),
+        condition: Some(condition),
+    };
+    let order = || Subject::OrderId("O".to_owned());
+    let range = |bucket, min, max| Condition::Quantity(v1::QuantityRange { bucket, min, max });
+    let stock = || Subject::Stock(v1::StockSubject { sku_id: "A".to_owned(), location_id: "b b".to_owned() });
+    let nested = v1::PlaceOrderRequest { request_id: String::new(), currency_code: String::new(), ..place() };
+    let transact = v1::TransactRequest {
+        request_id: ID.to_owned(),
+        preconditions: vec![
+            v1::Precondition::default(),
+            on(order(), Condition::Etag(String::new())),
+            on(order(), Condition::OrderState(0)),
+            on(order(), Condition::ReservationState(1)),
+            on(order(), range(0, None, None)),
+            on(stock(), range(1, Some(5), Some(4))),
+            on(Subject::SkuId(String::new()), Condition::Exists(true)),
+        ],
+        operations: vec![
+            v1::Mutation {
+                timeout: Some(prost_types::Duration::default()),
+                request: Some(Request::PlaceOrder(nested)),
+            },
+            mutation_of(Request::PlaceOrder(v1::PlaceOrderRequest { validate_only: true, ..place() })),
+            mutation_of(Request::Transact(v1::TransactRequest::default())),
+            v1::Mutation::default(),
+        ],
+        ..v1::TransactRequest::default()
+    };
+    let expected = [
+        "preconditions[0].subject",
+        "preconditions[0].condition",
+        "preconditions[1].etag",
+        "preconditions[2].order_state",
+        "preconditions[3].reservation_state",
+        "preconditions[4].quantity.bucket",
+        "preconditions[4].quantity",
+        "preconditions[5].subject.stock.location_id",
+        "preconditions[5].quantity.max",
+        "preconditions[6].subject.sku_id",
+        "operations[0].timeout",
+        "operations[0].currency_code",
+        "operations[1].request_id",
+        "operations[1].validate_only",
+        "operations[2].transact",
+        "operations[3].request",
+    ];
+    assert_eq!(wrong_fields(&Request::Transact(transact)), expected);
+}
+
+#[test]
+fn a_transaction_has_a_bounded_number_of_operations_conditions_and_lines() {
+    let transact = |operations: Vec<v1::Mutation>, conditions| {
+        Request::Transact(v1::TransactRequest {
+            request_id: ID.to_owned(),
+            operations,
+            preconditions: vec![v1::Precondition::default(); conditions],
+            ..v1::TransactRequest::default()
+        })
+    };
+    assert_eq!(wrong_fields(&transact(Vec::new(), 0)), ["operations"]);
+    let one = |lines| {
+        let place =
+            v1::PlaceOrderRequest { request_id: String::new(), lines: vec![line(); lines], ..place() };
+        mutation_of(Request::PlaceOrder(place))
+    };
+    assert!(request(&transact(vec![one(1); 1_000], 0)).is_ok());
+    assert_eq!(wrong_fields(&transact(vec![one(1); 1_001], 0)), ["operations"]);
+    assert!(request(&transact(vec![one(2_000); 5], 0)).is_ok());
+    assert_eq!(wrong_fields(&transact([vec![one(2_000); 5], vec![one(1)]].concat(), 0)), ["operations"]);
+    assert_eq!(wrong_fields(&transact(vec![one(1)], 1_001))[0], "preconditions");
+    // Each line is wrong; nobody wants to hear of all.
+    let empty = v1::PlaceOrderRequest { lines: vec![v1::NewOrderLine::default(); 2_000], ..place() };
+    let violations = request(&transact(vec![mutation_of(Request::PlaceOrder(empty)); 5], 0)).unwrap_err();
+    assert_eq!((violations.first().len(), violations.count()), (100, 5 * (2 * 2_000 + 1)));
+}
+
+#[test]
+fn a_trial_does_not_go_through_a_stream() {
+    let trial = Request::PlaceOrder(v1::PlaceOrderRequest { validate_only: true, ..place() });
+    assert!(is_trial(&trial) && request(&trial).is_ok());
+    let violations = mutation(&mutation_of(trial)).expect_err("not on a stream");
+    assert_eq!(fields(&violations), ["validate_only"]);
 }

@@ -4,6 +4,7 @@
 use stockade_state_machine::command::{
     AdjustStock, Command, ConfirmOrder, ContentHash, CreateLocation, CreateSku, Disposition, Entry,
     MoveStock, PlaceLine, PlaceOrder, ReceiveStock, Request, ReturnLine, ReturnOrder, SetStock, ShipOrder,
+    ShortagePolicy, Sourcing, Transact,
 };
 use stockade_state_machine::ids::{LocationId, OrderId, SkuId};
 use stockade_state_machine::ledger::Reason;
@@ -59,9 +60,23 @@ fn full() -> Model {
             currency: Currency::new("EUR").expect("a currency"),
             lines: vec![line],
             hold_us: 1_000_000,
+            sourcing: Sourcing::Priority,
+            shortage: ShortagePolicy::AllOrNothing,
         }),
-        Command::ConfirmOrder(ConfirmOrder { order: order(), payment_reference: String::new() }),
-        Command::ShipOrder(ShipOrder { order: order(), lines: Vec::new(), tracking_number: String::new() }),
+        Command::ConfirmOrder(ConfirmOrder {
+            order: order(),
+            payment_reference: String::new(),
+            reacquire: false,
+            expected: None,
+        }),
+        Command::ShipOrder(ShipOrder {
+            order: order(),
+            lines: Vec::new(),
+            tracking_number: String::new(),
+            document: None,
+            close_after_us: None,
+            expected: None,
+        }),
     ] {
         let outcome = run(&mut model, command);
         assert!(!matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
@@ -92,15 +107,31 @@ fn a_command_whose_sum_overflows_is_refused_and_writes_nothing() {
         document: None,
         reference: String::new(),
     });
-    let back = ReturnLine { line: 1, quantity: 1, disposition: Disposition::Restock };
-    let returned =
-        Command::ReturnOrder(ReturnOrder { order: order(), lines: vec![back, back], document: None });
+    let back = ReturnLine { line: 1, quantity: 1, disposition: Disposition::Restock, location: None };
+    let returned = Command::ReturnOrder(ReturnOrder {
+        order: order(),
+        lines: vec![back.clone(), back],
+        document: None,
+        expected: None,
+    });
     for command in [receipt(2), adjustment, setting, returned] {
         let mut model = full();
         let before = format!("{model:?}");
         assert_eq!(run(&mut model, command), Outcome::Rejected(Rejection::QuantityOverflow));
         assert_eq!(format!("{model:?}"), before);
     }
+}
+
+#[test]
+fn an_operation_whose_sum_overflows_undoes_the_transaction() {
+    let mut model = full();
+    let before = format!("{model:?}");
+    let operations = vec![receipt(1), receipt(1)];
+    let command = Command::Transact(Transact { preconditions: Vec::new(), operations });
+    let rejection = Box::new(Rejection::QuantityOverflow);
+    let rejected = Rejection::OperationRejected { operation: 2, rejection };
+    assert_eq!(run(&mut model, command), Outcome::Rejected(rejected));
+    assert_eq!(format!("{model:?}"), before);
 }
 
 #[test]

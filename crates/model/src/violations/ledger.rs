@@ -133,7 +133,10 @@ fn may_move(reason: Reason, from: Option<Bucket>, to: Option<Bucket>) -> bool {
         Reason::Received => (from, to) == (None, Some(Bucket::Available)),
         Reason::Returned => from.is_none() && matches!(to, None | Some(Bucket::Available | Bucket::Damaged)),
         Reason::Reservation => (from, to) == (Some(Bucket::Available), Some(Bucket::Reserved)),
-        Reason::Commit => (from, to) == (Some(Bucket::Reserved), Some(Bucket::Committed)),
+        // Of units that were held, or that an expired order takes anew.
+        Reason::Commit => {
+            matches!(from, Some(Bucket::Reserved | Bucket::Available)) && to == Some(Bucket::Committed)
+        }
         Reason::Release => {
             matches!(from, Some(Bucket::Reserved | Bucket::Committed)) && to == Some(Bucket::Available)
         }
@@ -171,6 +174,8 @@ fn may_be_of(entry: &LedgerEntry) -> bool {
         // "an order or a reservation took a hold", "a cancelled order or a reservation gave units back", "the time of an
         // unpaid order or a reservation was over".
         Reason::Reservation | Reason::Release | Reason::Expiry => order != reservation,
+        // What an order takes anew is its own.
+        Reason::Commit if entry.from == Some(Bucket::Available) => order && !reservation,
         // Of an order that was unpaid, or "with order and reservation in the ledger".
         Reason::Commit => order,
         Reason::Returned | Reason::Shipment => order && !reservation,

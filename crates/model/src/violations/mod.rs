@@ -5,6 +5,7 @@
 
 mod ledger;
 mod orders;
+mod parcels;
 mod requests;
 mod reservations;
 #[cfg(test)]
@@ -12,6 +13,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use stockade_state_machine::LogTime;
+use stockade_state_machine::Revision;
 use stockade_state_machine::ids::{LocationId, OrderId, SkuId};
 use stockade_state_machine::order::{Order, OrderLine};
 use stockade_state_machine::stock::{Bucket, StockKey};
@@ -44,6 +47,7 @@ impl Model {
         self.check_balances(&mut found);
         self.check_orders(&mut found);
         self.check_orders_against_ledger(&mut found);
+        self.check_parcels(&mut found);
         self.check_reservations(&mut found);
         self.check_reservations_against_ledger(&mut found);
         self.check_holds(&mut found);
@@ -141,6 +145,13 @@ impl Model {
         });
     }
 
+    /// Log time of the entries that something that is kept tells of: "the commands of an entry share theirs".
+    fn times(&self) -> BTreeMap<Revision, LogTime> {
+        let records = self.requests.values().map(|record| (record.revision, record.time));
+        let movements = self.ledger.iter().map(|entry| (entry.revision, entry.time));
+        records.chain(movements).collect()
+    }
+
     /// A sum over all lines of all orders, by what they name. Lines without location are left out: "then no bucket
     /// counts the units".
     fn units_of_orders(&self, units: impl Fn(&OrderLine) -> i64) -> BTreeMap<StockKey, i128> {
@@ -176,6 +187,16 @@ impl Model {
 /// The stock that a line is taken from; `None` "where the SKU was not tracked when it was ordered", or reserved.
 fn key_of(sku: &SkuId, location: Option<&LocationId>) -> Option<StockKey> {
     Some(StockKey { sku: sku.clone(), location: location?.clone() })
+}
+
+/// "The numbers of lines rise from 1 without a gap; parts of a line stand together."
+fn are_numbered(numbers: impl IntoIterator<Item = u32>) -> bool {
+    let mut before = 0;
+    numbers.into_iter().all(|number| {
+        let follows = number == before + 1 || (number == before && before > 0);
+        before = number;
+        follows
+    })
 }
 
 fn name(key: &StockKey) -> String {

@@ -45,8 +45,8 @@ impl Model {
         for (origin, record) in &self.requests {
             // "The order that moved it, where one did", and the reservation: those that the outcome names.
             if let Some(entry) = effects.get(origin) {
-                let named = named_by(&record.outcome);
-                found.unless((entry.order.as_ref(), entry.reservation.as_ref()) == named, || {
+                let named = all_named_by(&record.outcome);
+                found.unless(named.contains(&(entry.order.as_ref(), entry.reservation.as_ref())), || {
                     format!("I11: {} is of other things than its outcome, {named:?}", place(entry))
                 });
             }
@@ -64,12 +64,16 @@ impl Model {
                 )
             });
         }
-        // "How many request records are kept."
-        let (kept, most) = (self.requests.len(), self.limits.max_records);
+        // "How many request records are kept; that of a transaction counts for as many as it has operations."
+        let kept: usize = self.requests.values().map(|record| record.outcome.weight()).sum();
+        let most = self.limits.max_records;
         found.unless(kept <= most, || format!("requests: {kept} records are kept, at most {most} should be"));
+        found.unless(kept == self.kept_weight, || {
+            format!("requests: records for {kept} are kept, the model counts {}", self.kept_weight)
+        });
     }
 
-    /// "documents: a caller's numbers of receipts, adjustments and returns, each booked once, for ever".
+    /// "documents: a caller's numbers ..., each booked once, for ever".
     pub(super) fn check_documents(&self, found: &mut Found) {
         let mut bookings: BTreeMap<DocumentId, &LedgerEntry> = BTreeMap::new();
         for entry in &self.ledger {
@@ -102,11 +106,11 @@ impl Model {
             // "the difference goes into the ledger, and nothing where there is none": then the row is an older one.
             Outcome::StockSet(_, stock) if stock.version == decided => Effect::Some,
             // "None for a SKU that is not tracked": of such lines "no bucket counts" the units.
-            Outcome::OrderPlaced { locations, .. } | Outcome::ReservationCreated { locations, .. } => {
-                effect_if(locations.iter().any(Option::is_some))
+            Outcome::OrderPlaced { sources, .. } | Outcome::ReservationCreated { sources, .. } => {
+                effect_if(sources.iter().any(|source| source.location.is_some()))
             }
-            // All lines are paid for at once.
-            Outcome::OrderConfirmed { order } => effect_if(self.tracked_lines(order).0 > 0),
+            Outcome::OrderConfirmed { order } => self.effect_of_payment(order),
+            Outcome::Transacted(outcomes) => self.effect_of_all(outcomes, decided),
             // With the payment taken; otherwise "nothing moves".
             Outcome::ReservationCommitted { order, order_state, .. } => {
                 let is_unpaid = *order_state == OrderState::PendingPayment;
@@ -128,11 +132,40 @@ impl Model {
             | Outcome::LocationUpdated(_)
             | Outcome::LocationDeleted
             | Outcome::StockSet(..)
+            | Outcome::OrderExtended { .. }
+            | Outcome::OrderClosed { .. }
             | Outcome::ReservationExtended { .. }
             | Outcome::DueExpired { .. }
             | Outcome::RequestAbandoned
             | Outcome::Rejected(_) => Effect::None,
         }
+    }
+
+    /// All lines are paid for at once, those of which something was held. What was paid for may have been cancelled since.
+    fn effect_of_payment(&self, order: &OrderId) -> Effect {
+        let lines = self.order(order).map(|order| order.lines.as_slice()).unwrap_or_default();
+        let tracked: Vec<_> = lines.iter().filter(|line| line.location.is_some()).collect();
+        if tracked.is_empty() {
+            return Effect::None;
+        }
+        if tracked.iter().any(|line| line.allocated > 0) { Effect::Some } else { Effect::Perhaps }
+    }
+
+    /// Of a transaction: a row that was set may be as young as that by another of its operations.
+    fn effect_of_all(&self, outcomes: &[Outcome], decided: Version) -> Effect {
+        let mut all = Effect::None;
+        for outcome in outcomes {
+            let effect = match (outcome, self.effect(outcome, decided)) {
+                (Outcome::StockSet(..), Effect::Some) => Effect::Perhaps,
+                (_, effect) => effect,
+            };
+            all = match (all, effect) {
+                (Effect::Some, _) | (_, Effect::Some) => Effect::Some,
+                (Effect::Perhaps, _) | (_, Effect::Perhaps) => Effect::Perhaps,
+                (Effect::None, Effect::None) => Effect::None,
+            };
+        }
+        all
     }
 
     /// How many lines of an order are tracked, and how many there are.
@@ -147,11 +180,21 @@ impl Model {
     }
 }
 
+/// The order and the reservation that each of the outcomes in one is about.
+fn all_named_by(outcome: &Outcome) -> Vec<(Option<&OrderId>, Option<&ReservationId>)> {
+    match outcome {
+        Outcome::Transacted(outcomes) => outcomes.iter().map(named_by).collect(),
+        alone => vec![named_by(alone)],
+    }
+}
+
 /// The order and the reservation that an outcome is about.
 fn named_by(outcome: &Outcome) -> (Option<&OrderId>, Option<&ReservationId>) {
     match outcome {
         Outcome::OrderPlaced { order, .. }
         | Outcome::OrderConfirmed { order }
+        | Outcome::OrderExtended { order, .. }
+        | Outcome::OrderClosed { order }
         | Outcome::OrderShipped { order, .. }
         | Outcome::OrderCancelled { order, .. }
         | Outcome::OrderReturned { order, .. } => (Some(order), None),
@@ -170,6 +213,7 @@ fn named_by(outcome: &Outcome) -> (Option<&OrderId>, Option<&ReservationId>) {
         | Outcome::StockAdjusted(..)
         | Outcome::StockSet(..)
         | Outcome::StockMoved(..)
+        | Outcome::Transacted(_)
         | Outcome::DueExpired { .. }
         | Outcome::RequestAbandoned
         | Outcome::Rejected(_) => (None, None),

@@ -6,9 +6,10 @@ use stockade_state_machine::Version;
 use stockade_state_machine::ids::{ReservationId, SkuId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::reservation::{Reservation, ReservationLine};
+use stockade_state_machine::stock::Bucket;
 
-use super::Found;
 use super::ledger::place;
+use super::{Found, are_numbered};
 use crate::model::Model;
 
 /// Units of the tracked lines of one reservation that name one SKU, wherever they are: a move leaves no trace of where a
@@ -66,7 +67,15 @@ impl Model {
             let told = told.remove(&part).unwrap_or_default();
             // Those that the ledger tells were paid at once.
             let given_unpaid = noted.committed - told.committed;
-            let holds = given_unpaid >= 0 && Told { committed: noted.committed, ..told } == noted;
+            // Units that were moved by the transaction that created it: taken twice and given back once.
+            let moved = told.quantity - noted.quantity;
+            let expected = Told {
+                quantity: noted.quantity,
+                committed: noted.committed,
+                released: told.released - moved,
+                expired: told.expired,
+            };
+            let holds = given_unpaid >= 0 && moved >= 0 && noted == expected;
             found.unless(holds, || {
                 format!("I8: reservation {} notes {noted:?} of {}, the ledger tells {told:?}", part.0, part.1)
             });
@@ -87,9 +96,14 @@ impl Model {
             first.entry(id).or_insert(entry);
             last.insert(id, entry);
         }
+        let times = self.times();
         for reservation in self.reservations() {
             let id = &reservation.id;
             check_changes(reservation, first.get(id).copied(), last.get(id).copied(), found);
+            let (version, updated) = (reservation.version, reservation.updated);
+            found.unless(times.get(&version.revision).is_none_or(|time| *time == updated), || {
+                format!("reservation {id}: changed last at {version:?}, by its row at {updated}")
+            });
         }
     }
 
@@ -99,7 +113,8 @@ impl Model {
             let order = entry.order.as_ref().and_then(|id| self.order(id));
             if let Some(order) = order {
                 let (id, expires) = (&order.id, order.expires);
-                found.unless(entry.reason != Reason::Commit || entry.time < expires, || {
+                let is_held = entry.from == Some(Bucket::Reserved);
+                found.unless(entry.reason != Reason::Commit || is_held == (entry.time < expires), || {
                     let (place, time) = (place(entry), entry.time);
                     format!("I12: {place} commits order {id} at {time}, its hold ended at {expires}")
                 });
@@ -145,7 +160,8 @@ impl Model {
             let units = i128::from(entry.quantity);
             match entry.reason {
                 Reason::Reservation => {
-                    // The first command that moves units of a reservation creates it, whole; who takes later moves.
+                    // The first command that moves units of a reservation creates it, whole; who takes later moves. A
+                    // transaction may do both: then it counts as created and released.
                     let created = *creations.entry(id).or_insert(entry.balances.version);
                     if created == entry.balances.version {
                         part.quantity += units;
@@ -237,7 +253,17 @@ fn tracked_lines(reservation: &Reservation) -> impl Iterator<Item = &Reservation
 /// "`quantity = open + committed + released + expired`; none is below 0" (I8).
 fn check_lines(reservation: &Reservation, found: &mut Found) {
     let id = &reservation.id;
-    for (line, number) in reservation.lines.iter().zip(1_u32..) {
+    found.unless(are_numbered(reservation.lines.iter().map(|line| line.number)), || {
+        format!("I8: the numbers of the lines of reservation {id} have gaps, or parts stand apart")
+    });
+    for (before, part) in reservation.lines.iter().zip(reservation.lines.iter().skip(1)) {
+        let is_same = before.sku == part.sku && before.unit_price_minor == part.unit_price_minor;
+        found.unless(before.number != part.number || is_same, || {
+            format!("I8: parts of line {} of reservation {id} differ in what they are of", part.number)
+        });
+    }
+    for line in &reservation.lines {
+        let number = line.number;
         let parts = [line.open, line.committed, line.released, line.expired];
         for units in parts {
             found.unless(units >= 0, || format!("I8: line {number} of reservation {id} has {units} units"));

@@ -1,10 +1,12 @@
 //! Each violation is made by hand and must be told. What tells nothing of a broken state proves nothing of a whole one.
 
+mod parcels;
 mod reservations;
 
 use stockade_state_machine::command::{
     Command, ConfirmOrder, ContentHash, CreateLocation, CreateSku, Disposition, Entry, MoveStock, Origin,
     PlaceLine, PlaceOrder, ReceiveStock, Request, ReturnLine, ReturnOrder, SetStock, ShipOrder,
+    ShortagePolicy, Sourcing,
 };
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
@@ -40,6 +42,8 @@ fn place_order_of(order: &str, skus: &[SkuId]) -> Command {
         currency: Currency::new("EUR").expect("a currency"),
         lines: skus.iter().map(line).collect(),
         hold_us: HOLD_US,
+        sourcing: Sourcing::Priority,
+        shortage: ShortagePolicy::AllOrNothing,
     })
 }
 
@@ -77,16 +81,30 @@ fn model() -> Model {
             reference: String::new(),
         }),
         place_order("done"),
-        Command::ConfirmOrder(ConfirmOrder { order: done.clone(), payment_reference: String::new() }),
+        Command::ConfirmOrder(ConfirmOrder {
+            order: done.clone(),
+            payment_reference: String::new(),
+            reacquire: false,
+            expected: None,
+        }),
         Command::ShipOrder(ShipOrder {
             order: done.clone(),
             lines: Vec::new(),
             tracking_number: String::new(),
+            document: None,
+            close_after_us: None,
+            expected: None,
         }),
         Command::ReturnOrder(ReturnOrder {
             order: done,
-            lines: vec![ReturnLine { line: 1, quantity: 1, disposition: Disposition::Damaged }],
+            lines: vec![ReturnLine {
+                line: 1,
+                quantity: 1,
+                disposition: Disposition::Damaged,
+                location: None,
+            }],
             document: document("return"),
+            expected: None,
         }),
         place_order("over"),
         place_order("over"),

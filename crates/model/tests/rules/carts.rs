@@ -3,7 +3,7 @@
 use stockade_model::Model;
 use stockade_state_machine::command::{
     Command, CommitReservation, CreateReservation, ExtendReservation, LineQuantity, MoveReservation, Payment,
-    PlaceLine, ReleaseReservation,
+    ReleaseReservation, Sourcing,
 };
 use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ids::{CustomerId, ReservationId};
@@ -12,7 +12,7 @@ use stockade_state_machine::outcome::Outcome;
 use stockade_state_machine::rejection::{Rejection, Resource};
 use stockade_state_machine::reservation::{Reservation, ReservationLine, ReservationState};
 
-use crate::world::{HOLD_US, World, location_id, order_id, sku_id};
+use crate::world::{HOLD_US, World, location_id, new_lines, order_id, quantities};
 
 impl World {
     pub(crate) fn reserve(&mut self, reservation: &str, lines: &[(&str, Option<&str>, i64)]) {
@@ -63,27 +63,19 @@ pub(crate) fn settled(reservation: &str, state: ReservationState) -> Rejection {
 
 /// For the customer `ann`.
 pub(crate) fn cart(reservation: &str, lines: &[(&str, Option<&str>, i64)]) -> Command {
-    let line = |(sku, location, quantity): &(&str, Option<&str>, i64)| PlaceLine {
-        sku: sku_id(sku),
-        location: location.map(location_id),
-        quantity: *quantity,
-        unit_price_minor: 999,
-    };
     Command::CreateReservation(CreateReservation {
         reservation: reservation_id(reservation),
         customer: Some(CustomerId::new("ann").expect("an id")),
         currency: Currency::new("EUR").expect("a currency"),
-        lines: lines.iter().map(line).collect(),
+        lines: new_lines(lines),
         hold_us: HOLD_US,
+        sourcing: Sourcing::Priority,
     })
 }
 
 pub(crate) fn extension(reservation: &str, hold_us: u64) -> Command {
-    Command::ExtendReservation(ExtendReservation { reservation: reservation_id(reservation), hold_us })
-}
-
-fn quantities(lines: &[(u32, i64)]) -> Vec<LineQuantity> {
-    lines.iter().map(|(line, quantity)| LineQuantity { line: *line, quantity: *quantity }).collect()
+    let reservation = reservation_id(reservation);
+    Command::ExtendReservation(ExtendReservation { reservation, hold_us, expected: None })
 }
 
 /// With the payment taken.
@@ -94,6 +86,7 @@ pub(crate) fn paid(reservation: &str, order: &str, lines: &[(u32, i64)]) -> Comm
         customer: None,
         lines: quantities(lines),
         payment: Payment::Taken { reference: "card".to_owned() },
+        expected: None,
     }
 }
 
@@ -108,8 +101,12 @@ pub(crate) fn unpaid(
 }
 
 pub(crate) fn release(reservation: &str, lines: &[(u32, i64)]) -> Command {
-    let lines = quantities(lines);
-    Command::ReleaseReservation(ReleaseReservation { reservation: reservation_id(reservation), lines })
+    release_of(reservation, quantities(lines))
+}
+
+pub(crate) fn release_of(reservation: &str, lines: Vec<LineQuantity>) -> Command {
+    let reservation = reservation_id(reservation);
+    Command::ReleaseReservation(ReleaseReservation { reservation, lines, expected: None })
 }
 
 /// Moves lines to another location.
@@ -118,5 +115,6 @@ pub(crate) fn transfer(reservation: &str, lines: &[u32], location: &str) -> Comm
         reservation: reservation_id(reservation),
         lines: lines.to_vec(),
         location: location_id(location),
+        expected: None,
     })
 }

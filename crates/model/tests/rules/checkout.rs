@@ -150,7 +150,7 @@ fn what_forbids_a_commit_is_told_in_the_order_of_precedence() {
     let nothing = settled("gone", ReservationState::Released);
     assert_eq!(world.refusal(commit(paid("gone", "p", &[(7, 1)]))), nothing);
     assert_eq!(world.refusal(commit(paid("r", "p", &[(1, 9), (3, 1)]))), unknown_line("r", 3));
-    let lines = vec![ExceededLine { line: 1, asked: 9, left: 5 }];
+    let lines = vec![ExceededLine { line: 1, asked: 5, left: 1 }];
     let exceeded = Rejection::QuantityExceeded { holder: holder("r"), lines };
     assert_eq!(world.refusal(commit(paid("r", "p", &[(2, 1), (1, 4), (1, 5)]))), exceeded);
     let unknown = Rejection::NotFound(Resource::Sku(sku_id("wrap")));

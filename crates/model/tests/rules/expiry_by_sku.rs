@@ -119,14 +119,14 @@ fn a_second_creation_expires_the_first_that_is_due_and_its_id_is_taken() {
 }
 
 #[test]
-fn a_commit_expires_the_order_that_it_names_and_then_the_reservation() {
+fn a_commit_expires_the_reservation_that_it_names_and_then_the_order() {
     let mut world = World::with_mugs(5);
-    world.run(cart_for("r", &[("mug", None, 1)], SECOND_US));
-    world.place("z", &[("mug", None, 1)]);
+    world.run(held_for("z", &[("mug", None, 1)], SECOND_US));
+    world.reserve("r", &[("mug", None, 1)]);
     world.wait(HOLD_US);
     let taken = Rejection::AlreadyExists(Resource::Order(order_id("z")));
     assert_eq!(world.refusal(Command::CommitReservation(paid("r", "z", &[]))), taken);
-    assert_eq!(expired_in_ledger(&world), ["z", "r"], "though the reservation ended first");
+    assert_eq!(expired_in_ledger(&world), ["r", "z"], "though the order ended first");
 }
 
 #[test]

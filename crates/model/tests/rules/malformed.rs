@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use stockade_state_machine::command::{
-    AdjustStock, Command, CommitReservation, ConfirmOrder, CreateReservation, Disposition, LineQuantity,
-    LocationChange, MALFORMED_RULES, MoveStock, Payment, PlaceOrder, ReceiveStock, SetStock, ShipOrder,
-    SkuChange,
+    AdjustStock, Command, ConfirmOrder, CreateReservation, Disposition, LocationChange, MALFORMED_RULES,
+    MoveStock, PlaceOrder, ReceiveStock, SetStock, ShipOrder, SkuChange, Sourcing,
 };
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::location::LocationDetails;
@@ -15,13 +14,13 @@ use stockade_state_machine::rejection::Rejection;
 use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::Bucket;
 
-use crate::carts::{cart, extension, paid, release, transfer, unpaid};
+use crate::carts::cart;
 use crate::world::{
-    HOLD_US, World, comeback, confirmation, creation, location_change, location_id, opening, order_id,
-    placement, receipt, shipment, sku_change, sku_id,
+    HOLD_US, World, cancellation_of, comeback, confirmation, creation, location_change, location_id, opening,
+    order_extension, order_id, parcel, placement, quantities, receipt, shipment, sku_change, sku_id,
 };
 
-fn rule_of(command: Command) -> Option<&'static str> {
+pub(crate) fn rule_of(command: Command) -> Option<&'static str> {
     let mut world = World::new();
     match world.run(command) {
         Outcome::Rejected(Rejection::Malformed(rule)) => {
@@ -291,10 +290,15 @@ fn a_reference_has_at_most_512_bytes() {
 
 #[test]
 fn references_of_payments_and_parcels_have_the_bound_of_every_reference() {
-    let confirm = |length| ConfirmOrder { order: order_id("o"), payment_reference: "x".repeat(length) };
+    let confirm = |length| ConfirmOrder {
+        order: order_id("o"),
+        payment_reference: "x".repeat(length),
+        reacquire: false,
+        expected: None,
+    };
     assert_eq!(rule_of(Command::ConfirmOrder(confirm(512))), None);
     assert_eq!(rule_of(Command::ConfirmOrder(confirm(513))), Some("reference too long"));
-    let ship = ShipOrder { order: order_id("o"), lines: Vec::new(), tracking_number: "x".repeat(513) };
+    let ship = ShipOrder { tracking_number: "x".repeat(513), ..parcel("o", Vec::new()) };
     assert_eq!(rule_of(Command::ShipOrder(ship)), Some("reference too long"));
 }
 
@@ -348,8 +352,7 @@ fn of_several_broken_rules_the_one_that_is_found_with_least_trouble_is_named() {
         it.bucket = Bucket::Reserved;
     });
     assert_eq!(rule_of(all), Some("delta out of range"));
-    let lines = vec![LineQuantity { line: 1, quantity: 0 }];
-    let ship = ShipOrder { order: order_id("o"), lines, tracking_number: "x".repeat(513) };
+    let ship = ShipOrder { tracking_number: "x".repeat(513), ..parcel("o", quantities(&[(1, 0)])) };
     assert_eq!(rule_of(Command::ShipOrder(ship)), Some("reference too long"));
 }
 
@@ -365,77 +368,67 @@ fn shipments_and_returns_have_bounded_lines() {
 }
 
 #[test]
-fn a_reservation_has_the_bounds_of_an_order() {
-    let rule = |change: fn(&mut CreateReservation)| {
-        let Command::CreateReservation(mut command) = cart("r", &[("mug", None, 1)]) else { panic!("none") };
-        change(&mut command);
-        rule_of(Command::CreateReservation(command))
+fn by_the_explicit_strategy_every_line_names_its_location() {
+    let wrong = Some("a line names no location");
+    let explicit = |change: fn(&mut PlaceOrder)| {
+        order(|it| {
+            it.sourcing = Sourcing::Explicit;
+            it.lines[0].location = Some(location_id("a"));
+            it.lines.push(it.lines[0].clone());
+            change(it);
+        })
     };
-    let lines = |command: &CreateReservation, count| vec![command.lines[0].clone(); count];
-    assert_eq!(rule(|it| it.hold_us = 1_000_000), None);
-    for (broken, expected) in [
-        (rule(|it| it.lines.clear()), "number of lines out of range"),
-        (rule(|it| it.hold_us = 999_999), "hold out of range"),
-        (rule(|it| it.lines[0].quantity = 0), "quantity of a line out of range"),
-        (rule(|it| it.lines[0].quantity = 1_000_000_001), "quantity of a line out of range"),
-        (rule(|it| it.lines[0].unit_price_minor = -1), "price out of range"),
-    ] {
-        assert_eq!(broken, Some(expected));
-    }
-    let Command::CreateReservation(command) = cart("r", &[("mug", None, 1)]) else { panic!("none") };
-    for (count, expected) in [(2_000, None), (2_001, Some("number of lines out of range"))] {
-        // Of several rules the number of lines comes first, then the hold, then the lines.
-        let hold_us = if count > 2_000 { 0 } else { HOLD_US };
-        let command = CreateReservation { lines: lines(&command, count), hold_us, ..command.clone() };
-        assert_eq!(rule_of(Command::CreateReservation(command)), expected);
-    }
-    let hold_first = rule(|it| {
-        it.hold_us = 0;
+    assert_eq!(rule_of(explicit(|_| {})), None);
+    assert_eq!(rule_of(explicit(|it| it.lines[1].location = None)), wrong);
+    // After the number of lines and the hold, before what any line says of itself.
+    let rule = rule_of(explicit(|it| {
+        it.lines[1].location = None;
         it.lines[0].quantity = 0;
-    });
-    assert_eq!(hold_first, Some("hold out of range"));
+    }));
+    assert_eq!(rule, wrong);
+    let rule = rule_of(explicit(|it| {
+        it.lines[1].location = None;
+        it.hold_us = 0;
+    }));
+    assert_eq!(rule, Some("hold out of range"));
+    let Command::CreateReservation(creation) = cart("r", &[("mug", None, 1)]) else { panic!("no cart") };
+    let creation = CreateReservation { sourcing: Sourcing::Explicit, ..creation };
+    assert_eq!(rule_of(Command::CreateReservation(creation)), wrong);
 }
 
 #[test]
-fn an_extension_has_the_bounds_of_every_hold() {
+fn an_extension_of_an_order_has_the_bounds_of_every_hold() {
     for (hold_us, rule) in [
         (999_999, Some("hold out of range")),
         (1_000_000, None),
         (30 * 86_400 * 1_000_000, None),
         (30 * 86_400 * 1_000_000 + 1, Some("hold out of range")),
     ] {
-        assert_eq!(rule_of(extension("r", hold_us)), rule, "{hold_us}");
+        assert_eq!(rule_of(order_extension("o", hold_us)), rule, "{hold_us}");
     }
 }
 
 #[test]
-fn a_commit_names_at_most_2000_lines_of_1_to_a_billion_units_and_has_a_hold_or_a_reference() {
-    let rule = |command: CommitReservation| rule_of(Command::CommitReservation(command));
-    let referring = |length| CommitReservation {
-        payment: Payment::Taken { reference: "x".repeat(length) },
-        ..paid("r", "o", &[])
+fn an_order_closes_1_second_to_3660_days_after_its_shipment() {
+    let wrong = Some("time to close out of range");
+    let ship = |close_after_us, quantity| {
+        let lines = quantities(&[(1, quantity)]);
+        let close_after_us = Some(close_after_us);
+        Command::ShipOrder(ShipOrder { close_after_us, ..parcel("o", lines) })
     };
-    assert_eq!(rule(unpaid("r", "o", &vec![(1, 1); 2_000], HOLD_US)), None);
-    assert_eq!(rule(unpaid("r", "o", &[], 0)), Some("hold out of range"));
-    assert_eq!(rule(referring(512)), None);
-    assert_eq!(rule(referring(513)), Some("reference too long"));
-    for quantity in [0, -1, 1_000_000_001] {
-        let broken = rule(unpaid("r", "o", &[(1, 1), (1, quantity)], 0));
-        assert_eq!(broken, Some("quantity of a line out of range"), "before the hold");
-        let broken =
-            rule(CommitReservation { lines: vec![LineQuantity { line: 1, quantity }], ..referring(513) });
-        assert_eq!(broken, Some("quantity of a line out of range"), "before the reference");
-    }
-    assert_eq!(rule(unpaid("r", "o", &vec![(1, 0); 2_001], 0)), Some("too many lines"));
+    assert_eq!(rule_of(ship(999_999, 1)), wrong);
+    assert_eq!(rule_of(ship(1_000_000, 1)), None);
+    assert_eq!(rule_of(ship(3_660 * 86_400 * 1_000_000, 1)), None);
+    assert_eq!(rule_of(ship(3_660 * 86_400 * 1_000_000 + 1, 1)), wrong);
+    assert_eq!(rule_of(ship(0, 0)), Some("quantity of a line out of range"));
 }
 
 #[test]
-fn releases_and_moves_of_reservations_have_bounded_lines() {
-    assert_eq!(rule_of(release("r", &vec![(1, 1); 2_000])), None);
-    assert_eq!(rule_of(release("r", &vec![(1, 0); 2_001])), Some("too many lines"));
-    assert_eq!(rule_of(release("r", &[(1, 0)])), Some("quantity of a line out of range"));
-    assert_eq!(rule_of(transfer("r", &vec![0; 2_000], "a")), None);
-    assert_eq!(rule_of(transfer("r", &vec![0; 2_001], "a")), Some("too many lines"));
+fn a_cancellation_has_bounded_lines() {
+    assert_eq!(rule_of(cancellation_of("o", quantities(&vec![(1, 1); 2_000]))), None);
+    assert_eq!(rule_of(cancellation_of("o", quantities(&vec![(1, 0); 2_001]))), Some("too many lines"));
+    let rule = Some("quantity of a line out of range");
+    assert_eq!(rule_of(cancellation_of("o", quantities(&[(1, 1), (1, 0)]))), rule);
 }
 
 #[test]

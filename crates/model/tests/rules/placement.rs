@@ -10,21 +10,21 @@ use stockade_state_machine::rejection::{LimitBreach, Rejection, Resource, Shorta
 use stockade_state_machine::stock::Bucket;
 
 use crate::world::{
-    BEGIN_US, HOLD_US, World, location_change, location_id, order_id, placement, receipt, sku_id, version,
+    BEGIN_US, HOLD_US, World, location_change, location_id, order_id, placement, receipt, sku_id, source,
+    version,
 };
 
 fn shortage(line: u32, location: Option<&str>, asked: i64, available: i64) -> Shortage {
     let location: Option<LocationId> = location.map(location_id);
     let (sku, bucket) = (sku_id("mug"), Bucket::Available);
-    Shortage { line, sku, location, bucket, asked, available, next_expiry: None }
+    Shortage { line, sku, location, together: false, bucket, asked, available, next_expiry: None }
 }
 
 #[test]
 fn a_placed_order_holds_its_units_until_the_hold_ends() {
     let mut world = World::with_mugs(5);
     let expires = LogTime::from_micros(BEGIN_US + HOLD_US);
-    let placed =
-        Outcome::OrderPlaced { order: order_id("o"), expires, locations: vec![Some(location_id("a"))] };
+    let placed = Outcome::OrderPlaced { order: order_id("o"), expires, sources: vec![source(1, "a", 2)] };
     assert_eq!(world.run(placement("o", &[("mug", Some("a"), 2)])), placed);
     assert_eq!(world.mugs(), [3, 2, 0, 0, 0, 0]);
     let order = world.order("o");

@@ -6,7 +6,7 @@ use stockade_state_machine::limits::{MAX_REQUEST_AHEAD_MS, REQUEST_RETENTION_MS,
 use stockade_state_machine::outcome::Outcome;
 use stockade_state_machine::rejection::Rejection;
 
-use crate::world::{BEGIN_US, World, origin_at, placement, principal, receipt, request};
+use crate::world::{BEGIN_US, World, origin_at, placement, principal, receipt, request, transaction};
 
 const BEGIN_MS: u64 = BEGIN_US / 1_000;
 
@@ -178,4 +178,68 @@ fn one_record_too_many_raises_the_horizon_to_the_oldest() {
     assert_eq!(kept(&world), [2, 3, 4].map(|number| origin_at(BEGIN_MS + number, 1)));
     let gone = world.run_under(Some(origin_at(BEGIN_MS + 1, 1)), receipt("mug", "a", 1));
     assert_eq!(gone.outcome, expired(BEGIN_MS + 1));
+}
+
+/// A transaction of so many receipts of a mug each.
+fn receipts(operations: usize) -> Command {
+    transaction(Vec::new(), vec![receipt("mug", "a", 1); operations])
+}
+
+fn kept_since(world: &World, first_ms: u64) -> Vec<u64> {
+    let millis = kept(world).into_iter().map(|origin| origin.request.time_ms());
+    millis.filter(|ms| *ms > first_ms).map(|ms| ms - first_ms).collect()
+}
+
+#[test]
+fn a_transaction_counts_for_as_many_records_as_it_has_operations() {
+    let limits = RequestLimits { retention_ms: REQUEST_RETENTION_MS, max_records: 6 };
+    let mut world = World::with_limits(limits);
+    world.create("mug");
+    world.open("a");
+    for number in 1..=4 {
+        world.run_under(Some(origin_at(BEGIN_MS + number, 1)), receipt("mug", "a", 1));
+    }
+    assert_eq!(kept(&world).len(), 6);
+    // Three more than there may be: the two that made the world, and the first receipt.
+    world.run_under(Some(origin_at(BEGIN_MS + 9, 1)), receipts(3));
+    assert_eq!(
+        (kept_since(&world, BEGIN_MS), world.model.clock().horizon_ms),
+        (vec![2, 3, 4, 9], BEGIN_MS + 1)
+    );
+    // One that is refused counts once, whatever it would have done.
+    let mut operations = vec![receipt("mug", "a", 1); 3];
+    operations.push(receipt("cup", "a", 1));
+    world.run_under(Some(origin_at(BEGIN_MS + 10, 1)), transaction(Vec::new(), operations));
+    assert_eq!(kept_since(&world, BEGIN_MS), [3, 4, 9, 10]);
+    // Its own record may be among the oldest: then nothing is kept of it.
+    world.run_under(Some(origin_at(BEGIN_MS + 4, 2)), receipts(2));
+    assert_eq!((kept_since(&world, BEGIN_MS), world.model.clock().horizon_ms), (vec![9, 10], BEGIN_MS + 4));
+}
+
+#[test]
+fn with_the_record_of_a_transaction_as_many_more_expired_ones_leave() {
+    let mut world = World::with_mugs(1);
+    for number in 0..12 {
+        world.run_under(Some(origin_at(BEGIN_MS, 100 + number)), receipt("mug", "a", 1));
+    }
+    let before = kept(&world);
+    world.wait(REQUEST_RETENTION_MS * 1_000);
+    let first = world.new_origin();
+    world.run_under(Some(first.clone()), receipts(3));
+    // Three, and one for each operation.
+    let mut left: Vec<Origin> = before[6..].to_vec();
+    left.push(first);
+    assert_eq!(kept(&world), left);
+}
+
+#[test]
+fn a_transaction_again_gives_its_first_outcome() {
+    let mut world = World::with_mugs(1);
+    let origin = world.new_origin();
+    let first = world.run_under(Some(origin.clone()), receipts(2));
+    let again = world.run_under(Some(origin.clone()), receipts(2));
+    assert!(again.replayed && again.outcome == first.outcome);
+    let other = world.run_under(Some(origin), receipts(3));
+    assert_eq!(other.outcome, Outcome::Rejected(Rejection::RequestIdReused));
+    assert_eq!(world.mugs(), [3, 0, 0, 0, 0, 0]);
 }

@@ -12,7 +12,7 @@ use crate::carts::{
     cart, extension, holder, paid, release, reservation_id, settled, transfer, unknown_line,
     unknown_reservation, unpaid,
 };
-use crate::world::{BEGIN_US, HOLD_US, SECOND_US, World, location_id, placement, sku_id, version};
+use crate::world::{BEGIN_US, HOLD_US, SECOND_US, World, location_id, placement, sku_id, source, version};
 
 /// A world with five mugs at `a`, three at `b`, and a reservation `r` of lines of two and one of those at `a`.
 fn reserved() -> World {
@@ -40,7 +40,7 @@ fn a_reservation_holds_its_units_until_its_time_is_over() {
     let created = Outcome::ReservationCreated {
         reservation: reservation_id("r"),
         expires,
-        locations: vec![Some(location_id("a"))],
+        sources: vec![source(1, "a", 2)],
     };
     assert_eq!(world.run(cart("r", &[("mug", None, 2)])), created);
     assert_eq!(world.mugs(), [3, 2, 0, 0, 0, 0]);
@@ -146,7 +146,9 @@ fn a_release_is_in_the_order_of_the_lines_and_sums_what_is_asked_of_each() {
 #[test]
 fn no_more_is_released_than_is_open_and_every_line_that_asks_too_much_is_named() {
     let mut world = reserved();
-    assert_eq!(world.refusal(release("r", &[(2, 2), (1, 2), (1, 1)])), exceeded(&[(1, 3, 2), (2, 2, 1)]));
+    assert_eq!(world.refusal(release("r", &[(2, 2), (1, 2), (1, 1)])), exceeded(&[(2, 2, 1), (1, 1, 0)]));
+    // What asks for too much takes nothing.
+    assert_eq!(world.refusal(release("r", &[(1, 3), (1, 2)])), exceeded(&[(1, 3, 2)]));
     assert_eq!(world.refusal(release("r", &[(2, 9), (3, 1), (0, 1)])), unknown_line("r", 3));
     world.check_out("r", "o", &[(2, 1)]);
     assert_eq!(world.refusal(release("r", &[(2, 1)])), exceeded(&[(2, 1, 0)]));
@@ -214,6 +216,7 @@ fn a_move_is_whole_or_not_at_all_and_names_every_line_that_is_short() {
         line,
         sku: sku_id("mug"),
         location: Some(location_id("b")),
+        together: false,
         bucket: Bucket::Available,
         asked,
         available,

@@ -10,7 +10,7 @@ use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Rejection, Re
 
 use crate::world::{
     HOLD_US, World, cancellation, comeback, document_id, location_id, order_id, placement, restock, shipment,
-    sku_id, version,
+    sku_id, source, version,
 };
 
 /// A world with five mugs at `a`, and `wrap`, which is not tracked.
@@ -28,8 +28,8 @@ fn track(world: &mut World, untracked: bool) {
 fn a_line_of_an_untracked_sku_has_no_location_and_moves_nothing() {
     let mut world = world();
     let outcome = world.run(placement("o", &[("wrap", None, 7), ("mug", None, 2), ("wrap", Some("b"), 1)]));
-    let Outcome::OrderPlaced { locations, .. } = outcome else { panic!("{outcome:?}") };
-    assert_eq!(locations, [None, Some(location_id("a")), None]);
+    let Outcome::OrderPlaced { sources, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(sources, [source(1, "-", 7), source(2, "a", 2), source(3, "-", 1)]);
     let lines = world.order("o").lines;
     assert_eq!((lines[0].location.as_ref(), lines[0].ordered, lines[0].held), (None, 7, 7));
     assert_eq!(world.model.ledger().count(), 2);
@@ -43,8 +43,8 @@ fn an_order_of_untracked_lines_lives_like_any_other_and_moves_nothing() {
     assert_eq!(world.state("o"), OrderState::PendingPayment);
     world.confirm("o");
     assert_eq!(world.state("o"), OrderState::Confirmed);
-    let shipped =
-        Outcome::OrderShipped { order: order_id("o"), state: OrderState::PartiallyShipped, shipped: 2 };
+    let state = OrderState::PartiallyShipped;
+    let shipped = Outcome::OrderShipped { order: order_id("o"), state, shipped: 2, parcel: 1 };
     assert_eq!(world.run(shipment("o", &[(1, 2)])), shipped);
     let cancelled =
         Outcome::OrderCancelled { order: order_id("o"), state: OrderState::Shipped, cancelled: 1 };

@@ -5,14 +5,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use stockade_model::{Model, RequestLimits};
 use stockade_state_machine::command::{
     CancelOrder, Command, ConfirmOrder, ContentHash, CreateLocation, CreateSku, Disposition, Entry,
-    LineQuantity, LocationChange, Origin, PlaceLine, PlaceOrder, ReceiveStock, Request, ReturnLine,
-    ReturnOrder, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
+    ExtendOrder, LineQuantity, LocationChange, Origin, PlaceLine, PlaceOrder, Precondition, ReceiveStock,
+    Request, ReturnLine, ReturnOrder, ShipOrder, ShortagePolicy, SkuChange, Sourcing, Transact,
+    UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, RequestId, SkuId};
-use stockade_state_machine::ledger::LedgerEntry;
+use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::location::LocationDetails;
-use stockade_state_machine::order::{Currency, Order, OrderState};
-use stockade_state_machine::outcome::{Outcome, Reply};
+use stockade_state_machine::order::{Currency, Order, OrderLine, OrderState};
+use stockade_state_machine::outcome::{Outcome, Reply, Source};
 use stockade_state_machine::rejection::Rejection;
 use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::{Stock, StockKey};
@@ -155,7 +156,14 @@ impl World {
     }
 
     pub(crate) fn state(&self, id: &str) -> OrderState {
-        Model::order_state(&self.order(id))
+        Model::order_state_at(&self.order(id), LogTime::from_micros(self.now_us))
+    }
+
+    /// Of each part of an order: number of the line, where it is, ordered, held, allocated, cancelled.
+    pub(crate) fn lines(&self, id: &str) -> Vec<(u32, String, [i64; 4])> {
+        let units = |line: &OrderLine| [line.ordered, line.held, line.allocated, line.cancelled];
+        let line = |line: &OrderLine| (line.number, place(line.location.as_ref()), units(line));
+        self.order(id).lines.iter().map(line).collect()
     }
 
     /// The row of stock; all zero where there is none.
@@ -169,9 +177,27 @@ impl World {
         self.stock("mug", "a").buckets()
     }
 
+    /// The last movements: why, where, how many units.
+    pub(crate) fn last_movements(&self, count: usize) -> Vec<(Reason, String, i64)> {
+        let all = self.model.ledger().len();
+        let movement = |entry: &LedgerEntry| (entry.reason, place(Some(&entry.location)), entry.quantity);
+        self.model.ledger().skip(all - count).map(movement).collect()
+    }
+
     pub(crate) fn last_movement(&self) -> LedgerEntry {
         self.model.ledger().last().expect("something moved").clone()
     }
+}
+
+/// All rows but request records, in words.
+pub(crate) fn rows(model: &Model) -> String {
+    fn words<T: std::fmt::Debug>(rows: impl Iterator<Item = T>) -> String {
+        format!("{:?}", rows.collect::<Vec<_>>())
+    }
+    let catalog = [words(model.skus()), words(model.locations())];
+    let booked = [words(model.stock()), words(model.documents()), words(model.ledger())];
+    let held = [words(model.orders()), words(model.reservations())];
+    [catalog.concat(), booked.concat(), held.concat()].concat()
 }
 
 pub(crate) fn sku_id(text: &str) -> SkuId {
@@ -184,6 +210,16 @@ pub(crate) fn location_id(text: &str) -> LocationId {
 
 pub(crate) fn order_id(text: &str) -> OrderId {
     OrderId::new(text).expect("an order id")
+}
+
+/// A location; a dash for none.
+pub(crate) fn place(location: Option<&LocationId>) -> String {
+    location.map_or("-", LocationId::as_str).to_owned()
+}
+
+/// Units of a line at a location, a dash for none.
+pub(crate) fn source(line: u32, location: &str, quantity: i64) -> Source {
+    Source { line, location: (location != "-").then(|| location_id(location)), quantity }
 }
 
 pub(crate) fn document_id(text: &str) -> DocumentId {
@@ -240,37 +276,105 @@ pub(crate) fn receipt(sku: &str, location: &str, quantity: i64) -> Command {
     })
 }
 
-pub(crate) fn placement(order: &str, lines: &[(&str, Option<&str>, i64)]) -> Command {
+/// Lines of an order or a reservation to be, at a price of 999.
+pub(crate) fn new_lines(lines: &[(&str, Option<&str>, i64)]) -> Vec<PlaceLine> {
     let line = |(sku, location, quantity): &(&str, Option<&str>, i64)| PlaceLine {
         sku: sku_id(sku),
         location: location.map(location_id),
         quantity: *quantity,
         unit_price_minor: 999,
     };
-    Command::PlaceOrder(PlaceOrder {
+    lines.iter().map(line).collect()
+}
+
+/// By priority, all or nothing.
+pub(crate) fn new_order(order: &str, lines: &[(&str, Option<&str>, i64)]) -> PlaceOrder {
+    PlaceOrder {
         order: order_id(order),
         customer: None,
         currency: Currency::new("EUR").expect("a currency"),
-        lines: lines.iter().map(line).collect(),
+        lines: new_lines(lines),
         hold_us: HOLD_US,
-    })
+        sourcing: Sourcing::Priority,
+        shortage: ShortagePolicy::AllOrNothing,
+    }
+}
+
+pub(crate) fn placement(order: &str, lines: &[(&str, Option<&str>, i64)]) -> Command {
+    Command::PlaceOrder(new_order(order, lines))
+}
+
+/// All or nothing, with a strategy.
+pub(crate) fn sourced(order: &str, sourcing: Sourcing, lines: &[(&str, Option<&str>, i64)]) -> Command {
+    Command::PlaceOrder(PlaceOrder { sourcing, ..new_order(order, lines) })
+}
+
+/// What is there, with a strategy.
+pub(crate) fn partial(order: &str, sourcing: Sourcing, lines: &[(&str, Option<&str>, i64)]) -> Command {
+    let shortage = ShortagePolicy::Partial;
+    Command::PlaceOrder(PlaceOrder { sourcing, shortage, ..new_order(order, lines) })
+}
+
+fn paid(order: &str, reacquire: bool) -> ConfirmOrder {
+    let payment_reference = "paid".to_owned();
+    ConfirmOrder { order: order_id(order), payment_reference, reacquire, expected: None }
 }
 
 pub(crate) fn confirmation(order: &str) -> Command {
-    Command::ConfirmOrder(ConfirmOrder { order: order_id(order), payment_reference: "paid".to_owned() })
+    Command::ConfirmOrder(paid(order, false))
+}
+
+/// A confirmation that takes the units anew.
+pub(crate) fn late_confirmation(order: &str) -> Command {
+    Command::ConfirmOrder(paid(order, true))
+}
+
+pub(crate) fn order_extension(order: &str, hold_us: u64) -> Command {
+    Command::ExtendOrder(ExtendOrder { order: order_id(order), hold_us, expected: None })
+}
+
+/// Units of lines, wherever they are.
+pub(crate) fn quantities(lines: &[(u32, i64)]) -> Vec<LineQuantity> {
+    let line =
+        |(line, quantity): &(u32, i64)| LineQuantity { line: *line, location: None, quantity: *quantity };
+    lines.iter().map(line).collect()
+}
+
+/// Units of lines at locations.
+pub(crate) fn quantities_at(lines: &[(u32, &str, i64)]) -> Vec<LineQuantity> {
+    let line = |(line, location, quantity): &(u32, &str, i64)| LineQuantity {
+        line: *line,
+        location: Some(location_id(location)),
+        quantity: *quantity,
+    };
+    lines.iter().map(line).collect()
+}
+
+pub(crate) fn parcel(order: &str, lines: Vec<LineQuantity>) -> ShipOrder {
+    ShipOrder {
+        order: order_id(order),
+        lines,
+        tracking_number: "parcel".to_owned(),
+        document: None,
+        close_after_us: None,
+        expected: None,
+    }
 }
 
 pub(crate) fn shipment(order: &str, lines: &[(u32, i64)]) -> Command {
-    let line = |(line, quantity): &(u32, i64)| LineQuantity { line: *line, quantity: *quantity };
-    Command::ShipOrder(ShipOrder {
-        order: order_id(order),
-        lines: lines.iter().map(line).collect(),
-        tracking_number: "parcel".to_owned(),
-    })
+    Command::ShipOrder(parcel(order, quantities(lines)))
 }
 
 pub(crate) fn cancellation(order: &str) -> Command {
-    Command::CancelOrder(CancelOrder { order: order_id(order) })
+    cancellation_of(order, Vec::new())
+}
+
+pub(crate) fn cancellation_of(order: &str, lines: Vec<LineQuantity>) -> Command {
+    Command::CancelOrder(CancelOrder { order: order_id(order), lines, expected: None })
+}
+
+pub(crate) fn transaction(preconditions: Vec<Precondition>, operations: Vec<Command>) -> Command {
+    Command::Transact(Transact { preconditions, operations })
 }
 
 pub(crate) fn comeback(order: &str, lines: &[(u32, i64, Disposition)]) -> ReturnOrder {
@@ -278,8 +382,10 @@ pub(crate) fn comeback(order: &str, lines: &[(u32, i64, Disposition)]) -> Return
         line: *line,
         quantity: *quantity,
         disposition: *disposition,
+        location: None,
     };
-    ReturnOrder { order: order_id(order), lines: lines.iter().map(line).collect(), document: None }
+    let lines = lines.iter().map(line).collect();
+    ReturnOrder { order: order_id(order), lines, document: None, expected: None }
 }
 
 pub(crate) fn restock(order: &str, line: u32, units: i64) -> Command {

@@ -5,7 +5,9 @@ mod catalog;
 mod order;
 mod reservation;
 mod stock;
+mod transact;
 
+use crate::holder::Holder;
 use crate::ids::{DocumentId, OrderId, Principal, RequestId, ReservationId};
 use crate::time::LogTime;
 use crate::version::Version;
@@ -15,13 +17,14 @@ pub use self::catalog::{
     UpdateSku,
 };
 pub use self::order::{
-    CancelOrder, ConfirmOrder, Disposition, LineQuantity, PlaceLine, PlaceOrder, ReturnLine, ReturnOrder,
-    ShipOrder,
+    CancelOrder, CloseOrder, ConfirmOrder, Disposition, ExtendOrder, LineQuantity, PlaceLine, PlaceOrder,
+    ReturnLine, ReturnOrder, ShipOrder, ShortagePolicy, Sourcing,
 };
 pub use self::reservation::{
     CommitReservation, CreateReservation, ExtendReservation, MoveReservation, Payment, ReleaseReservation,
 };
 pub use self::stock::{AdjustStock, MoveStock, ReceiveStock, SetStock};
+pub use self::transact::{Precondition, Row, Transact};
 pub use crate::check::MALFORMED_RULES;
 
 /// One entry of the log: commands that share an index and a time.
@@ -84,10 +87,14 @@ pub enum Command {
     PlaceOrder(PlaceOrder),
     /// An order is paid.
     ConfirmOrder(ConfirmOrder),
+    /// An unpaid order holds its units for longer.
+    ExtendOrder(ExtendOrder),
     /// Units leave.
     ShipOrder(ShipOrder),
-    /// What is not shipped is given back.
+    /// What is not shipped is given back, or a part of it.
     CancelOrder(CancelOrder),
+    /// A shipped order is done with.
+    CloseOrder(CloseOrder),
     /// Shipped units come back.
     ReturnOrder(ReturnOrder),
     /// Units are held for a cart.
@@ -100,124 +107,151 @@ pub enum Command {
     ReleaseReservation(ReleaseReservation),
     /// Units of a reservation are held at another location.
     MoveReservation(MoveReservation),
+    /// Several commands at once, all or none.
+    Transact(Transact),
     /// By the system: what is due expires.
     ExpireDue(ExpireDue),
     /// The fate of the request in the origin is settled: where it was not seen, it never will be.
     AbandonRequest,
 }
 
+/// What a command says about rows that may have to be fetched, or that may have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name<'a> {
+    /// An order that it is about.
+    Order(&'a OrderId),
+    /// A reservation that it is about.
+    Reservation(&'a ReservationId),
+    /// A document that it books.
+    Document(&'a DocumentId),
+    /// A version that a row must have.
+    Version(Version),
+}
+
 impl Command {
-    /// The version that a row must have for the command to change it, if it names one.
-    pub fn expected(&self) -> Option<Version> {
+    /// What the command names, and what the commands in it do.
+    pub fn names(&self) -> Vec<Name<'_>> {
+        let mut names = Vec::new();
+        self.add_names(&mut names);
+        names
+    }
+
+    fn add_names<'a>(&'a self, names: &mut Vec<Name<'a>>) {
         match self {
-            Self::UpdateSku(command) => command.expected,
-            Self::DeleteSku(command) => command.expected,
-            Self::UpdateLocation(command) => command.expected,
-            Self::DeleteLocation(command) => command.expected,
-            Self::CreateSku(_)
-            | Self::CreateLocation(_)
-            | Self::ReceiveStock(_)
-            | Self::AdjustStock(_)
-            | Self::SetStock(_)
-            | Self::MoveStock(_)
-            | Self::PlaceOrder(_)
-            | Self::ConfirmOrder(_)
-            | Self::ShipOrder(_)
-            | Self::CancelOrder(_)
-            | Self::ReturnOrder(_)
-            | Self::CreateReservation(_)
-            | Self::ExtendReservation(_)
-            | Self::CommitReservation(_)
-            | Self::ReleaseReservation(_)
-            | Self::MoveReservation(_)
-            | Self::ExpireDue(_)
-            | Self::AbandonRequest => None,
+            Self::UpdateSku(command) => names.extend(command.expected.map(Name::Version)),
+            Self::DeleteSku(command) => names.extend(command.expected.map(Name::Version)),
+            Self::UpdateLocation(command) => names.extend(command.expected.map(Name::Version)),
+            Self::DeleteLocation(command) => names.extend(command.expected.map(Name::Version)),
+            Self::ReceiveStock(command) => names.extend(command.document.as_ref().map(Name::Document)),
+            Self::AdjustStock(command) => names.extend(command.document.as_ref().map(Name::Document)),
+            Self::SetStock(command) => names.extend(command.document.as_ref().map(Name::Document)),
+            Self::MoveStock(command) => names.extend(command.document.as_ref().map(Name::Document)),
+            Self::PlaceOrder(command) => names.push(Name::Order(&command.order)),
+            Self::ConfirmOrder(command) => add_order(names, &command.order, command.expected, None),
+            Self::ExtendOrder(command) => add_order(names, &command.order, command.expected, None),
+            Self::ShipOrder(command) => {
+                add_order(names, &command.order, command.expected, command.document.as_ref());
+            }
+            Self::CancelOrder(command) => add_order(names, &command.order, command.expected, None),
+            Self::CloseOrder(command) => add_order(names, &command.order, command.expected, None),
+            Self::ReturnOrder(command) => {
+                add_order(names, &command.order, command.expected, command.document.as_ref());
+            }
+            Self::CreateReservation(command) => names.push(Name::Reservation(&command.reservation)),
+            Self::ExtendReservation(command) => {
+                add_reservation(names, &command.reservation, command.expected);
+            }
+            Self::CommitReservation(command) => {
+                add_reservation(names, &command.reservation, command.expected);
+                names.push(Name::Order(&command.order));
+            }
+            Self::ReleaseReservation(command) => {
+                add_reservation(names, &command.reservation, command.expected);
+            }
+            Self::MoveReservation(command) => {
+                add_reservation(names, &command.reservation, command.expected);
+            }
+            Self::Transact(command) => {
+                command.preconditions.iter().for_each(|condition| condition.add_names(names));
+                command.operations.iter().for_each(|operation| operation.add_names(names));
+            }
+            Self::CreateSku(_) | Self::CreateLocation(_) | Self::ExpireDue(_) | Self::AbandonRequest => {}
         }
     }
 
-    /// The order that the command is about.
-    pub fn order(&self) -> Option<&OrderId> {
+    /// The order that the command is about, or the reservation.
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        self.names().into_iter().find_map(|name| match name {
+            Name::Order(order) => Some(Holder::Order(order.clone())),
+            Name::Reservation(reservation) => Some(Holder::Reservation(reservation.clone())),
+            Name::Document(_) | Name::Version(_) => None,
+        })
+    }
+
+    /// How many lines the command has.
+    pub fn line_count(&self) -> usize {
         match self {
-            Self::PlaceOrder(command) => Some(&command.order),
-            Self::ConfirmOrder(command) => Some(&command.order),
-            Self::ShipOrder(command) => Some(&command.order),
-            Self::CancelOrder(command) => Some(&command.order),
-            Self::ReturnOrder(command) => Some(&command.order),
-            Self::CommitReservation(command) => Some(&command.order),
-            Self::CreateReservation(_)
-            | Self::ExtendReservation(_)
-            | Self::ReleaseReservation(_)
-            | Self::MoveReservation(_)
-            | Self::CreateSku(_)
-            | Self::UpdateSku(_)
-            | Self::DeleteSku(_)
-            | Self::CreateLocation(_)
-            | Self::UpdateLocation(_)
-            | Self::DeleteLocation(_)
-            | Self::ReceiveStock(_)
-            | Self::AdjustStock(_)
-            | Self::SetStock(_)
-            | Self::MoveStock(_)
-            | Self::ExpireDue(_)
-            | Self::AbandonRequest => None,
+            Self::PlaceOrder(command) => command.lines.len(),
+            Self::ShipOrder(command) => command.lines.len(),
+            Self::CancelOrder(command) => command.lines.len(),
+            Self::ReturnOrder(command) => command.lines.len(),
+            Self::CreateReservation(command) => command.lines.len(),
+            Self::CommitReservation(command) => command.lines.len(),
+            Self::ReleaseReservation(command) => command.lines.len(),
+            Self::MoveReservation(command) => command.lines.len(),
+            _ => 0,
         }
     }
 
-    /// The reservation that the command is about.
-    pub fn reservation(&self) -> Option<&ReservationId> {
-        match self {
-            Self::CreateReservation(command) => Some(&command.reservation),
-            Self::ExtendReservation(command) => Some(&command.reservation),
-            Self::CommitReservation(command) => Some(&command.reservation),
-            Self::ReleaseReservation(command) => Some(&command.reservation),
-            Self::MoveReservation(command) => Some(&command.reservation),
-            Self::CreateSku(_)
-            | Self::UpdateSku(_)
-            | Self::DeleteSku(_)
-            | Self::CreateLocation(_)
-            | Self::UpdateLocation(_)
-            | Self::DeleteLocation(_)
-            | Self::ReceiveStock(_)
-            | Self::AdjustStock(_)
-            | Self::SetStock(_)
-            | Self::MoveStock(_)
-            | Self::PlaceOrder(_)
-            | Self::ConfirmOrder(_)
-            | Self::ShipOrder(_)
-            | Self::CancelOrder(_)
-            | Self::ReturnOrder(_)
-            | Self::ExpireDue(_)
-            | Self::AbandonRequest => None,
-        }
+    /// True for what callers ask for, alone or in a transaction.
+    pub fn is_operation(&self) -> bool {
+        !matches!(self, Self::Transact(_) | Self::ExpireDue(_) | Self::AbandonRequest)
     }
+}
 
-    /// The document that the command books.
-    pub fn document(&self) -> Option<&DocumentId> {
+impl Precondition {
+    fn add_names<'a>(&'a self, names: &mut Vec<Name<'a>>) {
         match self {
-            Self::ReceiveStock(command) => command.document.as_ref(),
-            Self::AdjustStock(command) => command.document.as_ref(),
-            Self::SetStock(command) => command.document.as_ref(),
-            Self::MoveStock(command) => command.document.as_ref(),
-            Self::ReturnOrder(command) => command.document.as_ref(),
-            Self::CreateSku(_)
-            | Self::UpdateSku(_)
-            | Self::DeleteSku(_)
-            | Self::CreateLocation(_)
-            | Self::UpdateLocation(_)
-            | Self::DeleteLocation(_)
-            | Self::PlaceOrder(_)
-            | Self::ConfirmOrder(_)
-            | Self::ShipOrder(_)
-            | Self::CancelOrder(_)
-            | Self::CreateReservation(_)
-            | Self::ExtendReservation(_)
-            | Self::CommitReservation(_)
-            | Self::ReleaseReservation(_)
-            | Self::MoveReservation(_)
-            | Self::ExpireDue(_)
-            | Self::AbandonRequest => None,
+            Self::Version(row, version) => {
+                names.push(Name::Version(*version));
+                row.add_name(names);
+            }
+            Self::UnchangedSince(row, revision) => {
+                names.push(Name::Version(Version { revision: *revision, position: 0 }));
+                row.add_name(names);
+            }
+            Self::Exists(row) | Self::Missing(row) => row.add_name(names),
+            Self::OrderState(order, _) => names.push(Name::Order(order)),
+            Self::ReservationState(reservation, _) => names.push(Name::Reservation(reservation)),
+            Self::Quantity { .. } => {}
         }
     }
+}
+
+impl Row {
+    fn add_name<'a>(&'a self, names: &mut Vec<Name<'a>>) {
+        match self {
+            Self::Order(order) => names.push(Name::Order(order)),
+            Self::Reservation(reservation) => names.push(Name::Reservation(reservation)),
+            Self::Sku(_) | Self::Location(_) | Self::Stock(_) => {}
+        }
+    }
+}
+
+fn add_order<'a>(
+    names: &mut Vec<Name<'a>>,
+    order: &'a OrderId,
+    expected: Option<Version>,
+    document: Option<&'a DocumentId>,
+) {
+    names.push(Name::Order(order));
+    names.extend(document.map(Name::Document));
+    names.extend(expected.map(Name::Version));
+}
+
+fn add_reservation<'a>(names: &mut Vec<Name<'a>>, reservation: &'a ReservationId, expected: Option<Version>) {
+    names.push(Name::Reservation(reservation));
+    names.extend(expected.map(Name::Version));
 }
 
 /// See [`Command::ExpireDue`].

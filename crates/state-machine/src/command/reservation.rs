@@ -1,8 +1,9 @@
 //! What commands about reservations say.
 
-use super::order::{LineQuantity, PlaceLine};
+use super::order::{LineQuantity, PlaceLine, Sourcing};
 use crate::ids::{CustomerId, LocationId, OrderId, ReservationId};
 use crate::order::Currency;
+use crate::version::Version;
 
 /// See [`Command::CreateReservation`](super::Command::CreateReservation).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct CreateReservation {
     pub lines: Vec<PlaceLine>,
     /// How long the units are held, in microseconds.
     pub hold_us: u64,
+    /// Where units of lines that name no location are held.
+    pub sourcing: Sourcing,
 }
 
 /// See [`Command::ExtendReservation`](super::Command::ExtendReservation).
@@ -26,6 +29,8 @@ pub struct ExtendReservation {
     pub reservation: ReservationId,
     /// How long the units are held from now on, in microseconds; where they would be held for longer anyway, they are.
     pub hold_us: u64,
+    /// The version that the reservation must have, where the caller says one.
+    pub expected: Option<Version>,
 }
 
 /// See [`Command::CommitReservation`](super::Command::CommitReservation).
@@ -37,10 +42,12 @@ pub struct CommitReservation {
     pub order: OrderId,
     /// Whose the order is; `None` for the reservation's.
     pub customer: Option<CustomerId>,
-    /// What it takes; empty for all that is open. No line twice.
+    /// What it takes; empty for all that is open.
     pub lines: Vec<LineQuantity>,
     /// Whether the order is paid.
     pub payment: Payment,
+    /// As in [`ExtendReservation`].
+    pub expected: Option<Version>,
 }
 
 /// Whether an order is paid.
@@ -63,8 +70,10 @@ pub enum Payment {
 pub struct ReleaseReservation {
     /// Which.
     pub reservation: ReservationId,
-    /// What is given back; empty for all that is open. No line twice.
+    /// What is given back; empty for all that is open.
     pub lines: Vec<LineQuantity>,
+    /// As in [`ExtendReservation`].
+    pub expected: Option<Version>,
 }
 
 /// See [`Command::MoveReservation`](super::Command::MoveReservation).
@@ -76,4 +85,6 @@ pub struct MoveReservation {
     pub lines: Vec<u32>,
     /// Where to.
     pub location: LocationId,
+    /// As in [`ExtendReservation`].
+    pub expected: Option<Version>,
 }

@@ -1,14 +1,16 @@
 //! The request records in memory, and the form in which many are taken in at once.
 
 mod chunk;
+mod pack;
 mod runs;
+mod unpack;
 mod view;
 
 use std::collections::BTreeMap;
 
 use self::chunk::Chunk;
 pub use self::runs::Runs;
-pub use self::view::{OutcomeView, RecordView};
+pub use self::view::{OutcomeView, RecordView, SourceView};
 use crate::command::Origin;
 use crate::ids::RequestId;
 use crate::request::RequestRecord;
@@ -27,17 +29,23 @@ type Packable = (Origin, Box<RequestRecord>);
 /// Invariants:
 /// - No origin is both open and packed.
 /// - A chunk holds origins from its key on, up to the next chunk's key; none is empty.
-/// - `packed` is the number of records in the chunks.
+/// - `packed` is the number of records in the chunks, `weight` that of all outcomes that are kept, transactions by their operations.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Records {
     open: BTreeMap<Origin, Box<RequestRecord>>,
     chunks: BTreeMap<Origin, Chunk>,
     packed: usize,
+    weight: usize,
 }
 
 impl Records {
     pub(crate) fn len(&self) -> usize {
         self.open.len() + self.packed
+    }
+
+    /// How many outcomes are kept.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
     }
 
     pub(crate) fn get(&self, origin: &Origin) -> Option<RequestRecord> {
@@ -49,19 +57,24 @@ impl Records {
 
     pub(crate) fn insert(&mut self, origin: &Origin, record: RequestRecord) {
         self.open_chunk_with(origin);
-        self.open.insert(origin.clone(), Box::new(record));
+        self.weight += record.outcome.weight();
+        let before = self.open.insert(origin.clone(), Box::new(record));
+        self.weight -= before.map_or(0, |record| record.outcome.weight());
         self.pack_beyond(OPEN);
     }
 
     pub(crate) fn remove(&mut self, origin: &Origin) {
         self.open_chunk_with(origin);
-        self.open.remove(origin);
+        let removed = self.open.remove(origin);
+        self.weight -= removed.map_or(0, |record| record.outcome.weight());
     }
 
     /// Of chunks in order, none of which overlap. The newest records are opened: requests that come next are near to them.
     fn of_chunks(chunks: Vec<(Origin, Chunk)>) -> Self {
         let packed = chunks.iter().map(|(_, chunk)| chunk.count).sum();
-        let mut records = Self { open: BTreeMap::new(), chunks: chunks.into_iter().collect(), packed };
+        let weight = chunks.iter().map(|(_, chunk)| chunk.weight()).sum();
+        let mut records =
+            Self { open: BTreeMap::new(), chunks: chunks.into_iter().collect(), packed, weight };
         while records.open.len() < OPEN / 2
             && let Some(key) = records.chunks.keys().next_back().cloned()
         {
@@ -87,7 +100,9 @@ impl Records {
             let key = packed.clone();
             self.open_chunk(&key);
         }
-        self.open.pop_first().map(|(origin, _)| origin)
+        let (origin, record) = self.open.pop_first()?;
+        self.weight -= record.outcome.weight();
+        Some(origin)
     }
 
     /// All of them, the oldest id first.
@@ -236,6 +251,8 @@ mod tests {
 
     fn assert_sound(records: &Records) {
         assert_eq!(records.packed, records.chunks.values().map(|chunk| chunk.count).sum::<usize>());
+        let weight = records.iter().map(|(_, record)| record.outcome.weight()).sum::<usize>();
+        assert_eq!(records.weight, weight);
         let keys: Vec<&Origin> = records.chunks.keys().collect();
         for (number, (key, chunk)) in records.chunks.iter().enumerate() {
             let held: Vec<Origin> = chunk.records().map(|(origin, _)| origin).collect();

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use crate::command::{ContentHash, Origin};
-use crate::ids::{LocationId, OrderId, RequestId};
+use crate::ids::{LocationId, OrderId, RequestId, ReservationId};
 use crate::order::OrderState;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Source};
 use crate::request::RequestRecord;
+use crate::reservation::ReservationState;
 use crate::revision::Revision;
 use crate::time::LogTime;
 
@@ -34,18 +35,48 @@ pub struct RecordView<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of `Outcome`")]
 pub enum OutcomeView<'a> {
-    /// As in [`Outcome`]; a location that is none is empty.
-    OrderPlaced { order: &'a str, expires: LogTime, locations: Vec<&'a str> },
+    /// As in [`Outcome`].
+    OrderPlaced { order: &'a str, expires: LogTime, sources: Vec<SourceView<'a>> },
     /// As in [`Outcome`].
     OrderConfirmed { order: &'a str },
     /// As in [`Outcome`].
-    OrderShipped { order: &'a str, state: OrderState, shipped: i64 },
+    OrderExtended { order: &'a str, expires: LogTime },
+    /// As in [`Outcome`].
+    OrderShipped { order: &'a str, state: OrderState, shipped: i64, parcel: u32 },
     /// As in [`Outcome`].
     OrderCancelled { order: &'a str, state: OrderState, cancelled: i64 },
     /// As in [`Outcome`].
+    OrderClosed { order: &'a str },
+    /// As in [`Outcome`].
     OrderReturned { order: &'a str, state: OrderState, returned: i64 },
+    /// As in [`Outcome`].
+    ReservationCreated { reservation: &'a str, expires: LogTime, sources: Vec<SourceView<'a>> },
+    /// As in [`Outcome`].
+    ReservationExtended { reservation: &'a str, expires: LogTime },
+    /// As in [`Outcome`].
+    ReservationCommitted {
+        reservation: &'a str,
+        state: ReservationState,
+        order: &'a str,
+        order_state: OrderState,
+        expires: LogTime,
+        committed: i64,
+    },
+    /// As in [`Outcome`].
+    ReservationReleased { reservation: &'a str, state: ReservationState, released: i64 },
+    /// As in [`Outcome`].
+    ReservationMoved { reservation: &'a str, moved: i64 },
     /// Any other.
     Other(Cow<'a, Outcome>),
+}
+
+/// A [`Source`]; a location that is none is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of `Source`")]
+pub struct SourceView<'a> {
+    pub line: u32,
+    pub location: &'a str,
+    pub quantity: i64,
 }
 
 impl<'a> RecordView<'a> {
@@ -71,23 +102,53 @@ impl<'a> RecordView<'a> {
 
 impl<'a> OutcomeView<'a> {
     fn of(outcome: &'a Outcome) -> Self {
-        let text = OrderId::as_str;
+        let (order_id, reservation_id) = (OrderId::as_str, ReservationId::as_str);
         match outcome {
-            Outcome::OrderPlaced { order, expires, locations } => {
-                let name =
-                    |location: &'a Option<LocationId>| location.as_ref().map_or("", LocationId::as_str);
-                let locations = locations.iter().map(name).collect();
-                Self::OrderPlaced { order: text(order), expires: *expires, locations }
+            Outcome::OrderPlaced { order, expires, sources } => {
+                Self::OrderPlaced { order: order_id(order), expires: *expires, sources: views(sources) }
             }
-            Outcome::OrderConfirmed { order } => Self::OrderConfirmed { order: text(order) },
-            Outcome::OrderShipped { order, state, shipped } => {
-                Self::OrderShipped { order: text(order), state: *state, shipped: *shipped }
+            Outcome::OrderConfirmed { order } => Self::OrderConfirmed { order: order_id(order) },
+            Outcome::OrderExtended { order, expires } => {
+                Self::OrderExtended { order: order_id(order), expires: *expires }
             }
+            Outcome::OrderShipped { order, state, shipped, parcel } => Self::OrderShipped {
+                order: order_id(order),
+                state: *state,
+                shipped: *shipped,
+                parcel: *parcel,
+            },
             Outcome::OrderCancelled { order, state, cancelled } => {
-                Self::OrderCancelled { order: text(order), state: *state, cancelled: *cancelled }
+                Self::OrderCancelled { order: order_id(order), state: *state, cancelled: *cancelled }
             }
+            Outcome::OrderClosed { order } => Self::OrderClosed { order: order_id(order) },
             Outcome::OrderReturned { order, state, returned } => {
-                Self::OrderReturned { order: text(order), state: *state, returned: *returned }
+                Self::OrderReturned { order: order_id(order), state: *state, returned: *returned }
+            }
+            Outcome::ReservationCreated { reservation, expires, sources } => Self::ReservationCreated {
+                reservation: reservation_id(reservation),
+                expires: *expires,
+                sources: views(sources),
+            },
+            Outcome::ReservationExtended { reservation, expires } => {
+                Self::ReservationExtended { reservation: reservation_id(reservation), expires: *expires }
+            }
+            Outcome::ReservationCommitted { reservation, state, order, order_state, expires, committed } => {
+                Self::ReservationCommitted {
+                    reservation: reservation_id(reservation),
+                    state: *state,
+                    order: order_id(order),
+                    order_state: *order_state,
+                    expires: *expires,
+                    committed: *committed,
+                }
+            }
+            Outcome::ReservationReleased { reservation, state, released } => Self::ReservationReleased {
+                reservation: reservation_id(reservation),
+                state: *state,
+                released: *released,
+            },
+            Outcome::ReservationMoved { reservation, moved } => {
+                Self::ReservationMoved { reservation: reservation_id(reservation), moved: *moved }
             }
             Outcome::SkuCreated(_)
             | Outcome::SkuUpdated(_)
@@ -99,14 +160,21 @@ impl<'a> OutcomeView<'a> {
             | Outcome::StockAdjusted(..)
             | Outcome::StockSet(..)
             | Outcome::StockMoved(..)
-            | Outcome::ReservationCreated { .. }
-            | Outcome::ReservationExtended { .. }
-            | Outcome::ReservationCommitted { .. }
-            | Outcome::ReservationReleased { .. }
-            | Outcome::ReservationMoved { .. }
+            | Outcome::Transacted(_)
             | Outcome::DueExpired { .. }
             | Outcome::RequestAbandoned
             | Outcome::Rejected(_) => Self::Other(Cow::Borrowed(outcome)),
         }
     }
+}
+
+fn views(sources: &[Source]) -> Vec<SourceView<'_>> {
+    sources
+        .iter()
+        .map(|Source { line, location, quantity }| SourceView {
+            line: *line,
+            location: location.as_ref().map_or("", LocationId::as_str),
+            quantity: *quantity,
+        })
+        .collect()
 }

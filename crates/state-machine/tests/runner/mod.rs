@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
 
+use stockade_state_machine::command::Transact;
 use stockade_state_machine::ids::{LocationId, Principal, RequestId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::location::Location;
@@ -33,13 +34,13 @@ macro_rules! variants {
 
 variants!(
     OUTCOMES, outcome_name(Outcome): SkuCreated, SkuUpdated, SkuDeleted, LocationCreated, LocationUpdated, LocationDeleted,
-    StockReceived, StockAdjusted, StockSet, StockMoved, OrderPlaced, OrderConfirmed, OrderShipped, OrderCancelled, OrderReturned, ReservationCreated,
-    ReservationExtended, ReservationCommitted, ReservationReleased, ReservationMoved, DueExpired, RequestAbandoned, Rejected,
+    StockReceived, StockAdjusted, StockSet, StockMoved, OrderPlaced, OrderConfirmed, OrderExtended, OrderShipped, OrderCancelled, OrderClosed, OrderReturned, ReservationCreated,
+    ReservationExtended, ReservationCommitted, ReservationReleased, ReservationMoved, Transacted, DueExpired, RequestAbandoned, Rejected,
 );
 variants!(
     REJECTIONS, rejection_name(Rejection): Malformed, RequestIdReused, RequestIdExpired, RequestIdInFuture,
     RequestAbandoned, NotFound, AlreadyExists, ReservationExpired, IllegalTransition, ReservationSettled, EtagMismatch,
-    QuantityStale, SkuInUse, LocationInUse, LocationDisabled, PurchaseLimit, QuantityExceeded,
+    QuantityStale, PreconditionFailed, OperationRejected, SkuInUse, LocationInUse, LocationDisabled, TooLarge, PurchaseLimit, QuantityExceeded,
     QuantityOverflow, InsufficientStock, RetryAfterExpiry,
 );
 
@@ -68,6 +69,8 @@ pub(crate) struct Shop {
     /// Request ids by the names that the script gives them.
     ids: BTreeMap<String, RequestId>,
     next_id: u64,
+    /// The preconditions and operations of a transaction that has begun.
+    transaction: Option<Transact>,
     ledger: Vec<LedgerEntry>,
     /// Names of the outcomes and rejections seen.
     pub(crate) provoked: BTreeSet<&'static str>,
@@ -75,12 +78,12 @@ pub(crate) struct Shop {
 
 impl Default for Shop {
     fn default() -> Self {
-        let (ids, ledger, provoked) = Default::default();
+        let (ids, transaction, ledger, provoked) = Default::default();
         let mut state = State::new();
         for id in LOCATIONS {
             state.absorb(&location(id));
         }
-        Self { state, revision: 0, clock_us: START_US, ids, next_id: 0, ledger, provoked }
+        Self { state, revision: 0, clock_us: START_US, ids, next_id: 0, transaction, ledger, provoked }
     }
 }
 
@@ -101,9 +104,15 @@ impl Shop {
         let text = format!("{command:?}");
         let hash = text.bytes().fold(7_u128, |hash, byte| hash.wrapping_mul(0x100_0193) ^ u128::from(byte));
         let request = Request { origin, content: ContentHash(hash), command };
+        let (revision, time) = (Revision::new(self.revision), LogTime::from_micros(self.clock_us));
+        let previewed = request.origin.is_some().then(|| self.state.preview(revision, time, &[], &request));
         let entry = Entry { time: LogTime::from_micros(self.clock_us), requests: vec![request] };
         let applied = self.state.execute(Revision::new(self.revision), &entry);
         let reply = &applied.replies[0];
+        if let Some(previewed) = previewed {
+            let (previewed, outcome) = (show::outcome(&previewed), show::outcome(&reply.outcome));
+            assert_eq!(previewed, outcome, "what was previewed is not what came");
+        }
         self.provoked.insert(outcome_name(&reply.outcome));
         if let Outcome::Rejected(rejection) = &reply.outcome {
             self.provoked.insert(rejection_name(rejection));
@@ -208,13 +217,36 @@ impl goldenscript::Runner for Shop {
                 }
                 return Ok(format!("{count} orders placed\n"));
             }
+            "begin" => {
+                args.reject_rest()?;
+                self.transaction = Some(Transact { preconditions: Vec::new(), operations: Vec::new() });
+                return Ok(String::new());
+            }
+            "require" => {
+                let precondition = parse::precondition(&mut args)?;
+                args.reject_rest()?;
+                let transaction = self.transaction.as_mut().ok_or("no transaction has begun")?;
+                transaction.preconditions.push(precondition);
+                return Ok(String::new());
+            }
             _ => {}
         }
         let system = command.name == "expire";
         let name = args.lookup("id").map(|id| id.value.clone());
         let ahead_us = args.lookup("ahead").map_or(Ok(0), |ahead| parse::duration_us(&ahead.value))?;
         let principal = args.lookup("as").map_or("shop", |principal| &principal.value).to_owned();
-        let parsed = parse::command(command, &mut args)?;
+        let parsed = if command.name == "commit" {
+            Command::Transact(self.transaction.take().ok_or("no transaction has begun")?)
+        } else {
+            let times: usize = args.lookup_parse("operations")?.unwrap_or(1);
+            let parsed = parse::command(command, &mut args)?;
+            if let Some(transaction) = &mut self.transaction {
+                args.reject_rest()?;
+                transaction.operations.extend(std::iter::repeat_n(parsed, times));
+                return Ok(String::new());
+            }
+            parsed
+        };
         args.reject_rest()?;
         let origin = (!system).then(|| self.origin(name, ahead_us / 1_000, &principal));
         Ok(self.execute(origin, parsed))

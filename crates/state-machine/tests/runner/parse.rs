@@ -5,18 +5,20 @@ use std::error::Error;
 
 use goldenscript::ArgumentConsumer;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation, CreateSku,
-    DeleteLocation, DeleteSku, Disposition, ExpireDue, ExtendReservation, LineQuantity, LocationChange,
-    MoveReservation, MoveStock, Payment, PlaceLine, PlaceOrder, ReceiveStock, ReleaseReservation, ReturnLine,
-    ReturnOrder, SetStock, ShipOrder, SkuChange, UpdateLocation, UpdateSku,
+    AdjustStock, CancelOrder, CloseOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation,
+    CreateSku, DeleteLocation, DeleteSku, Disposition, ExpireDue, ExtendOrder, ExtendReservation,
+    LineQuantity, LocationChange, MoveReservation, MoveStock, Payment, PlaceLine, PlaceOrder, Precondition,
+    ReceiveStock, ReleaseReservation, ReturnLine, ReturnOrder, Row, SetStock, ShipOrder, ShortagePolicy,
+    SkuChange, Sourcing, UpdateLocation, UpdateSku,
 };
 use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::location::LocationDetails;
-use stockade_state_machine::order::Currency;
+use stockade_state_machine::order::{Currency, OrderState};
+use stockade_state_machine::reservation::ReservationState;
 use stockade_state_machine::sku::SkuDetails;
 use stockade_state_machine::stock::Bucket;
-use stockade_state_machine::{Command, Revision, Version};
+use stockade_state_machine::{Command, Revision, StockKey, Version};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -93,36 +95,86 @@ pub(crate) fn command(script: &goldenscript::Command, args: &mut ArgumentConsume
             let reason = reason(args.lookup("reason").map_or("damaged", |reason| &reason.value))?;
             Command::MoveStock(MoveStock { sku, location, from, to, quantity, reason, document, reference })
         }
+        "place" | "confirm" | "prolong" | "finish" | "ship" | "cancel" | "return" => {
+            let lines: Vec<_> = lines.iter().map(|line| line.value.as_str()).collect();
+            order_command(name, &subject, &lines, args, document, reference)?
+        }
+        "hold" | "extend" | "take" | "release" | "relocate" => {
+            let lines: Vec<_> = lines.iter().map(|line| line.value.as_str()).collect();
+            reservation_command(name, reservation(&subject)?, &lines, args, reference)?
+        }
+        other => return Err(format!("no command {other:?}").into()),
+    })
+}
+
+/// A command about an order.
+fn order_command(
+    name: &str,
+    subject: &str,
+    lines: &[&str],
+    args: &mut ArgumentConsumer<'_>,
+    document: Option<DocumentId>,
+    reference: String,
+) -> Result<Command> {
+    Ok(match name {
         "place" => {
             let customer = args.lookup("customer").map(|id| id.value.clone());
             let hold = args.lookup("hold").map_or("900s", |hold| &hold.value).to_owned();
             let price = args.lookup_parse("price")?;
             let repeated: usize = args.lookup_parse("times")?.unwrap_or(1);
             let all = lines.iter().cycle().take(lines.len() * repeated);
-            let lines: Vec<_> = all.map(|line| line.value.clone()).collect();
-            let mut command = place(&subject, &lines, customer, &hold)?;
-            if let (Command::PlaceOrder(order), Some(price)) = (&mut command, price) {
+            let lines: Vec<_> = all.map(|line| (*line).to_owned()).collect();
+            let mut command = place(subject, &lines, customer, &hold)?;
+            let Command::PlaceOrder(order) = &mut command else { unreachable!("it is one") };
+            if let Some(price) = price {
                 order.lines.iter_mut().for_each(|line| line.unit_price_minor = price);
+            }
+            order.sourcing = sourcing(args)?;
+            if args.lookup_parse("partial")?.unwrap_or(false) {
+                order.shortage = ShortagePolicy::Partial;
             }
             command
         }
-        "confirm" => {
-            Command::ConfirmOrder(ConfirmOrder { order: order(&subject)?, payment_reference: reference })
+        "confirm" => Command::ConfirmOrder(ConfirmOrder {
+            order: order(subject)?,
+            payment_reference: reference,
+            reacquire: args.lookup_parse("reacquire")?.unwrap_or(false),
+            expected: expected(args)?,
+        }),
+        "prolong" => {
+            let hold = args.lookup("hold").ok_or("for how long?")?.value.clone();
+            let (order, hold_us) = (order(subject)?, duration_us(&hold)?);
+            Command::ExtendOrder(ExtendOrder { order, hold_us, expected: expected(args)? })
         }
+        "finish" => Command::CloseOrder(CloseOrder { order: order(subject)?, expected: expected(args)? }),
         "ship" => {
-            let lines: Vec<_> = lines.iter().map(|line| ship_line(&line.value)).collect::<Result<_>>()?;
+            let mut lines: Vec<_> = lines.iter().map(|line| ship_line(line)).collect::<Result<_>>()?;
+            // `each=9/2`: two units of each of the first nine lines.
+            if let Some(each) = args.lookup("each").map(|each| ship_line(&each.value)).transpose()? {
+                lines.extend((1..=each.line).map(|line| LineQuantity { line, ..each.clone() }));
+            }
             let repeated: usize = args.lookup_parse("times")?.unwrap_or(1);
-            let lines = lines.iter().cycle().take(lines.len() * repeated).copied().collect();
-            Command::ShipOrder(ShipOrder { order: order(&subject)?, lines, tracking_number: reference })
+            let close_after_us =
+                args.lookup("close-after").map(|time| duration_us(&time.value)).transpose()?;
+            Command::ShipOrder(ShipOrder {
+                order: order(subject)?,
+                lines: lines.iter().cycle().take(lines.len() * repeated).cloned().collect(),
+                tracking_number: reference,
+                document,
+                close_after_us,
+                expected: expected(args)?,
+            })
         }
-        "hold" | "extend" | "take" | "release" | "relocate" => {
-            let lines: Vec<_> = lines.iter().map(|line| line.value.as_str()).collect();
-            reservation_command(name, reservation(&subject)?, &lines, args, reference)?
+        "cancel" => {
+            let repeated: usize = args.lookup_parse("times")?.unwrap_or(1);
+            let lines = lines.iter().cycle().take(lines.len() * repeated);
+            let lines = lines.map(|line| ship_line(line)).collect::<Result<_>>()?;
+            Command::CancelOrder(CancelOrder { order: order(subject)?, lines, expected: expected(args)? })
         }
-        "cancel" => Command::CancelOrder(CancelOrder { order: order(&subject)? }),
         "return" => {
-            let lines = lines.iter().map(|line| return_line(&line.value)).collect::<Result<_>>()?;
-            Command::ReturnOrder(ReturnOrder { order: order(&subject)?, lines, document })
+            let lines = lines.iter().map(|line| return_line(line)).collect::<Result<_>>()?;
+            let (order, expected) = (order(subject)?, expected(args)?);
+            Command::ReturnOrder(ReturnOrder { order, lines, document, expected })
         }
         other => return Err(format!("no command {other:?}").into()),
     })
@@ -142,6 +194,7 @@ fn reservation_command(
     let quantities = || lines().map(|line| ship_line(line)).collect::<Result<_>>();
     let customer = args.lookup("customer").map(|id| CustomerId::new(&id.value)).transpose();
     let customer = customer.map_err(|error| error.to_string())?;
+    let expected = expected(args)?;
     Ok(match name {
         "hold" => Command::CreateReservation(CreateReservation {
             reservation,
@@ -149,10 +202,11 @@ fn reservation_command(
             currency: Currency::new("GBP").expect("capital letters"),
             lines: lines().map(|line| place_line(line)).collect::<Result<_>>()?,
             hold_us: hold_us.unwrap_or(900_000_000),
+            sourcing: sourcing(args)?,
         }),
         "extend" => {
             let hold_us = hold_us.ok_or("for how long?")?;
-            Command::ExtendReservation(ExtendReservation { reservation, hold_us })
+            Command::ExtendReservation(ExtendReservation { reservation, hold_us, expected })
         }
         "take" => {
             let order = order(&args.next_pos().ok_or("for which order?")?.value)?;
@@ -161,13 +215,22 @@ fn reservation_command(
                 None => Payment::Taken { reference },
             };
             let lines = quantities()?;
-            Command::CommitReservation(CommitReservation { reservation, order, customer, lines, payment })
+            Command::CommitReservation(CommitReservation {
+                reservation,
+                order,
+                customer,
+                lines,
+                payment,
+                expected,
+            })
         }
-        "release" => Command::ReleaseReservation(ReleaseReservation { reservation, lines: quantities()? }),
+        "release" => {
+            Command::ReleaseReservation(ReleaseReservation { reservation, lines: quantities()?, expected })
+        }
         "relocate" => {
             let location = location(&args.next_pos().ok_or("where to?")?.value)?;
             let lines = lines().map(|line| Ok(line.parse()?)).collect::<Result<_>>()?;
-            Command::MoveReservation(MoveReservation { reservation, lines, location })
+            Command::MoveReservation(MoveReservation { reservation, lines, location, expected })
         }
         other => return Err(format!("no command {other:?}").into()),
     })
@@ -255,24 +318,114 @@ pub(crate) fn place(
         currency: Currency::new("GBP").expect("capital letters"),
         lines: lines.iter().map(|line| place_line(line)).collect::<Result<_>>()?,
         hold_us: duration_us(hold)?,
+        sourcing: Sourcing::Priority,
+        shortage: ShortagePolicy::AllOrNothing,
     }))
 }
 
 fn place_line(text: &str) -> Result<PlaceLine> {
-    let (what, location) = match text.split_once('@') {
-        Some((what, location)) => (what, Some(self::location(location)?)),
-        None => (text, None),
-    };
+    let (what, location) = at(text)?;
     let (name, quantity) = what.split_once('/').ok_or("a line is SKU/quantity")?;
     Ok(PlaceLine { sku: sku(name)?, location, quantity: quantity.parse()?, unit_price_minor: 100 })
 }
 
+/// What `sourcing=` says.
+fn sourcing(args: &mut ArgumentConsumer<'_>) -> Result<Sourcing> {
+    Ok(match args.lookup("sourcing").map(|sourcing| sourcing.value.as_str()) {
+        None | Some("priority") => Sourcing::Priority,
+        Some("most-stock") => Sourcing::MostStock,
+        Some("fewest") => Sourcing::FewestSplits,
+        Some("explicit") => Sourcing::Explicit,
+        Some("proportional") => Sourcing::SplitProportional,
+        Some(other) => return Err(format!("no sourcing {other:?}").into()),
+    })
+}
+
+/// What a line of a transaction requires, such as `require order o1 missing` or `require stock A@main available=1..5`.
+pub(crate) fn precondition(args: &mut ArgumentConsumer<'_>) -> Result<Precondition> {
+    let kind = args.next_pos().ok_or("of what?")?.value.clone();
+    let subject = args.next_pos().ok_or("of which?")?.value.clone();
+    let row = match kind.as_str() {
+        "sku" => Row::Sku(sku(&subject)?),
+        "location" => Row::Location(location(&subject)?),
+        "stock" => {
+            let (sku, location) = place_of(&subject)?;
+            Row::Stock(StockKey { sku, location })
+        }
+        "order" => Row::Order(order(&subject)?),
+        "reservation" => Row::Reservation(reservation(&subject)?),
+        other => return Err(format!("nothing is required of a {other}").into()),
+    };
+    if let Some(expected) = expected(args)? {
+        return Ok(Precondition::Version(row, expected));
+    }
+    if let Some(revision) = args.lookup_parse("since")? {
+        return Ok(Precondition::UnchangedSince(row, Revision::new(revision)));
+    }
+    if let Some(state) = args.lookup("state").map(|state| state.value.clone()) {
+        return Ok(match row {
+            Row::Order(order) => {
+                let known = ORDER_STATES.into_iter().find(|known| known.name() == state);
+                Precondition::OrderState(order, known.ok_or("no such state")?)
+            }
+            Row::Reservation(reservation) => {
+                let known = RESERVATION_STATES.into_iter().find(|known| known.name() == state);
+                Precondition::ReservationState(reservation, known.ok_or("no such state")?)
+            }
+            _ => return Err("only orders and reservations have states".into()),
+        });
+    }
+    for bucket in Bucket::ALL {
+        if let Some(range) = args.lookup(bucket.name()).map(|range| range.value.clone()) {
+            let Row::Stock(key) = row else { return Err("only stock has buckets".into()) };
+            let (min, max) = range.split_once("..").ok_or("a range is MIN..MAX")?;
+            let (min, max) = (min.parse()?, if max.is_empty() { i64::MAX } else { max.parse()? });
+            return Ok(Precondition::Quantity { key, bucket, min, max });
+        }
+    }
+    match args.next_pos().map(|word| word.value.as_str()) {
+        Some("exists") => Ok(Precondition::Exists(row)),
+        Some("missing") => Ok(Precondition::Missing(row)),
+        _ => Err("what is required?".into()),
+    }
+}
+
+const ORDER_STATES: [OrderState; 9] = [
+    OrderState::PendingPayment,
+    OrderState::Confirmed,
+    OrderState::PartiallyShipped,
+    OrderState::Shipped,
+    OrderState::PartiallyReturned,
+    OrderState::Returned,
+    OrderState::Cancelled,
+    OrderState::Expired,
+    OrderState::Closed,
+];
+
+const RESERVATION_STATES: [ReservationState; 5] = [
+    ReservationState::Active,
+    ReservationState::PartiallyCommitted,
+    ReservationState::Committed,
+    ReservationState::Released,
+    ReservationState::Expired,
+];
+
 fn ship_line(text: &str) -> Result<LineQuantity> {
+    let (text, location) = at(text)?;
     let (line, quantity) = text.split_once('/').ok_or("a line is number/quantity")?;
-    Ok(LineQuantity { line: line.parse()?, quantity: quantity.parse()? })
+    Ok(LineQuantity { line: line.parse()?, location, quantity: quantity.parse()? })
+}
+
+/// What stands before `@` and the location behind it, if there is one.
+fn at(text: &str) -> Result<(&str, Option<LocationId>)> {
+    match text.split_once('@') {
+        Some((what, location)) => Ok((what, Some(self::location(location)?))),
+        None => Ok((text, None)),
+    }
 }
 
 fn return_line(text: &str) -> Result<ReturnLine> {
+    let (text, location) = at(text)?;
     let mut parts = text.split('/');
     let line = parts.next().ok_or("which line?")?.parse()?;
     let quantity = parts.next().ok_or("how many?")?.parse()?;
@@ -282,7 +435,7 @@ fn return_line(text: &str) -> Result<ReturnLine> {
         Some("scrap") => Disposition::Scrap,
         Some(other) => return Err(format!("no disposition {other:?}").into()),
     };
-    Ok(ReturnLine { line, quantity, disposition })
+    Ok(ReturnLine { line, quantity, disposition, location })
 }
 
 pub(crate) fn place_of(text: &str) -> Result<(SkuId, LocationId)> {

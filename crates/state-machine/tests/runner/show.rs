@@ -6,7 +6,8 @@ use stockade_state_machine::ids::{LocationId, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine};
-use stockade_state_machine::rejection::Shortage;
+use stockade_state_machine::outcome::Source;
+use stockade_state_machine::rejection::{Current, Shortage};
 use stockade_state_machine::reservation::{Reservation, ReservationLine};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
@@ -39,12 +40,16 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
         Outcome::StockAdjusted(key, stock) => format!("StockAdjusted {}", stock_row(key, stock)),
         Outcome::StockSet(key, stock) => format!("StockSet {}", stock_row(key, stock)),
         Outcome::StockMoved(key, stock) => format!("StockMoved {}", stock_row(key, stock)),
-        Outcome::OrderPlaced { order, expires, locations } => {
-            format!("OrderPlaced {order} until {} from [{}]", time(*expires), places(locations))
+        Outcome::OrderPlaced { order, expires, sources } => {
+            format!("OrderPlaced {order} until {} from [{}]", time(*expires), places(sources))
         }
         Outcome::OrderConfirmed { order } => format!("OrderConfirmed {order}"),
-        Outcome::OrderShipped { order, state, shipped } => {
-            format!("OrderShipped {order} {} shipped={shipped}", state.name())
+        Outcome::OrderExtended { order, expires } => {
+            format!("OrderExtended {order} until {}", time(*expires))
+        }
+        Outcome::OrderClosed { order } => format!("OrderClosed {order}"),
+        Outcome::OrderShipped { order, state, shipped, parcel } => {
+            format!("OrderShipped {order} {} shipped={shipped} parcel={parcel}", state.name())
         }
         Outcome::OrderCancelled { order, state, cancelled } => {
             format!("OrderCancelled {order} {} cancelled={cancelled}", state.name())
@@ -52,8 +57,8 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
         Outcome::OrderReturned { order, state, returned } => {
             format!("OrderReturned {order} {} returned={returned}", state.name())
         }
-        Outcome::ReservationCreated { reservation, expires, locations } => {
-            format!("ReservationCreated {reservation} until {} from [{}]", time(*expires), places(locations))
+        Outcome::ReservationCreated { reservation, expires, sources } => {
+            format!("ReservationCreated {reservation} until {} from [{}]", time(*expires), places(sources))
         }
         Outcome::ReservationExtended { reservation, expires } => {
             format!("ReservationExtended {reservation} until {}", time(*expires))
@@ -72,25 +77,43 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
         Outcome::ReservationMoved { reservation, moved } => {
             format!("ReservationMoved {reservation} moved={moved}")
         }
+        Outcome::Transacted(outcomes) if outcomes.len() > MAX_OUTCOMES_SHOWN => {
+            format!("Transacted {} operations", outcomes.len())
+        }
+        Outcome::Transacted(outcomes) => {
+            let lines = std::iter::once("Transacted".to_owned()).chain(outcomes.iter().map(self::outcome));
+            lines.collect::<Vec<_>>().join("\n  ")
+        }
         Outcome::DueExpired { holds, more } => format!("DueExpired holds={holds} more={more}"),
         Outcome::RequestAbandoned => "RequestAbandoned".to_owned(),
         Outcome::Rejected(rejection) => format!("REJECTED {}", self::rejection(rejection)),
     }
 }
 
-fn places(locations: &[Option<LocationId>]) -> String {
-    let place = |location: &Option<LocationId>| location.as_ref().map_or("-".to_owned(), ToString::to_string);
-    if locations.len() > 10 {
-        return format!("{} lines", locations.len());
+/// Operations of a transaction that are shown one by one.
+const MAX_OUTCOMES_SHOWN: usize = 8;
+
+/// The location of each line, or where lines are split or missing the number, location and quantity of each source.
+fn places(sources: &[Source]) -> String {
+    if sources.len() > 10 {
+        return format!("{} sources", sources.len());
     }
-    locations.iter().map(place).collect::<Vec<_>>().join(", ")
+    let is_whole = (1..).zip(sources).all(|(number, source)| source.line == number);
+    let place = |source: &Source| {
+        let location = source.location.as_ref().map_or("-".to_owned(), ToString::to_string);
+        if is_whole { location } else { format!("{}:{location}/{}", source.line, source.quantity) }
+    };
+    sources.iter().map(place).collect::<Vec<_>>().join(", ")
 }
 
 fn shortage(shortage: &Shortage) -> String {
-    let Shortage { line, sku, location, bucket, asked, available, next_expiry } = shortage;
+    let Shortage { line, sku, location, together, bucket, asked, available, next_expiry } = shortage;
     let mut text = format!("line={line} {sku}");
     if let Some(location) = location {
         write!(text, "@{location}").expect("a string takes all");
+    }
+    if *together {
+        text.push_str(" together");
     }
     write!(text, " asked={asked} {}={available}", bucket.name()).expect("a string takes all");
     if let Some(next) = next_expiry {
@@ -120,6 +143,20 @@ fn rejection(rejection: &Rejection) -> String {
         Rejection::EtagMismatch { resource, current } => {
             format!("EtagMismatch {resource:?} current={}", version(*current))
         }
+        Rejection::OperationRejected { operation, rejection } => {
+            format!("operation {operation}: {}", self::rejection(rejection))
+        }
+        Rejection::PreconditionFailed { failed } => {
+            let failed = failed.iter().map(|failed| match failed.current {
+                Current::Missing => format!("{} missing", failed.number),
+                Current::Version(current) => format!("{} version={}", failed.number, version(current)),
+                Current::Quantity(units) => format!("{} units={units}", failed.number),
+                Current::OrderState(state) => format!("{} {}", failed.number, state.name()),
+                Current::ReservationState(state) => format!("{} {}", failed.number, state.name()),
+            });
+            format!("PreconditionFailed {}", failed.collect::<Vec<_>>().join("; "))
+        }
+        Rejection::TooLarge { holder } => format!("TooLarge {holder}"),
         Rejection::Malformed(_)
         | Rejection::RequestIdReused
         | Rejection::RequestAbandoned
@@ -208,8 +245,29 @@ fn order_row(order: &Order) -> String {
     if order.lines.len() > 10 {
         return format!("order {} {}: {} lines", order.id, order.state().name(), order.lines.len());
     }
-    let lines: Vec<_> = order.lines.iter().map(line).collect();
-    format!("order {} {}: {}", order.id, order.state().name(), lines.join("; "))
+    let mut last = 0;
+    let lines = order.lines.iter().map(|part| {
+        let same = if part.number == last { "+ " } else { "" };
+        last = part.number;
+        format!("{same}{}", line(part))
+    });
+    let lines: Vec<_> = lines.collect();
+    let mut row = format!("order {} {}: {}", order.id, order.state().name(), lines.join("; "));
+    if order.parcels.len() > 10 {
+        write!(row, " | {} parcels", order.parcels.len()).expect("a string takes all");
+        return row;
+    }
+    for parcel in &order.parcels {
+        let lines: Vec<_> =
+            parcel.lines.iter().map(|line| format!("{}/{}", line.part, line.quantity)).collect();
+        let lines = lines.join(" ");
+        let document = parcel.document.as_ref().map_or_else(String::new, |document| format!(" {document}"));
+        write!(row, " | parcel{document}: {lines}").expect("a string takes all");
+    }
+    if let Some(closes) = order.closes {
+        write!(row, " | closes {}", time(closes)).expect("a string takes all");
+    }
+    row
 }
 
 fn reservation_row(reservation: &Reservation) -> String {

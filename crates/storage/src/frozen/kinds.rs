@@ -1,7 +1,7 @@
 //! Mirrors of enums without fields. A variant's place in its list is its number on disk.
 
 use serde::{Deserialize, Serialize};
-use stockade_state_machine::command::Disposition;
+use stockade_state_machine::command::{Disposition, ShortagePolicy, Sourcing};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::order::{Operation, OrderState};
 use stockade_state_machine::reservation::ReservationState;
@@ -34,7 +34,9 @@ macro_rules! frozen_kind {
 
 frozen_kind!(BucketV1 = Bucket { Available, Reserved, Committed, SafetyStock, Damaged, QualityControl });
 frozen_kind!(DispositionV1 = Disposition { Restock, Damaged, Scrap });
-frozen_kind!(OperationV1 = Operation { Confirm, Ship, Cancel, Return });
+frozen_kind!(SourcingV1 = Sourcing { Priority, MostStock, FewestSplits, Explicit, SplitProportional });
+frozen_kind!(ShortagePolicyV1 = ShortagePolicy { AllOrNothing, Partial });
+frozen_kind!(OperationV1 = Operation { Confirm, Extend, Ship, Cancel, Return, Close });
 frozen_kind!(
     OrderStateV1 = OrderState {
         PendingPayment,
@@ -45,6 +47,7 @@ frozen_kind!(
         Returned,
         Cancelled,
         Expired,
+        Closed,
     }
 );
 frozen_kind!(

@@ -4,12 +4,17 @@
 //! has a mirror here whose fields and variants stay as they are, in this order. A new layout is a new mirror (`V2`)
 //! beside the old one, under the next format version. Mirrors borrow: text is copied once when it is read, never when
 //! it is written. Whatever comes from disk is checked on the way back into the state machine's types.
+//!
+//! No mirror holds another of its own type, through whatever others: bytes that nest without end would overflow the stack of who
+//! decodes them. Where the state machine's types nest (a transaction's operations, what became of them), what can stand inside
+//! has a mirror of its own, which is named *plain* or *done*.
 
 mod command;
 mod kinds;
+mod order;
 mod origin;
 mod outcome;
-mod parts;
+mod record;
 mod rejection;
 mod reservation;
 mod row;
@@ -17,12 +22,14 @@ mod row;
 use std::fmt;
 
 pub(crate) use command::CommandV1;
+pub(crate) use order::OrderV1;
 pub(crate) use origin::OriginV1;
-pub(crate) use outcome::{ReplyV1, RequestRecordV1};
+pub(crate) use record::{ReplyV1, RequestRecordV1};
 pub(crate) use reservation::ReservationV1;
-pub(crate) use row::{ClockV1, DocumentV1, LedgerEntryV1, LocationV1, OrderV1, SkuV1, StockV1};
+pub(crate) use row::{ClockV1, DocumentV1, LedgerEntryV1, LocationV1, SkuV1, StockV1};
 
 use stockade_state_machine::ids::IdError;
+use stockade_state_machine::order::Currency;
 
 /// Why a frozen value is no value of the state machine.
 #[derive(Debug)]
@@ -53,6 +60,22 @@ fn id<T>(new: fn(&str) -> Result<T, IdError>, text: &str) -> Result<T, Invalid> 
 /// An identifier that may be missing.
 fn optional_id<T>(new: fn(&str) -> Result<T, IdError>, text: Option<&str>) -> Result<Option<T>, Invalid> {
     text.map(|text| id(new, text)).transpose()
+}
+
+fn currency(code: &str) -> Result<Currency, Invalid> {
+    Currency::new(code).ok_or_else(|| Invalid(format!("currency {code:?} is not three capital letters")))
+}
+
+/// Checks that the numbers of lines rise from 1 without a gap, and that there is one; parts of a line share its number.
+fn ensure_numbered(numbers: impl Iterator<Item = u32>, of: &str) -> Result<(), Invalid> {
+    let mut last = 0;
+    for number in numbers {
+        if number != last.max(1) && Some(number) != last.checked_add(1) {
+            return Err(Invalid(format!("line {number} of {of} comes after line {last}")));
+        }
+        last = number;
+    }
+    if last == 0 { Err(Invalid(format!("{of} has no line"))) } else { Ok(()) }
 }
 
 /// Mirrors of a list.

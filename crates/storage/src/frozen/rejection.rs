@@ -3,17 +3,34 @@
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::command::MALFORMED_RULES;
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
-use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Resource, Shortage};
+use stockade_state_machine::rejection::{
+    Current, ExceededLine, FailedPrecondition, LimitBreach, Resource, Shortage,
+};
 use stockade_state_machine::{LogTime, Rejection};
 
 use super::kinds::{BucketV1, OperationV1, OrderStateV1, ReservationStateV1};
 use super::reservation::HolderV1;
 use super::row::VersionV1;
-use super::{Invalid, id, mirror, optional_id, restore};
+use super::{Invalid, ensure, id, mirror, optional_id, restore};
 
 /// The first form of [`Rejection`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum RejectionV1<'a> {
+    #[serde(borrow)]
+    Plain(PlainRejectionV1<'a>),
+    PreconditionFailed {
+        failed: Vec<FailedPreconditionV1>,
+    },
+    OperationRejected {
+        operation: u32,
+        #[serde(borrow)]
+        rejection: PlainRejectionV1<'a>,
+    },
+}
+
+/// The first form of a [`Rejection`] that an operation of a transaction can have too.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum PlainRejectionV1<'a> {
     Malformed(&'a str),
     RequestIdReused,
     RequestIdExpired {
@@ -63,6 +80,10 @@ pub(crate) enum RejectionV1<'a> {
     LocationDisabled {
         location: &'a str,
     },
+    TooLarge {
+        #[serde(borrow)]
+        holder: HolderV1<'a>,
+    },
     PurchaseLimit {
         #[serde(borrow)]
         breaches: Vec<LimitBreachV1<'a>>,
@@ -78,6 +99,23 @@ pub(crate) enum RejectionV1<'a> {
         shortages: Vec<ShortageV1<'a>>,
     },
     RetryAfterExpiry,
+}
+
+/// The first form of [`FailedPrecondition`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FailedPreconditionV1 {
+    number: u32,
+    current: CurrentV1,
+}
+
+/// The first form of [`Current`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum CurrentV1 {
+    Missing,
+    Version(VersionV1),
+    Quantity(i64),
+    OrderState(OrderStateV1),
+    ReservationState(ReservationStateV1),
 }
 
 /// The first form of [`Resource`].
@@ -116,6 +154,7 @@ pub(crate) struct ShortageV1<'a> {
     sku: &'a str,
     #[serde(borrow)]
     location: Option<&'a str>,
+    together: bool,
     bucket: BucketV1,
     asked: i64,
     available: i64,
@@ -123,6 +162,36 @@ pub(crate) struct ShortageV1<'a> {
 }
 
 impl<'a> From<&'a Rejection> for RejectionV1<'a> {
+    fn from(rejection: &'a Rejection) -> Self {
+        match rejection {
+            Rejection::PreconditionFailed { failed } => Self::PreconditionFailed { failed: mirror(failed) },
+            Rejection::OperationRejected { operation, rejection } => {
+                Self::OperationRejected { operation: *operation, rejection: rejection.as_ref().into() }
+            }
+            rejection => Self::Plain(rejection.into()),
+        }
+    }
+}
+
+impl TryFrom<RejectionV1<'_>> for Rejection {
+    type Error = Invalid;
+
+    fn try_from(mirror: RejectionV1<'_>) -> Result<Self, Invalid> {
+        Ok(match mirror {
+            RejectionV1::Plain(rejection) => rejection.try_into()?,
+            RejectionV1::PreconditionFailed { failed } => {
+                ensure(!failed.is_empty(), "no precondition failed")?;
+                let failed = failed.into_iter().map(FailedPrecondition::from).collect();
+                Self::PreconditionFailed { failed }
+            }
+            RejectionV1::OperationRejected { operation, rejection } => {
+                Self::OperationRejected { operation, rejection: Box::new(rejection.try_into()?) }
+            }
+        })
+    }
+}
+
+impl<'a> From<&'a Rejection> for PlainRejectionV1<'a> {
     fn from(rejection: &'a Rejection) -> Self {
         match rejection {
             Rejection::Malformed(rule) => Self::Malformed(rule),
@@ -158,6 +227,7 @@ impl<'a> From<&'a Rejection> for RejectionV1<'a> {
             Rejection::LocationDisabled { location } => {
                 Self::LocationDisabled { location: location.as_str() }
             }
+            Rejection::TooLarge { holder } => Self::TooLarge { holder: holder.into() },
             Rejection::PurchaseLimit { breaches } => Self::PurchaseLimit { breaches: mirror(breaches) },
             Rejection::SkuInUse { sku, location } => {
                 Self::SkuInUse { sku: sku.as_str(), location: location.as_str() }
@@ -170,64 +240,97 @@ impl<'a> From<&'a Rejection> for RejectionV1<'a> {
                 Self::InsufficientStock { shortages: mirror(shortages) }
             }
             Rejection::RetryAfterExpiry => Self::RetryAfterExpiry,
+            Rejection::PreconditionFailed { .. } | Rejection::OperationRejected { .. } => {
+                unreachable!("an operation was refused with {rejection:?}")
+            }
         }
     }
 }
 
-impl TryFrom<RejectionV1<'_>> for Rejection {
+impl TryFrom<PlainRejectionV1<'_>> for Rejection {
     type Error = Invalid;
 
-    fn try_from(mirror: RejectionV1<'_>) -> Result<Self, Invalid> {
+    fn try_from(mirror: PlainRejectionV1<'_>) -> Result<Self, Invalid> {
         Ok(match mirror {
-            RejectionV1::Malformed(rule) => Self::Malformed(known_rule(rule)?),
-            RejectionV1::RequestIdReused => Self::RequestIdReused,
-            RejectionV1::RequestIdExpired { horizon_ms } => Self::RequestIdExpired { horizon_ms },
-            RejectionV1::RequestIdInFuture { now_ms } => Self::RequestIdInFuture { now_ms },
-            RejectionV1::RequestAbandoned => Self::RequestAbandoned,
-            RejectionV1::NotFound(resource) => Self::NotFound(resource.try_into()?),
-            RejectionV1::AlreadyExists(resource) => Self::AlreadyExists(resource.try_into()?),
-            RejectionV1::ReservationExpired { holder, expired_us } => Self::ReservationExpired {
+            PlainRejectionV1::Malformed(rule) => Self::Malformed(known_rule(rule)?),
+            PlainRejectionV1::RequestIdReused => Self::RequestIdReused,
+            PlainRejectionV1::RequestIdExpired { horizon_ms } => Self::RequestIdExpired { horizon_ms },
+            PlainRejectionV1::RequestIdInFuture { now_ms } => Self::RequestIdInFuture { now_ms },
+            PlainRejectionV1::RequestAbandoned => Self::RequestAbandoned,
+            PlainRejectionV1::NotFound(resource) => Self::NotFound(resource.try_into()?),
+            PlainRejectionV1::AlreadyExists(resource) => Self::AlreadyExists(resource.try_into()?),
+            PlainRejectionV1::ReservationExpired { holder, expired_us } => Self::ReservationExpired {
                 holder: holder.try_into()?,
                 expired: LogTime::from_micros(expired_us),
             },
-            RejectionV1::IllegalTransition { order, state, operation } => Self::IllegalTransition {
+            PlainRejectionV1::IllegalTransition { order, state, operation } => Self::IllegalTransition {
                 order: id(OrderId::new, order)?,
                 state: state.into(),
                 operation: operation.into(),
             },
-            RejectionV1::ReservationSettled { reservation, state } => Self::ReservationSettled {
+            PlainRejectionV1::ReservationSettled { reservation, state } => Self::ReservationSettled {
                 reservation: id(ReservationId::new, reservation)?,
                 state: state.into(),
             },
-            RejectionV1::EtagMismatch { resource, current } => {
+            PlainRejectionV1::EtagMismatch { resource, current } => {
                 Self::EtagMismatch { resource: resource.try_into()?, current: current.into() }
             }
-            RejectionV1::QuantityStale { sku, location, bucket, current } => Self::QuantityStale {
+            PlainRejectionV1::QuantityStale { sku, location, bucket, current } => Self::QuantityStale {
                 sku: id(SkuId::new, sku)?,
                 location: id(LocationId::new, location)?,
                 bucket: bucket.into(),
                 current,
             },
-            RejectionV1::LocationInUse { location, sku } => {
+            PlainRejectionV1::LocationInUse { location, sku } => {
                 Self::LocationInUse { location: id(LocationId::new, location)?, sku: id(SkuId::new, sku)? }
             }
-            RejectionV1::LocationDisabled { location } => {
+            PlainRejectionV1::LocationDisabled { location } => {
                 Self::LocationDisabled { location: id(LocationId::new, location)? }
             }
-            RejectionV1::PurchaseLimit { breaches } => Self::PurchaseLimit { breaches: restore(breaches)? },
-            RejectionV1::SkuInUse { sku, location } => {
+            PlainRejectionV1::TooLarge { holder } => Self::TooLarge { holder: holder.try_into()? },
+            PlainRejectionV1::PurchaseLimit { breaches } => {
+                Self::PurchaseLimit { breaches: restore(breaches)? }
+            }
+            PlainRejectionV1::SkuInUse { sku, location } => {
                 Self::SkuInUse { sku: id(SkuId::new, sku)?, location: id(LocationId::new, location)? }
             }
-            RejectionV1::QuantityExceeded { holder, lines } => Self::QuantityExceeded {
+            PlainRejectionV1::QuantityExceeded { holder, lines } => Self::QuantityExceeded {
                 holder: holder.try_into()?,
                 lines: lines.into_iter().map(ExceededLine::from).collect(),
             },
-            RejectionV1::QuantityOverflow => Self::QuantityOverflow,
-            RejectionV1::InsufficientStock { shortages } => {
+            PlainRejectionV1::QuantityOverflow => Self::QuantityOverflow,
+            PlainRejectionV1::InsufficientStock { shortages } => {
                 Self::InsufficientStock { shortages: restore(shortages)? }
             }
-            RejectionV1::RetryAfterExpiry => Self::RetryAfterExpiry,
+            PlainRejectionV1::RetryAfterExpiry => Self::RetryAfterExpiry,
         })
+    }
+}
+
+impl From<&FailedPrecondition> for FailedPreconditionV1 {
+    fn from(failed: &FailedPrecondition) -> Self {
+        let FailedPrecondition { number, current } = failed;
+        let current = match current {
+            Current::Missing => CurrentV1::Missing,
+            Current::Version(version) => CurrentV1::Version((*version).into()),
+            Current::Quantity(units) => CurrentV1::Quantity(*units),
+            Current::OrderState(state) => CurrentV1::OrderState((*state).into()),
+            Current::ReservationState(state) => CurrentV1::ReservationState((*state).into()),
+        };
+        Self { number: *number, current }
+    }
+}
+
+impl From<FailedPreconditionV1> for FailedPrecondition {
+    fn from(mirror: FailedPreconditionV1) -> Self {
+        let current = match mirror.current {
+            CurrentV1::Missing => Current::Missing,
+            CurrentV1::Version(version) => Current::Version(version.into()),
+            CurrentV1::Quantity(units) => Current::Quantity(units),
+            CurrentV1::OrderState(state) => Current::OrderState(state.into()),
+            CurrentV1::ReservationState(state) => Current::ReservationState(state.into()),
+        };
+        Self { number: mirror.number, current }
     }
 }
 
@@ -299,11 +402,12 @@ impl From<ExceededLineV1> for ExceededLine {
 
 impl<'a> From<&'a Shortage> for ShortageV1<'a> {
     fn from(shortage: &'a Shortage) -> Self {
-        let Shortage { line, sku, location, bucket, asked, available, next_expiry } = shortage;
+        let Shortage { line, sku, location, together, bucket, asked, available, next_expiry } = shortage;
         Self {
             line: *line,
             sku: sku.as_str(),
             location: location.as_ref().map(LocationId::as_str),
+            together: *together,
             bucket: (*bucket).into(),
             asked: *asked,
             available: *available,
@@ -320,6 +424,7 @@ impl TryFrom<ShortageV1<'_>> for Shortage {
             line: mirror.line,
             sku: id(SkuId::new, mirror.sku)?,
             location: optional_id(LocationId::new, mirror.location)?,
+            together: mirror.together,
             bucket: mirror.bucket.into(),
             asked: mirror.asked,
             available: mirror.available,

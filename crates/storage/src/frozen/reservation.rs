@@ -6,9 +6,8 @@ use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ids::{CustomerId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::reservation::{Reservation, ReservationLine};
 
-use super::command::currency_of;
 use super::row::VersionV1;
-use super::{Invalid, ensure, id, mirror, optional_id, restore};
+use super::{Invalid, currency, ensure, ensure_numbered, id, mirror, optional_id, restore};
 
 /// The first form of [`Reservation`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,6 +27,7 @@ pub(crate) struct ReservationV1<'a> {
 /// The first form of [`ReservationLine`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ReservationLineV1<'a> {
+    number: u32,
     sku: &'a str,
     #[serde(borrow)]
     location: Option<&'a str>,
@@ -73,11 +73,11 @@ impl TryFrom<ReservationV1<'_>> for Reservation {
     type Error = Invalid;
 
     fn try_from(mirror: ReservationV1<'_>) -> Result<Self, Invalid> {
-        ensure(!mirror.lines.is_empty(), "a reservation has at least one line")?;
+        ensure_numbered(mirror.lines.iter().map(|line| line.number), "a reservation")?;
         Ok(Self {
             id: id(ReservationId::new, mirror.id)?,
             customer: optional_id(CustomerId::new, mirror.customer)?,
-            currency: currency_of(mirror.currency)?,
+            currency: currency(mirror.currency)?,
             lines: restore(mirror.lines)?,
             created: LogTime::from_micros(mirror.created_us),
             updated: LogTime::from_micros(mirror.updated_us),
@@ -90,6 +90,7 @@ impl TryFrom<ReservationV1<'_>> for Reservation {
 impl<'a> From<&'a ReservationLine> for ReservationLineV1<'a> {
     fn from(line: &'a ReservationLine) -> Self {
         Self {
+            number: line.number,
             sku: line.sku.as_str(),
             location: line.location.as_ref().map(LocationId::as_str),
             unit_price_minor: line.unit_price_minor,
@@ -112,6 +113,7 @@ impl TryFrom<ReservationLineV1<'_>> for ReservationLine {
         let sum = parts.iter().try_fold(0_i64, |sum, part| sum.checked_add(*part));
         ensure(sum == Some(quantity), "the quantities of a reservation's line do not add up")?;
         Ok(Self {
+            number: mirror.number,
             sku: id(SkuId::new, mirror.sku)?,
             location: optional_id(LocationId::new, mirror.location)?,
             unit_price_minor: mirror.unit_price_minor,

@@ -1,23 +1,19 @@
-//! Rows of the applied state, frozen: SKUs, locations, stock, orders, documents, ledger entries, the clock.
+//! Rows of the applied state, frozen: SKUs, locations, stock, documents, ledger entries, the clock.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{
-    CustomerId, DocumentId, LocationId, OrderId, Principal, ReservationId, SkuId,
-};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, ReservationId, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::location::{Location, LocationDetails};
-use stockade_state_machine::order::{Order, OrderLine};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
-use stockade_state_machine::{Clock, LogTime, Revision, Stock, Version};
+use stockade_state_machine::{Clock, LogTime, Revision, Stock, StockKey, Version};
 
-use super::command::currency_of;
 use super::kinds::{BucketV1, ReasonV1};
 use super::origin::request_id;
-use super::{Invalid, ensure, id, mirror, optional_id, restore};
+use super::{Invalid, ensure, id, optional_id};
 
 /// The first form of [`Version`].
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -207,126 +203,8 @@ impl TryFrom<StockV1> for Stock {
     }
 }
 
-/// The first form of [`Order`].
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct OrderV1<'a> {
-    id: &'a str,
-    #[serde(borrow)]
-    customer: Option<&'a str>,
-    currency: &'a str,
-    #[serde(borrow)]
-    lines: Vec<OrderLineV1<'a>>,
-    created_us: u64,
-    updated_us: u64,
-    expires_us: u64,
-    version: VersionV1,
-    payment_reference: &'a str,
-}
-
-/// The first form of [`OrderLine`].
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct OrderLineV1<'a> {
-    sku: &'a str,
-    #[serde(borrow)]
-    location: Option<&'a str>,
-    unit_price_minor: i64,
-    ordered: i64,
-    held: i64,
-    allocated: i64,
-    shipped: i64,
-    returned: i64,
-    cancelled: i64,
-    expired: i64,
-}
-
-impl OrderV1<'_> {
-    /// As [`Order::is_settled`] says of the order.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.lines.iter().all(|line| line.held == 0 && line.allocated == line.shipped)
-    }
-}
-
-impl<'a> From<&'a Order> for OrderV1<'a> {
-    fn from(order: &'a Order) -> Self {
-        let Order { id, customer, currency, lines, created, updated, expires, version, payment_reference } =
-            order;
-        Self {
-            id: id.as_str(),
-            customer: customer.as_ref().map(CustomerId::as_str),
-            currency: currency.as_str(),
-            lines: mirror(lines),
-            created_us: created.micros(),
-            updated_us: updated.micros(),
-            expires_us: expires.micros(),
-            version: (*version).into(),
-            payment_reference,
-        }
-    }
-}
-
-impl TryFrom<OrderV1<'_>> for Order {
-    type Error = Invalid;
-
-    fn try_from(mirror: OrderV1<'_>) -> Result<Self, Invalid> {
-        ensure(!mirror.lines.is_empty(), "an order has at least one line")?;
-        Ok(Self {
-            id: id(OrderId::new, mirror.id)?,
-            customer: optional_id(CustomerId::new, mirror.customer)?,
-            currency: currency_of(mirror.currency)?,
-            lines: restore(mirror.lines)?,
-            created: LogTime::from_micros(mirror.created_us),
-            updated: LogTime::from_micros(mirror.updated_us),
-            expires: LogTime::from_micros(mirror.expires_us),
-            version: mirror.version.into(),
-            payment_reference: mirror.payment_reference.to_owned(),
-        })
-    }
-}
-
-impl<'a> From<&'a OrderLine> for OrderLineV1<'a> {
-    fn from(line: &'a OrderLine) -> Self {
-        Self {
-            sku: line.sku.as_str(),
-            location: line.location.as_ref().map(LocationId::as_str),
-            unit_price_minor: line.unit_price_minor,
-            ordered: line.ordered,
-            held: line.held,
-            allocated: line.allocated,
-            shipped: line.shipped,
-            returned: line.returned,
-            cancelled: line.cancelled,
-            expired: line.expired,
-        }
-    }
-}
-
-impl TryFrom<OrderLineV1<'_>> for OrderLine {
-    type Error = Invalid;
-
-    fn try_from(mirror: OrderLineV1<'_>) -> Result<Self, Invalid> {
-        let OrderLineV1 { ordered, held, allocated, shipped, returned, cancelled, expired, .. } = mirror;
-        let parts = [held, allocated, cancelled, expired];
-        let above_0 = parts.iter().chain(&[shipped, returned]).all(|quantity| *quantity >= 0);
-        ensure(above_0, "a quantity of an order line is below 0")?;
-        let sum = parts.iter().try_fold(0_i64, |sum, part| sum.checked_add(*part));
-        ensure(sum == Some(ordered), "the quantities of an order line do not add up")?;
-        ensure(
-            returned <= shipped && shipped <= allocated,
-            "more returned than shipped, or shipped than allocated",
-        )?;
-        Ok(Self {
-            sku: id(SkuId::new, mirror.sku)?,
-            location: optional_id(LocationId::new, mirror.location)?,
-            unit_price_minor: mirror.unit_price_minor,
-            ordered,
-            held,
-            allocated,
-            shipped,
-            returned,
-            cancelled,
-            expired,
-        })
-    }
+pub(super) fn stock_key(sku: &str, location: &str) -> Result<StockKey, Invalid> {
+    Ok(StockKey { sku: id(SkuId::new, sku)?, location: id(LocationId::new, location)? })
 }
 
 /// The first form of [`Document`].

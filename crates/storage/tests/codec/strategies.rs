@@ -1,4 +1,4 @@
-//! Random values of everything durable but commands.
+//! Random rows, and what rows, commands and outcomes are made of.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use stockade_state_machine::change::Clock;
-use stockade_state_machine::command::{Disposition, MALFORMED_RULES};
+use stockade_state_machine::command::{Disposition, ShortagePolicy, Sourcing};
 use stockade_state_machine::document::Document;
 use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ids::{
@@ -14,15 +14,11 @@ use stockade_state_machine::ids::{
 };
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::location::{Location, LocationDetails};
-use stockade_state_machine::order::{Currency, Operation, Order, OrderLine, OrderState};
-use stockade_state_machine::rejection::{ExceededLine, LimitBreach, Resource, Shortage};
-use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::order::{Currency, Order, OrderLine, OrderState, Parcel, ParcelLine};
 use stockade_state_machine::reservation::{Reservation, ReservationLine, ReservationState};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
-use stockade_state_machine::{
-    ContentHash, LogTime, Origin, Outcome, Rejection, Reply, Revision, Stock, StockKey, Version,
-};
+use stockade_state_machine::{LogTime, Origin, Revision, Stock, Version};
 
 macro_rules! ids {
     ($($name:ident: $type:ident),*) => {$(
@@ -70,6 +66,22 @@ pub(crate) fn buckets() -> impl Strategy<Value = Bucket> + Clone {
 
 pub(crate) fn dispositions() -> impl Strategy<Value = Disposition> + Clone {
     prop::sample::select(vec![Disposition::Restock, Disposition::Damaged, Disposition::Scrap])
+}
+
+pub(crate) const SOURCINGS: [Sourcing; 5] = [
+    Sourcing::Priority,
+    Sourcing::MostStock,
+    Sourcing::FewestSplits,
+    Sourcing::Explicit,
+    Sourcing::SplitProportional,
+];
+
+pub(crate) fn sourcings() -> impl Strategy<Value = Sourcing> + Clone {
+    prop::sample::select(SOURCINGS.to_vec())
+}
+
+pub(crate) fn shortage_policies() -> impl Strategy<Value = ShortagePolicy> + Clone {
+    prop::sample::select(vec![ShortagePolicy::AllOrNothing, ShortagePolicy::Partial])
 }
 
 pub(crate) const REASONS: [Reason; 17] = [
@@ -154,6 +166,7 @@ pub(crate) fn order_lines() -> impl Strategy<Value = OrderLine> {
                 let ordered = held + allocated + cancelled + expired;
                 let returned = returned.min(shipped);
                 OrderLine {
+                    number: 1,
                     sku,
                     location,
                     unit_price_minor,
@@ -169,19 +182,67 @@ pub(crate) fn order_lines() -> impl Strategy<Value = OrderLine> {
         )
 }
 
+/// The number of each part: as the one before, or one more.
+fn numbers(goes_on: &[bool]) -> Vec<u32> {
+    let number = |last: &mut u32, goes_on: &bool| {
+        *last = if *goes_on { (*last).max(1) } else { *last + 1 };
+        Some(*last)
+    };
+    goes_on.iter().scan(0, number).collect()
+}
+
+/// Parcels of which each has a part of what shipped of every other line, the last one all that is left.
+fn parcels(
+    lines: &[OrderLine],
+    heads: Vec<(LogTime, String, Option<DocumentId>, prop::sample::Index)>,
+) -> Vec<Parcel> {
+    let mut left: Vec<i64> = lines.iter().map(|line| line.shipped).collect();
+    let count = heads.len();
+    let mut parcels: Vec<Parcel> = Vec::new();
+    for (number, (shipped, tracking_number, document, share)) in (1..).zip(heads) {
+        let mut lines = Vec::new();
+        for (part, left) in (0..).zip(&mut left) {
+            let units = usize::try_from(*left).expect("not below 0");
+            let taken = if number == count { units } else { share.index(units + 1) };
+            let quantity = i64::try_from(taken).expect("at most what is left");
+            if quantity > 0 {
+                lines.push(ParcelLine { part, quantity });
+            }
+            *left -= quantity;
+        }
+        if !lines.is_empty() {
+            parcels.push(Parcel { shipped, tracking_number, document, lines });
+        }
+    }
+    parcels
+}
+
 pub(crate) fn order_rows() -> impl Strategy<Value = Order> {
-    let head = (orders(), option::of(customers()), currencies(), vec(order_lines(), 1..6));
-    (head, times(), times(), times(), versions(), ".{0,64}").prop_map(
-        |((id, customer, currency, lines), created, updated, expires, version, payment_reference)| Order {
-            id,
-            customer,
-            currency,
-            lines,
-            created,
-            updated,
-            expires,
-            version,
-            payment_reference,
+    let lines = vec((any::<bool>(), order_lines()), 1..6);
+    let head = (orders(), option::of(customers()), currencies(), lines);
+    let parcel = (times(), ".{0,64}", option::of(documents()), any::<prop::sample::Index>());
+    let shipped = (vec(parcel, 1..4), option::of(times()));
+    (head, [times(), times(), times()], versions(), ".{0,64}", shipped).prop_map(
+        |((id, customer, currency, lines), times, version, payment_reference, (heads, closes))| {
+            let [created, updated, expires] = times;
+            let (goes_on, mut lines): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
+            for (number, line) in numbers(&goes_on).into_iter().zip(&mut lines) {
+                line.number = number;
+            }
+            let parcels = parcels(&lines, heads);
+            Order {
+                id,
+                customer,
+                currency,
+                lines,
+                created,
+                updated,
+                expires,
+                version,
+                payment_reference,
+                parcels,
+                closes,
+            }
         },
     )
 }
@@ -190,6 +251,7 @@ pub(crate) fn reservation_lines() -> impl Strategy<Value = ReservationLine> {
     let units = || 0..1_000_000_000_i64;
     (skus(), option::of(locations()), any::<i64>(), [units(), units(), units(), units()]).prop_map(
         |(sku, location, unit_price_minor, [open, committed, released, expired])| ReservationLine {
+            number: 1,
             sku,
             location,
             unit_price_minor,
@@ -203,17 +265,15 @@ pub(crate) fn reservation_lines() -> impl Strategy<Value = ReservationLine> {
 }
 
 pub(crate) fn reservation_rows() -> impl Strategy<Value = Reservation> {
-    let head = (reservations(), option::of(customers()), currencies(), vec(reservation_lines(), 1..6));
+    let lines = vec((any::<bool>(), reservation_lines()), 1..6);
+    let head = (reservations(), option::of(customers()), currencies(), lines);
     (head, times(), times(), times(), versions()).prop_map(
-        |((id, customer, currency, lines), created, updated, expires, version)| Reservation {
-            id,
-            customer,
-            currency,
-            lines,
-            created,
-            updated,
-            expires,
-            version,
+        |((id, customer, currency, lines), created, updated, expires, version)| {
+            let (goes_on, mut lines): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
+            for (number, line) in numbers(&goes_on).into_iter().zip(&mut lines) {
+                line.number = number;
+            }
+            Reservation { id, customer, currency, lines, created, updated, expires, version }
         },
     )
 }
@@ -256,30 +316,20 @@ pub(crate) fn ledger_entries() -> impl Strategy<Value = LedgerEntry> {
     })
 }
 
-pub(crate) fn resources() -> impl Strategy<Value = Resource> {
-    prop_oneof![
-        skus().prop_map(Resource::Sku),
-        locations().prop_map(Resource::Location),
-        orders().prop_map(Resource::Order),
-        (orders(), any::<u32>()).prop_map(|(order, line)| Resource::OrderLine(order, line)),
-        reservations().prop_map(Resource::Reservation),
-        (reservations(), any::<u32>())
-            .prop_map(|(reservation, line)| Resource::ReservationLine(reservation, line)),
-        documents().prop_map(Resource::Document),
-    ]
-}
+pub(crate) const ORDER_STATES: [OrderState; 9] = [
+    OrderState::PendingPayment,
+    OrderState::Confirmed,
+    OrderState::PartiallyShipped,
+    OrderState::Shipped,
+    OrderState::PartiallyReturned,
+    OrderState::Returned,
+    OrderState::Cancelled,
+    OrderState::Expired,
+    OrderState::Closed,
+];
 
 pub(crate) fn order_states() -> impl Strategy<Value = OrderState> + Clone {
-    prop::sample::select(vec![
-        OrderState::PendingPayment,
-        OrderState::Confirmed,
-        OrderState::PartiallyShipped,
-        OrderState::Shipped,
-        OrderState::PartiallyReturned,
-        OrderState::Returned,
-        OrderState::Cancelled,
-        OrderState::Expired,
-    ])
+    prop::sample::select(ORDER_STATES.to_vec())
 }
 
 pub(crate) fn reservation_states() -> impl Strategy<Value = ReservationState> + Clone {
@@ -290,138 +340,6 @@ pub(crate) fn reservation_states() -> impl Strategy<Value = ReservationState> + 
         ReservationState::Released,
         ReservationState::Expired,
     ])
-}
-
-pub(crate) fn rejections() -> impl Strategy<Value = Rejection> {
-    let operations =
-        prop::sample::select(vec![Operation::Confirm, Operation::Ship, Operation::Cancel, Operation::Return]);
-    let exceeded = (any::<u32>(), any::<i64>(), any::<i64>()).prop_map(|(line, asked, left)| ExceededLine {
-        line,
-        asked,
-        left,
-    });
-    let place = (skus(), option::of(locations()), buckets());
-    let shortage = (any::<u32>(), place, any::<i64>(), any::<i64>(), option::of(times())).prop_map(
-        |(line, (sku, location, bucket), asked, available, next_expiry)| Shortage {
-            line,
-            sku,
-            location,
-            bucket,
-            asked,
-            available,
-            next_expiry,
-        },
-    );
-    let breach = (skus(), any::<i64>(), any::<i64>(), any::<i64>())
-        .prop_map(|(sku, asked, min, max)| LimitBreach { sku, asked, min, max });
-    prop_oneof![
-        prop::sample::select(MALFORMED_RULES.to_vec()).prop_map(Rejection::Malformed),
-        Just(Rejection::RequestIdReused),
-        any::<u64>().prop_map(|horizon_ms| Rejection::RequestIdExpired { horizon_ms }),
-        any::<u64>().prop_map(|now_ms| Rejection::RequestIdInFuture { now_ms }),
-        Just(Rejection::RequestAbandoned),
-        resources().prop_map(Rejection::NotFound),
-        resources().prop_map(Rejection::AlreadyExists),
-        (holders(), times()).prop_map(|(holder, expired)| Rejection::ReservationExpired { holder, expired }),
-        (reservations(), reservation_states())
-            .prop_map(|(reservation, state)| Rejection::ReservationSettled { reservation, state }),
-        (orders(), order_states(), operations)
-            .prop_map(|(order, state, operation)| Rejection::IllegalTransition { order, state, operation }),
-        (resources(), versions())
-            .prop_map(|(resource, current)| Rejection::EtagMismatch { resource, current }),
-        (skus(), locations(), buckets(), any::<i64>()).prop_map(|(sku, location, bucket, current)| {
-            Rejection::QuantityStale { sku, location, bucket, current }
-        }),
-        (skus(), locations()).prop_map(|(sku, location)| Rejection::SkuInUse { sku, location }),
-        (skus(), locations()).prop_map(|(sku, location)| Rejection::LocationInUse { location, sku }),
-        locations().prop_map(|location| Rejection::LocationDisabled { location }),
-        vec(breach, 0..4).prop_map(|breaches| Rejection::PurchaseLimit { breaches }),
-        (holders(), vec(exceeded, 0..4))
-            .prop_map(|(holder, lines)| Rejection::QuantityExceeded { holder, lines }),
-        Just(Rejection::QuantityOverflow),
-        vec(shortage, 0..4).prop_map(|shortages| Rejection::InsufficientStock { shortages }),
-        Just(Rejection::RetryAfterExpiry),
-    ]
-}
-
-pub(crate) fn outcomes() -> impl Strategy<Value = Outcome> {
-    let keys = (skus(), locations()).prop_map(|(sku, location)| StockKey { sku, location });
-    prop_oneof![
-        sku_rows().prop_map(Outcome::SkuCreated),
-        sku_rows().prop_map(Outcome::SkuUpdated),
-        Just(Outcome::SkuDeleted),
-        location_rows().prop_map(Outcome::LocationCreated),
-        location_rows().prop_map(Outcome::LocationUpdated),
-        Just(Outcome::LocationDeleted),
-        (keys.clone(), stocks()).prop_map(|(key, stock)| Outcome::StockReceived(key, stock)),
-        (keys.clone(), stocks()).prop_map(|(key, stock)| Outcome::StockAdjusted(key, stock)),
-        (keys.clone(), stocks()).prop_map(|(key, stock)| Outcome::StockSet(key, stock)),
-        (keys, stocks()).prop_map(|(key, stock)| Outcome::StockMoved(key, stock)),
-        (orders(), times(), vec(option::of(locations()), 0..6))
-            .prop_map(|(order, expires, locations)| Outcome::OrderPlaced { order, expires, locations }),
-        orders().prop_map(|order| Outcome::OrderConfirmed { order }),
-        (orders(), order_states(), any::<i64>()).prop_map(|(order, state, shipped)| Outcome::OrderShipped {
-            order,
-            state,
-            shipped
-        }),
-        (orders(), order_states(), any::<i64>())
-            .prop_map(|(order, state, cancelled)| Outcome::OrderCancelled { order, state, cancelled }),
-        (orders(), order_states(), any::<i64>())
-            .prop_map(|(order, state, returned)| Outcome::OrderReturned { order, state, returned }),
-        reservation_outcomes(),
-        (any::<u32>(), any::<bool>()).prop_map(|(holds, more)| Outcome::DueExpired { holds, more }),
-        Just(Outcome::RequestAbandoned),
-        rejections().prop_map(Outcome::Rejected),
-    ]
-}
-
-fn reservation_outcomes() -> impl Strategy<Value = Outcome> {
-    let order = (orders(), order_states());
-    prop_oneof![
-        (reservations(), times(), vec(option::of(locations()), 0..6)).prop_map(
-            |(reservation, expires, locations)| Outcome::ReservationCreated {
-                reservation,
-                expires,
-                locations
-            }
-        ),
-        (reservations(), times())
-            .prop_map(|(reservation, expires)| Outcome::ReservationExtended { reservation, expires }),
-        (reservations(), reservation_states(), order, times(), any::<i64>()).prop_map(
-            |(reservation, state, (order, order_state), expires, committed)| Outcome::ReservationCommitted {
-                reservation,
-                state,
-                order,
-                order_state,
-                expires,
-                committed,
-            }
-        ),
-        (reservations(), reservation_states(), any::<i64>()).prop_map(|(reservation, state, released)| {
-            Outcome::ReservationReleased { reservation, state, released }
-        }),
-        (reservations(), any::<i64>())
-            .prop_map(|(reservation, moved)| Outcome::ReservationMoved { reservation, moved }),
-    ]
-}
-
-pub(crate) fn replies() -> impl Strategy<Value = Reply> {
-    (outcomes(), revisions(), any::<u32>(), times(), any::<bool>()).prop_map(
-        |(outcome, revision, position, time, replayed)| Reply { outcome, revision, position, time, replayed },
-    )
-}
-
-pub(crate) fn records() -> impl Strategy<Value = RequestRecord> {
-    (any::<u128>(), outcomes(), revisions(), any::<u32>(), times()).prop_map(
-        |(content, outcome, revision, position, time)| RequestRecord {
-            content: ContentHash(content),
-            outcome,
-            revision,
-            position,
-            time,
-        },
-    )
 }
 
 pub(crate) fn clocks() -> impl Strategy<Value = Clock> {

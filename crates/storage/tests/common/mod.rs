@@ -13,15 +13,17 @@ use openraft::{EntryPayload, LogId};
 use stockade_env::Env;
 use stockade_state_machine::command::{
     CancelOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation, CreateSku, LineQuantity,
-    Payment, PlaceLine, PlaceOrder, ReceiveStock, ReleaseReservation, ShipOrder,
+    Payment, PlaceLine, PlaceOrder, ReceiveStock, ReleaseReservation, ShipOrder, ShortagePolicy, Sourcing,
 };
 use stockade_state_machine::ids::{
     DocumentId, LocationId, OrderId, Principal, RequestId, ReservationId, SkuId,
 };
 use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::Currency;
+use stockade_state_machine::request::RequestStatus;
 use stockade_state_machine::sku::SkuDetails;
-use stockade_state_machine::{Command, LogTime, Origin};
+use stockade_state_machine::{Command, LogTime, Origin, Outcome, Request};
+use stockade_storage::codec::Durable;
 use stockade_storage::file::{DiskFiles, Files};
 use stockade_storage::{Error, Identity, Options, SnapshotFile, Storage, TypeConfig, codec};
 
@@ -73,6 +75,22 @@ impl Node {
         index
     }
 
+    /// Appends a command in an entry of its own and applies it; says what became of it.
+    pub(crate) async fn decide(&mut self, command: Command) -> Outcome {
+        self.run(vec![command]).await;
+        match self.storage.state.read(|view| view.request_status(&origin(self.requests))) {
+            RequestStatus::Decided(record) => record.outcome,
+            other => panic!("decided, and now {other:?}"),
+        }
+    }
+
+    /// What would become of a command in the next entry.
+    pub(crate) fn preview(&self, command: &Command) -> Outcome {
+        let bytes = codec::encode_request(Some(&origin(self.requests + 1)), command);
+        let request = Request::decode(&bytes).unwrap();
+        self.storage.state.read(|view| view.preview(&request, time_of(self.next)).unwrap())
+    }
+
     pub(crate) async fn append(&mut self, commands: Vec<Command>) -> u64 {
         let index = self.next;
         self.next += 1;
@@ -80,14 +98,10 @@ impl Node {
             .iter()
             .map(|command| {
                 self.requests += 1;
-                let bits = (u128::from(START_US / 1_000) << 80) | (7 << 76) | (2 << 62);
-                let request = RequestId::new(bits | u128::from(self.requests)).unwrap();
-                let origin = Origin { request, principal: Principal::new("tester").unwrap() };
-                codec::encode_request(Some(&origin), command)
+                codec::encode_request(Some(&origin(self.requests)), command)
             })
             .collect();
-        let time = LogTime::from_micros(START_US + index);
-        let proposal = codec::assemble_proposal(time, &requests);
+        let proposal = codec::assemble_proposal(time_of(index), &requests);
         let entry = EntryOf::<TypeConfig>::new(log_id(index), EntryPayload::Normal(proposal));
         self.storage.log.blocking_append([entry]).await.unwrap();
         index
@@ -143,6 +157,16 @@ impl Node {
     }
 }
 
+fn origin(number: u64) -> Origin {
+    let bits = (u128::from(START_US / 1_000) << 80) | (7 << 76) | (2 << 62);
+    let request = RequestId::new(bits | u128::from(number)).unwrap();
+    Origin { request, principal: Principal::new("tester").unwrap() }
+}
+
+fn time_of(index: u64) -> LogTime {
+    LogTime::from_micros(START_US + index)
+}
+
 pub(crate) fn sku(name: &str) -> SkuId {
     SkuId::new(name).unwrap()
 }
@@ -192,6 +216,8 @@ pub(crate) fn place(id: &str, wanted: &[(&str, i64)]) -> Command {
         currency: Currency::new("GBP").unwrap(),
         lines: lines(wanted),
         hold_us: 60_000_000,
+        sourcing: Sourcing::Priority,
+        shortage: ShortagePolicy::AllOrNothing,
     })
 }
 
@@ -203,6 +229,7 @@ pub(crate) fn hold(id: &str, wanted: &[(&str, i64)]) -> Command {
         currency: Currency::new("GBP").unwrap(),
         lines: lines(wanted),
         hold_us: 900_000_000,
+        sourcing: Sourcing::Priority,
     })
 }
 
@@ -212,26 +239,43 @@ pub(crate) fn take(id: &str, order_id: &str, quantity: i64) -> Command {
         reservation: reservation(id),
         order: order(order_id),
         customer: None,
-        lines: vec![LineQuantity { line: 1, quantity }],
+        lines: vec![LineQuantity { line: 1, location: None, quantity }],
         payment: Payment::Taken { reference: "paid".to_owned() },
+        expected: None,
     })
 }
 
 /// Gives all that a reservation holds back.
 pub(crate) fn let_go(id: &str) -> Command {
-    Command::ReleaseReservation(ReleaseReservation { reservation: reservation(id), lines: Vec::new() })
+    Command::ReleaseReservation(ReleaseReservation {
+        reservation: reservation(id),
+        lines: Vec::new(),
+        expected: None,
+    })
 }
 
 pub(crate) fn confirm(id: &str) -> Command {
-    Command::ConfirmOrder(ConfirmOrder { order: order(id), payment_reference: "paid".to_owned() })
+    Command::ConfirmOrder(ConfirmOrder {
+        order: order(id),
+        payment_reference: "paid".to_owned(),
+        reacquire: false,
+        expected: None,
+    })
 }
 
 pub(crate) fn ship(id: &str) -> Command {
-    Command::ShipOrder(ShipOrder { order: order(id), lines: Vec::new(), tracking_number: String::new() })
+    Command::ShipOrder(ShipOrder {
+        order: order(id),
+        lines: Vec::new(),
+        tracking_number: String::new(),
+        document: None,
+        close_after_us: None,
+        expected: None,
+    })
 }
 
 pub(crate) fn cancel(id: &str) -> Command {
-    Command::CancelOrder(CancelOrder { order: order(id) })
+    Command::CancelOrder(CancelOrder { order: order(id), lines: Vec::new(), expected: None })
 }
 
 /// A shop with a thousand units of two SKUs.

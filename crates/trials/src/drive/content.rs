@@ -7,7 +7,8 @@ use openraft::impls::leader_id_adv::LeaderId;
 use openraft::{BasicNode, EntryPayload, Membership, RaftTypeConfig};
 use stockade_state_machine::command::{
     CancelOrder, CommitReservation, ConfirmOrder, CreateLocation, CreateReservation, CreateSku, LineQuantity,
-    Payment, PlaceLine, PlaceOrder, ReceiveStock, ReleaseReservation, ShipOrder,
+    Payment, PlaceLine, PlaceOrder, ReceiveStock, ReleaseReservation, ShipOrder, ShortagePolicy, Sourcing,
+    Transact,
 };
 use stockade_state_machine::ids::{
     DocumentId, LocationId, OrderId, Principal, RequestId, ReservationId, SkuId,
@@ -97,6 +98,7 @@ fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
         currency,
         lines: vec![line.clone(), line.clone()],
         hold_us: 60_000_000,
+        sourcing: Sourcing::Priority,
     });
     let place = Command::PlaceOrder(PlaceOrder {
         order: order(index),
@@ -104,6 +106,8 @@ fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
         currency,
         lines: vec![line],
         hold_us: 60_000_000,
+        shortage: ShortagePolicy::AllOrNothing,
+        sourcing: Sourcing::Priority,
     });
     match index {
         2 => {
@@ -117,7 +121,12 @@ fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
             0 => {
                 let payment_reference = format!("paid in term {term}");
                 vec![
-                    Command::ConfirmOrder(ConfirmOrder { order: order(index - 1), payment_reference }),
+                    Command::ConfirmOrder(ConfirmOrder {
+                        order: order(index - 1),
+                        payment_reference,
+                        expected: None,
+                        reacquire: false,
+                    }),
                     reserve,
                 ]
             }
@@ -126,14 +135,18 @@ fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
                     order: order(index - 2),
                     lines: Vec::new(),
                     tracking_number: format!("track-{term}-{index}"),
+                    close_after_us: None,
+                    document: None,
+                    expected: None,
                 }),
                 receive("b", quantity),
                 Command::CommitReservation(CommitReservation {
                     reservation: reservation(index - 1),
                     order: order(index),
                     customer: None,
-                    lines: vec![LineQuantity { line: 2, quantity }],
+                    lines: vec![LineQuantity { line: 2, quantity, location: None }],
                     payment: Payment::Pending { hold_us: 60_000_000 },
+                    expected: None,
                 }),
             ],
             // What is left of the reservation of two entries ago ends.
@@ -142,9 +155,15 @@ fn commands(term: u64, index: u64, large: bool) -> Vec<Command> {
                 Command::ReleaseReservation(ReleaseReservation {
                     reservation: reservation(index - 2),
                     lines: Vec::new(),
+                    expected: None,
                 }),
             ],
-            _ => vec![place, Command::CancelOrder(CancelOrder { order: order(index) })],
+            _ => {
+                let (order, lines) = (order(index), Vec::new());
+                let cancel = Command::CancelOrder(CancelOrder { order, lines, expected: None });
+                let (preconditions, operations) = (Vec::new(), vec![place, cancel]);
+                vec![Command::Transact(Transact { preconditions, operations })]
+            }
         },
     }
 }

@@ -1,7 +1,7 @@
 //! A run that is done, once more in other ways: with other bounds between its entries, and from the rows at an index on.
 
 use stockade_env::Random;
-use stockade_state_machine::command::Request;
+use stockade_state_machine::command::{Name, Request};
 use stockade_state_machine::{Applied, Entry, LogTime, Outcome, Rejection, Revision, State};
 
 use super::pair::{Sequence, revision_at};
@@ -62,7 +62,8 @@ impl Done<'_> {
     pub(super) fn regroup(&self, random: &Random) -> Result<(), String> {
         // A version says where an entry stood in the log.
         let mut requests = self.sequence.entries.iter().flat_map(|entry| &entry.requests);
-        if requests.any(|request| request.command.expected().is_some()) {
+        let is_version = |name: &Name<'_>| matches!(name, Name::Version(_));
+        if requests.any(|request| request.command.names().iter().any(is_version)) {
             return Ok(());
         }
         // So is what an entry may expire bounded over all of its commands.

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 
 use stockade_env::Random;
 use stockade_state_machine::command::{
-    Command, ContentHash, Entry, ExpireDue, LocationChange, Origin, Request, UpdateLocation,
+    Command, ContentHash, CreateLocation, CreateSku, Entry, ExpireDue, LocationChange, Origin, ReceiveStock,
+    Request, UpdateLocation,
 };
 use stockade_state_machine::ids::{Principal, RequestId, SkuId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
-use stockade_state_machine::limits::{MAX_REQUEST_AHEAD_MS, REQUEST_RETENTION_MS};
+use stockade_state_machine::limits::{MAX_LINES, MAX_REQUEST_AHEAD_MS, REQUEST_RETENTION_MS};
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::{Bucket, Stock, StockKey};
@@ -33,6 +34,9 @@ const VAST_UNITS: i64 = i64::MAX - 12;
 /// What the crowd wants, and nobody else.
 pub(super) const RARE: &str = "rare";
 const RARE_UNITS: i64 = 20_000;
+/// What is split, and how much of it comes to each of three locations.
+const SPLIT: &str = "split";
+const MANY_PARTS_UNITS: i64 = 100_000;
 
 const SECOND_US: u64 = 1_000_000;
 const HOUR_US: u64 = 3_600 * SECOND_US;
@@ -87,6 +91,7 @@ impl Author {
             self.crowd_in = left.checked_sub(1);
             if left == 0 {
                 self.write_crowd();
+                self.write_many_parts();
             }
         }
         if let Some(entry) = self.ahead.pop_front() {
@@ -201,6 +206,30 @@ impl Author {
         let count = u64::try_from(self.recent.len()).expect("few");
         let at = self.random.below(count.max(1));
         self.recent.get(usize::try_from(at).expect("few")).cloned()
+    }
+
+    /// An order of so many parts that it is refused.
+    fn write_many_parts(&mut self) {
+        let places = (0..3).flat_map(|number| {
+            let (at, details) = (location(number), LocationDetails::default());
+            let change = LocationChange { disabled: Some(false), ..LocationChange::default() };
+            [
+                Command::CreateLocation(CreateLocation { location: at.clone(), details }),
+                Command::UpdateLocation(UpdateLocation { location: at.clone(), expected: None, change }),
+                Command::ReceiveStock(ReceiveStock {
+                    sku: sku_id(SPLIT),
+                    location: at,
+                    quantity: MANY_PARTS_UNITS,
+                    document: None,
+                    reference: String::new(),
+                }),
+            ]
+        });
+        let create = CreateSku { sku: sku_id(SPLIT), details: SkuDetails::default() };
+        let commands = std::iter::once(Command::CreateSku(create)).chain(places).collect();
+        self.write_ahead(commands);
+        let order = self.writer.split_order(SPLIT, MAX_LINES, 3, SECOND_US);
+        self.write_ahead(vec![order]);
     }
 
     /// More holds than one command or one entry may expire, all due at once, and then a shortage.

@@ -58,8 +58,18 @@ impl Catalog {
         Command::DeleteLocation(DeleteLocation { location, expected })
     }
 
+    /// True where commands may expect versions.
+    pub(super) fn expects_versions(&self) -> bool {
+        self.expects
+    }
+
+    /// As for SKUs and locations, but mostly none: there are many commands about orders.
+    pub(super) fn seldom_expected(&self, current: Option<Version>) -> Option<Version> {
+        if self.random.below(4) == 0 { self.expected(current) } else { None }
+    }
+
     /// Sometimes the version that there is, sometimes one that is over.
-    fn expected(&self, current: Option<Version>) -> Option<Version> {
+    pub(super) fn expected(&self, current: Option<Version>) -> Option<Version> {
         if !self.expects {
             return None;
         }

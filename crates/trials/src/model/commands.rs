@@ -3,15 +3,15 @@
 use stockade_env::Random;
 use stockade_state_machine::State;
 use stockade_state_machine::command::{
-    AdjustStock, CancelOrder, Command, ConfirmOrder, Disposition, ExpireDue, LineQuantity, MoveStock,
-    PlaceLine, PlaceOrder, ReceiveStock, ReturnLine, ReturnOrder, SetStock, ShipOrder,
+    AdjustStock, Command, ExpireDue, LineQuantity, MoveStock, PlaceLine, PlaceOrder, ReceiveStock, SetStock,
+    ShortagePolicy, Sourcing,
 };
 use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, SkuId};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::{
     DEFAULT_HOLD_US, MAX_HOLD_US, MAX_LINE_QUANTITY, MAX_STOCK_CHANGE, MIN_HOLD_US,
 };
-use stockade_state_machine::order::{Currency, Operation, OrderLine};
+use stockade_state_machine::order::Currency;
 use stockade_state_machine::stock::{Bucket, StockKey};
 
 use super::author::{VAST, pick};
@@ -19,11 +19,9 @@ use super::catalog::Catalog;
 use super::spoil;
 
 /// How often each kind of command comes, before an episode makes it its own.
-const WEIGHTS: [u64; 21] = [8, 4, 5, 14, 10, 28, 19, 15, 8, 15, 3, 2, 7, 3, 5, 6, 20, 4, 12, 6, 8];
+const WEIGHTS: [u64; 24] = [8, 4, 5, 14, 10, 28, 19, 15, 8, 15, 3, 2, 7, 3, 5, 6, 20, 4, 12, 6, 8, 9, 5, 14];
 /// Commands out of a thousand that break a bound.
 const SPOILT: u64 = 25;
-/// Orders that are looked at to find one of interest.
-const TRIES: u32 = 12;
 const BUCKETS: [Bucket; 4] =
     [Bucket::Available, Bucket::SafetyStock, Bucket::Damaged, Bucket::QualityControl];
 
@@ -38,13 +36,13 @@ pub(super) fn location(number: u64) -> LocationId {
 /// Writes commands.
 pub(super) struct Writer {
     pub(super) random: Random,
-    weights: [u64; 21],
+    weights: [u64; 24],
     skus: u64,
     locations: u64,
     pub(super) orders: u64,
     pub(super) reservations: u64,
     documents: u64,
-    catalog: Catalog,
+    pub(super) catalog: Catalog,
 }
 
 impl Writer {
@@ -82,15 +80,9 @@ impl Writer {
             3 => self.receive(),
             4 => self.adjust(state),
             5 => self.place(),
-            6 => {
-                let payment_reference = self.text(if self.random.below(20) == 0 { 512 } else { 9 });
-                Command::ConfirmOrder(ConfirmOrder {
-                    order: self.order(state, Operation::Confirm),
-                    payment_reference,
-                })
-            }
+            6 => self.confirm(state),
             7 => self.ship(state),
-            8 => Command::CancelOrder(CancelOrder { order: self.order(state, Operation::Cancel) }),
+            8 => self.cancel(state),
             9 => self.book_return(state),
             10 => {
                 let limits = [0, 1, 2, 1_000, 1_001, u32::MAX];
@@ -108,7 +100,20 @@ impl Writer {
             17 => self.extend(state),
             18 => self.commit(state),
             19 => self.release(state),
-            _ => self.relocate(state),
+            20 => self.relocate(state),
+            21 => self.prolong(state),
+            22 => self.close(state),
+            _ => self.transact(state),
+        }
+    }
+
+    /// A command that may stand in a transaction.
+    pub(super) fn operation(&mut self, state: &State) -> Command {
+        loop {
+            let command = self.well_formed(state);
+            if command.is_operation() || self.random.below(200) == 0 {
+                return command;
+            }
         }
     }
 
@@ -129,7 +134,16 @@ impl Writer {
         self.orders += 1;
         let order = order_id(self.orders);
         let currency = Currency::new("EUR").expect("a currency");
-        Command::PlaceOrder(PlaceOrder { order, customer: None, currency, lines, hold_us })
+        let (sourcing, shortage) = (Sourcing::Priority, ShortagePolicy::AllOrNothing);
+        Command::PlaceOrder(PlaceOrder {
+            order,
+            customer: None,
+            currency,
+            lines,
+            hold_us,
+            sourcing,
+            shortage,
+        })
     }
 
     pub(super) fn sku(&self) -> SkuId {
@@ -161,7 +175,7 @@ impl Writer {
     }
 
     /// A new number, or one that was there.
-    fn document(&mut self) -> Option<DocumentId> {
+    pub(super) fn document(&mut self) -> Option<DocumentId> {
         let number = match self.random.below(10) {
             0..5 => return None,
             5 => self.documents.saturating_sub(self.random.below(5)),
@@ -171,23 +185,6 @@ impl Writer {
             }
         };
         Some(DocumentId::new(&format!("d{number}")).expect("an id"))
-    }
-
-    /// An order that may be of interest to an operation: often one that allows it, mostly one that is there.
-    fn order(&self, state: &State, operation: Operation) -> OrderId {
-        let mut order = self.any_order();
-        let wanted = self.random.below(5);
-        for _ in 0..TRIES {
-            let fits = match state.order(&order) {
-                Some(found) => wanted < 2 || found.state().allowed().contains(&operation),
-                None => wanted == 0,
-            };
-            if fits {
-                break;
-            }
-            order = self.any_order();
-        }
-        order
     }
 
     /// One of the last orders, seldom one of long ago.
@@ -294,14 +291,17 @@ impl Writer {
         })
     }
 
-    fn place(&mut self) -> Command {
-        Command::PlaceOrder(PlaceOrder {
-            order: self.new_order(),
-            customer: self.customer("c"),
-            currency: self.currency(),
-            lines: self.new_lines(),
-            hold_us: self.hold_us(),
-        })
+    /// Every line names its location only by chance.
+    pub(super) fn sourcing(&self) -> Sourcing {
+        let others = [
+            Sourcing::MostStock,
+            Sourcing::FewestSplits,
+            Sourcing::FewestSplits,
+            Sourcing::SplitProportional,
+            Sourcing::SplitProportional,
+            Sourcing::Explicit,
+        ];
+        if self.random.below(2) == 0 { Sourcing::Priority } else { pick(&self.random, &others) }
     }
 
     /// The name of an order to be, seldom one that there is.
@@ -351,37 +351,28 @@ impl Writer {
         }
     }
 
-    fn ship(&mut self, state: &State) -> Command {
-        let order = self.order(state, Operation::Ship);
-        let lines = if self.random.below(3) == 0 {
-            Vec::new()
-        } else {
-            let named = self.named_lines(state, &order, OrderLine::unshipped);
-            named.into_iter().map(|(line, quantity)| LineQuantity { line, quantity }).collect()
-        };
-        let tracking_number = self.text(if self.random.below(20) == 0 { 512 } else { 9 });
-        Command::ShipOrder(ShipOrder { order, lines, tracking_number })
-    }
-
-    fn book_return(&mut self, state: &State) -> Command {
-        let order = self.order(state, Operation::Return);
-        let named = self.named_lines(state, &order, |line| line.shipped - line.returned);
-        let dispositions = [Disposition::Restock, Disposition::Damaged, Disposition::Scrap];
-        let lines = named
-            .into_iter()
-            .map(|(line, quantity)| ReturnLine {
-                line,
-                quantity,
-                disposition: pick(&self.random, &dispositions),
-            })
-            .collect();
-        Command::ReturnOrder(ReturnOrder { order, lines, document: self.document() })
-    }
-
-    /// Some lines of an order and how much of each: mostly what is left, or a part of it, or more.
-    fn named_lines(&self, state: &State, order: &OrderId, left: fn(&OrderLine) -> i64) -> Vec<(u32, i64)> {
-        let lines = state.order(order).map(|order| order.lines.iter().map(left).collect());
-        self.some_lines(&lines.unwrap_or_else(|| vec![1]))
+    /// Some lines, of whose parts so much is left, and how much of each; seldom of one part alone.
+    pub(super) fn some_parts(&self, parts: &[(u32, Option<LocationId>, i64)]) -> Vec<LineQuantity> {
+        let mut lines: Vec<i64> = Vec::new();
+        for (number, _, left) in parts {
+            let index = usize::try_from(*number).expect("few lines") - 1;
+            lines.resize(index + 1, 0);
+            lines[index] += left;
+        }
+        if lines.is_empty() {
+            lines.push(1);
+        }
+        let named = self.some_lines(&lines).into_iter().map(|(line, quantity)| {
+            let mut at = parts.iter().filter(|(number, ..)| *number == line).map(|(_, location, _)| location);
+            let location = match self.random.below(8) {
+                0 => at.next().cloned().flatten(),
+                1 => at.next_back().cloned().flatten(),
+                2 if self.random.below(5) == 0 => Some(self.location()),
+                _ => None,
+            };
+            LineQuantity { line, location, quantity }
+        });
+        named.collect()
     }
 
     /// Some lines, of which so much is left, and how much of each.

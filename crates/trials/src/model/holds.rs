@@ -1,11 +1,14 @@
 //! Writes commands about reservations.
 
-use stockade_state_machine::State;
+use std::sync::Arc;
+
 use stockade_state_machine::command::{
     Command, CommitReservation, CreateReservation, ExtendReservation, LineQuantity, MoveReservation, Payment,
-    PlaceLine, ReleaseReservation,
+    PlaceLine, ReleaseReservation, Sourcing,
 };
 use stockade_state_machine::ids::ReservationId;
+use stockade_state_machine::reservation::Reservation;
+use stockade_state_machine::{State, Version};
 
 use super::commands::{Writer, sku_id};
 
@@ -27,6 +30,7 @@ impl Writer {
             currency: self.currency(),
             lines: self.new_lines(),
             hold_us: self.hold_us(),
+            sourcing: self.sourcing(),
         })
     }
 
@@ -40,12 +44,14 @@ impl Writer {
             currency: self.currency(),
             lines: vec![line; lines],
             hold_us,
+            sourcing: Sourcing::Priority,
         })
     }
 
     pub(super) fn extend(&self, state: &State) -> Command {
         let (reservation, hold_us) = (self.reservation(state), self.hold_us());
-        Command::ExtendReservation(ExtendReservation { reservation, hold_us })
+        let expected = self.version_of_hold(state, &reservation);
+        Command::ExtendReservation(ExtendReservation { reservation, hold_us, expected })
     }
 
     /// An order takes units, paid or not.
@@ -59,6 +65,7 @@ impl Writer {
             order: self.new_order(),
             customer: self.customer("c"),
             lines: self.open_lines(state, &reservation),
+            expected: self.version_of_hold(state, &reservation),
             reservation,
             payment,
         })
@@ -67,13 +74,20 @@ impl Writer {
     pub(super) fn release(&self, state: &State) -> Command {
         let reservation = self.reservation(state);
         let lines = self.open_lines(state, &reservation);
-        Command::ReleaseReservation(ReleaseReservation { reservation, lines })
+        let expected = self.version_of_hold(state, &reservation);
+        Command::ReleaseReservation(ReleaseReservation { reservation, lines, expected })
     }
 
     pub(super) fn relocate(&self, state: &State) -> Command {
         let reservation = self.reservation(state);
         let lines = self.open_lines(state, &reservation).into_iter().map(|line| line.line).collect();
-        Command::MoveReservation(MoveReservation { reservation, lines, location: self.location() })
+        let expected = self.version_of_hold(state, &reservation);
+        Command::MoveReservation(MoveReservation { reservation, lines, location: self.location(), expected })
+    }
+
+    /// The version that a reservation must have, where one is expected.
+    fn version_of_hold(&self, state: &State, reservation: &ReservationId) -> Option<Version> {
+        self.catalog.seldom_expected(state.reservation(reservation).map(|held| held.version))
     }
 
     /// Mostly one that holds something.
@@ -91,7 +105,7 @@ impl Writer {
         reservation
     }
 
-    fn any_reservation(&self) -> ReservationId {
+    pub(super) fn any_reservation(&self) -> ReservationId {
         reservation_id(self.one_of_the_last(self.reservations))
     }
 
@@ -100,10 +114,10 @@ impl Writer {
         if self.random.below(3) == 0 {
             return Vec::new();
         }
-        let open =
-            state.reservation(reservation).map(|found| found.lines.iter().map(|line| line.open).collect());
-        let lines = self.some_lines(&open.unwrap_or_else(|| vec![1]));
-        lines.into_iter().map(|(line, quantity)| LineQuantity { line, quantity }).collect()
+        let parts = |held: &Arc<Reservation>| {
+            held.lines.iter().map(|line| (line.number, line.location.clone(), line.open)).collect::<Vec<_>>()
+        };
+        self.some_parts(&state.reservation(reservation).map(parts).unwrap_or_default())
     }
 }
 

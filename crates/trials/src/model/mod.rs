@@ -11,12 +11,14 @@ mod catalog;
 mod commands;
 mod episode;
 mod holds;
+mod orders;
 mod pair;
 mod report;
 mod rows;
 mod shrink;
 mod spoil;
 mod tally;
+mod transactions;
 
 use stockade_model::RequestLimits;
 
@@ -107,7 +109,7 @@ mod tests {
 
     #[test]
     fn both_machines_say_the_same_and_every_answer_is_given() {
-        let report = compare(&args(25_000, 7), RequestLimits::default());
+        let report = compare(&args(40_000, 7), RequestLimits::default());
         assert!(report.is_clean(), "{report}");
         assert_eq!(report.never, Vec::<String>::new(), "{report}");
         assert!(report.replayed > 0 && report.restored_everywhere > 0, "{report}");

@@ -2,14 +2,16 @@
 //! what a node would, and through the model.
 
 use stockade_model::{Model, RequestLimits};
-use stockade_state_machine::outcome::Reply;
-use stockade_state_machine::{Applied, Change, Entry, Revision, State, invariants};
+use stockade_state_machine::outcome::{Outcome, Reply};
+use stockade_state_machine::{Applied, Change, Command, Entry, Revision, State, invariants};
 
 use super::rows::Rows;
 
 /// Up to so many orders all invariants are checked after each entry, beyond that after every so many.
 const ORDERS_CHECKED_ALWAYS: usize = 300;
 const CHECK_EVERY: u64 = 16;
+/// Up to so many orders the model previews each request that is alone.
+const ORDERS_COPIED: usize = 60;
 /// Entries from one comparison of all rows to the next, and from one look of the model through all its rows to the next.
 const COMPARE_EVERY: u64 = 64;
 const MODEL_CHECK_EVERY: u64 = 256;
@@ -54,9 +56,18 @@ impl Pair {
         let revision = revision_at(self.applied);
         self.applied += 1;
         let movements_before = self.model.ledger().len();
+        let previews = self.previews(revision, entry);
         let applied = self.real.execute(revision, entry);
         let modelled = self.model.apply(revision, entry);
         compare_replies(entry, &applied.replies, &modelled)?;
+        for (who, previewed) in previews {
+            if previewed != applied.replies[0].outcome {
+                return Err(format!(
+                    "{who} said beforehand\n  {previewed:?}\nit came to\n  {:?}",
+                    applied.replies[0].outcome
+                ));
+            }
+        }
         self.rows.load_named(&mut self.lean, entry);
         let again = self.lean.execute(revision, entry);
         if again != applied {
@@ -67,6 +78,25 @@ impl Pair {
         self.compare_touched(&applied.changes, movements_before)?;
         self.check(revision)?;
         Ok(applied)
+    }
+
+    /// What each machine says of the request of a caller that is alone in an entry, before it is executed.
+    fn previews(&self, revision: Revision, entry: &Entry) -> Vec<(&'static str, Outcome)> {
+        let [only] = entry.requests.as_slice() else { return Vec::new() };
+        if only.origin.is_none() || matches!(only.command, Command::ExpireDue(_)) {
+            return Vec::new();
+        }
+        let rows = self.rows.named(&self.lean, entry);
+        let mut previews = vec![
+            ("the state machine", self.real.preview(revision, entry.time, &[], only)),
+            ("the one that forgets", self.lean.preview(revision, entry.time, &rows, only)),
+        ];
+        // It works on a copy of itself.
+        let copies = self.rows.orders.len() <= ORDERS_COPIED || revision.get().is_multiple_of(COMPARE_EVERY);
+        if copies {
+            previews.push(("the model", self.model.preview(entry.time, only)));
+        }
+        previews
     }
 
     /// Compares the rows that an entry touched; the last image of each is the one that counts.

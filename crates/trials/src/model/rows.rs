@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stockade_state_machine::change::Clock;
-use stockade_state_machine::command::Origin;
+use stockade_state_machine::command::{Name, Origin};
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
 use stockade_state_machine::outcome::Outcome;
+use stockade_state_machine::rejection::{Current, Rejection};
 use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
@@ -86,38 +87,40 @@ impl Rows {
 
     /// Brings into a state what an entry names and is not there.
     pub(super) fn load_named(&self, state: &mut State, entry: &Entry) {
-        for request in &entry.requests {
-            if let Some(id) = request.command.order()
-                && state.order(id).is_none()
-                && let Some(order) = self.orders.get(id)
-            {
-                state.absorb(&Change::Order(id.clone(), Arc::new(stored(order.as_ref()))));
-            }
-            if let Some(id) = request.command.reservation()
-                && state.reservation(id).is_none()
-                && let Some(held) = self.reservations.get(id)
-            {
-                state.absorb(&Change::Reservation(id.clone(), Arc::new(stored(held.as_ref()))));
-            }
-            if let Some(id) = request.command.document()
-                && let Some(document) = self.documents.get(id)
-            {
-                state.absorb(&Change::Document(id.clone(), stored(document)));
-            }
+        for row in self.named(state, entry) {
+            state.absorb(&row);
         }
+    }
+
+    /// What an entry names, is there and is not in a state.
+    pub(super) fn named(&self, state: &State, entry: &Entry) -> Vec<Change> {
+        let names = entry.requests.iter().flat_map(|request| request.command.names());
+        let row = |name| match name {
+            Name::Order(id) => {
+                let order = self.orders.get(id).filter(|_| state.order(id).is_none())?;
+                Some(Change::Order(id.clone(), Arc::new(stored(order.as_ref()))))
+            }
+            Name::Reservation(id) => {
+                let held = self.reservations.get(id).filter(|_| state.reservation(id).is_none())?;
+                Some(Change::Reservation(id.clone(), Arc::new(stored(held.as_ref()))))
+            }
+            Name::Document(id) => {
+                let document = self.documents.get(id)?;
+                Some(Change::Document(id.clone(), stored(document)))
+            }
+            Name::Version(_) => None,
+        };
+        names.filter_map(row).collect()
     }
 
     /// Lets a state forget what is safe here: what an entry named or changed.
     pub(super) fn evict(state: &mut State, entry: &Entry, changes: &[Change]) {
-        for command in entry.requests.iter().map(|request| &request.command) {
-            if let Some(id) = command.order() {
-                state.evict_order(id);
-            }
-            if let Some(id) = command.reservation() {
-                state.evict_reservation(id);
-            }
-            if let Some(id) = command.document() {
-                state.evict_document(id);
+        for name in entry.requests.iter().flat_map(|request| request.command.names()) {
+            match name {
+                Name::Order(id) => state.evict_order(id),
+                Name::Reservation(id) => state.evict_reservation(id),
+                Name::Document(id) => state.evict_document(id),
+                Name::Version(_) => {}
             }
         }
         for change in changes {
@@ -180,10 +183,20 @@ pub(super) fn outcome_without_entry(outcome: &mut Outcome) {
         | Outcome::StockAdjusted(_, stock)
         | Outcome::StockSet(_, stock)
         | Outcome::StockMoved(_, stock) => stock.version = Version::default(),
+        Outcome::Transacted(outcomes) => outcomes.iter_mut().for_each(outcome_without_entry),
+        Outcome::Rejected(Rejection::PreconditionFailed { failed }) => {
+            for failed in failed {
+                if let Current::Version(version) = &mut failed.current {
+                    *version = Version::default();
+                }
+            }
+        }
         Outcome::SkuDeleted
         | Outcome::LocationDeleted
         | Outcome::OrderPlaced { .. }
         | Outcome::OrderConfirmed { .. }
+        | Outcome::OrderExtended { .. }
+        | Outcome::OrderClosed { .. }
         | Outcome::OrderShipped { .. }
         | Outcome::OrderCancelled { .. }
         | Outcome::OrderReturned { .. }

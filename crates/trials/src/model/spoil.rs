@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use stockade_env::Random;
-use stockade_state_machine::command::{Command, LineQuantity, Payment, PlaceLine};
+use stockade_state_machine::command::{
+    CancelOrder, Command, ExpireDue, LineQuantity, Payment, PlaceLine, Precondition, Transact,
+};
+use stockade_state_machine::ids::{LocationId, OrderId, SkuId};
 use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::{
-    MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, MAX_DISPLAY_NAME_LEN, MAX_HOLD_US, MAX_ID_LEN, MAX_LINE_QUANTITY,
-    MAX_LINES, MAX_PRIORITY, MAX_REFERENCE_LEN, MAX_STOCK_CHANGE, MAX_UNIT_PRICE_MINOR, MIN_HOLD_US,
+    MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, MAX_CLOSE_AFTER_US, MAX_DISPLAY_NAME_LEN, MAX_HOLD_US, MAX_ID_LEN,
+    MAX_LINE_QUANTITY, MAX_LINES, MAX_OPERATIONS, MAX_PRECONDITIONS, MAX_PRIORITY, MAX_REFERENCE_LEN,
+    MAX_STOCK_CHANGE, MAX_TRANSACT_LINES, MAX_UNIT_PRICE_MINOR, MIN_CLOSE_AFTER_US, MIN_HOLD_US,
 };
-use stockade_state_machine::stock::Bucket;
+use stockade_state_machine::order::OrderState;
+use stockade_state_machine::stock::{Bucket, StockKey};
 
 use super::author::pick;
 
@@ -80,6 +85,10 @@ pub(super) fn spoil(command: &mut Command, random: &Random) {
         Command::ConfirmOrder(command) => command.payment_reference = too_long(MAX_REFERENCE_LEN),
         Command::ShipOrder(command) => match random.below(4) {
             0 => command.tracking_number = too_long(MAX_REFERENCE_LEN),
+            1 => {
+                let times = [0, MIN_CLOSE_AFTER_US - 1, MAX_CLOSE_AFTER_US + 1, u64::MAX];
+                command.close_after_us = Some(pick(random, &times));
+            }
             _ => spoil_quantities(&mut command.lines, random),
         },
         Command::ReturnOrder(command) => match random.below(4) {
@@ -105,11 +114,49 @@ pub(super) fn spoil(command: &mut Command, random: &Random) {
             command.lines.push(1);
             repeat(&mut command.lines);
         }
+        Command::ExtendOrder(command) => command.hold_us = pick(random, &HOLDS_US),
+        Command::CancelOrder(command) => spoil_quantities(&mut command.lines, random),
+        Command::Transact(command) => spoil_transaction(command, random),
         Command::DeleteSku(_)
         | Command::DeleteLocation(_)
-        | Command::CancelOrder(_)
+        | Command::CloseOrder(_)
         | Command::ExpireDue(_)
         | Command::AbandonRequest => {}
+    }
+}
+
+fn spoil_transaction(command: &mut Transact, random: &Random) {
+    let Transact { preconditions, operations } = command;
+    match random.below(7) {
+        0 => operations.clear(),
+        1 => operations.resize(MAX_OPERATIONS + 1, Command::AbandonRequest),
+        2 => {
+            let (order, state) = (OrderId::new("o").expect("an id"), OrderState::Closed);
+            preconditions.resize(MAX_PRECONDITIONS + 1, Precondition::OrderState(order, state));
+        }
+        3 => {
+            let location = LocationId::new("l").expect("an id");
+            let key = StockKey { sku: SkuId::new("s").expect("an id"), location };
+            let empty = Precondition::Quantity { key, bucket: Bucket::Available, min: 1, max: 0 };
+            preconditions.push(empty);
+        }
+        4 => {
+            let inner = Command::Transact(command.clone());
+            let others = [Command::AbandonRequest, Command::ExpireDue(ExpireDue { limit: 1 }), inner];
+            let other = usize::try_from(random.below(3)).expect("below 3");
+            command.operations.extend(others.into_iter().nth(other));
+        }
+        5 => {
+            let lines = vec![LineQuantity { line: 1, location: None, quantity: 1 }; MAX_LINES];
+            let order = OrderId::new("o").expect("an id");
+            let cancel = Command::CancelOrder(CancelOrder { order, lines, expected: None });
+            operations.extend(std::iter::repeat_n(cancel, MAX_TRANSACT_LINES / MAX_LINES + 1));
+        }
+        _ => {
+            if let Some(operation) = operations.last_mut() {
+                spoil(operation, random);
+            }
+        }
     }
 }
 
@@ -133,10 +180,10 @@ fn spoil_lines(lines: &mut Vec<PlaceLine>, hold_us: &mut u64, random: &Random) {
 
 fn spoil_quantities(lines: &mut Vec<LineQuantity>, random: &Random) {
     if random.below(3) == 0 {
-        lines.push(LineQuantity { line: 1, quantity: 1 });
+        lines.push(LineQuantity { line: 1, location: None, quantity: 1 });
         repeat(lines);
     } else {
-        lines.push(LineQuantity { line: 1, quantity: pick(random, &LINE_QUANTITIES) });
+        lines.push(LineQuantity { line: 1, location: None, quantity: pick(random, &LINE_QUANTITIES) });
     }
 }
 

@@ -8,7 +8,7 @@ use stockade_state_machine::outcome::{Outcome, Reply};
 use stockade_state_machine::rejection::{Rejection, Resource};
 
 /// Every answer that there is.
-const ANSWERS: [&str; 49] = [
+const ANSWERS: [&str; 55] = [
     "SkuCreated",
     "SkuUpdated",
     "SkuDeleted",
@@ -21,14 +21,17 @@ const ANSWERS: [&str; 49] = [
     "StockMoved",
     "OrderPlaced",
     "OrderConfirmed",
+    "OrderExtended",
     "OrderShipped",
     "OrderCancelled",
+    "OrderClosed",
     "OrderReturned",
     "ReservationCreated",
     "ReservationExtended",
     "ReservationCommitted",
     "ReservationReleased",
     "ReservationMoved",
+    "Transacted",
     "DueExpired",
     "RequestAbandoned",
     "RequestIdReused",
@@ -50,6 +53,9 @@ const ANSWERS: [&str; 49] = [
     "ReservationSettled RELEASED",
     "EtagMismatch",
     "QuantityStale",
+    "PreconditionFailed",
+    "OperationRejected",
+    "TooLarge",
     "SkuInUse",
     "LocationInUse",
     "LocationDisabled",
@@ -61,13 +67,49 @@ const ANSWERS: [&str; 49] = [
 ];
 
 /// Operations that a state doesn't allow. Payment of an expired order has an answer of its own.
-const ILLEGAL: [(&str, &[&str]); 4] = [
+const ILLEGAL: [(&str, &[&str]); 6] = [
     (
         "CONFIRM",
-        &["CONFIRMED", "PARTIALLY_SHIPPED", "SHIPPED", "PARTIALLY_RETURNED", "RETURNED", "CANCELLED"],
+        &[
+            "CONFIRMED",
+            "PARTIALLY_SHIPPED",
+            "SHIPPED",
+            "PARTIALLY_RETURNED",
+            "RETURNED",
+            "CANCELLED",
+            "CLOSED",
+        ],
     ),
-    ("SHIP", &["PENDING_PAYMENT", "SHIPPED", "PARTIALLY_RETURNED", "RETURNED", "CANCELLED", "EXPIRED"]),
-    ("CANCEL", &["SHIPPED", "PARTIALLY_RETURNED", "RETURNED", "CANCELLED", "EXPIRED"]),
+    (
+        "EXTEND",
+        &[
+            "CONFIRMED",
+            "PARTIALLY_SHIPPED",
+            "SHIPPED",
+            "PARTIALLY_RETURNED",
+            "RETURNED",
+            "CANCELLED",
+            "CLOSED",
+        ],
+    ),
+    (
+        "SHIP",
+        &["PENDING_PAYMENT", "SHIPPED", "PARTIALLY_RETURNED", "RETURNED", "CANCELLED", "EXPIRED", "CLOSED"],
+    ),
+    ("CANCEL", &["SHIPPED", "PARTIALLY_RETURNED", "RETURNED", "CANCELLED", "EXPIRED", "CLOSED"]),
+    (
+        "CLOSE",
+        &[
+            "PENDING_PAYMENT",
+            "CONFIRMED",
+            "PARTIALLY_SHIPPED",
+            "PARTIALLY_RETURNED",
+            "RETURNED",
+            "CANCELLED",
+            "EXPIRED",
+            "CLOSED",
+        ],
+    ),
     ("RETURN", &["PENDING_PAYMENT", "CONFIRMED", "RETURNED", "CANCELLED", "EXPIRED"]),
 ];
 
@@ -120,6 +162,9 @@ fn name(outcome: &Outcome) -> String {
         Outcome::StockMoved(..) => "StockMoved",
         Outcome::OrderPlaced { .. } => "OrderPlaced",
         Outcome::OrderConfirmed { .. } => "OrderConfirmed",
+        Outcome::OrderExtended { .. } => "OrderExtended",
+        Outcome::OrderClosed { .. } => "OrderClosed",
+        Outcome::Transacted(_) => "Transacted",
         Outcome::OrderShipped { .. } => "OrderShipped",
         Outcome::OrderCancelled { .. } => "OrderCancelled",
         Outcome::OrderReturned { .. } => "OrderReturned",
@@ -154,6 +199,9 @@ fn rejection_name(rejection: &Rejection) -> String {
         Rejection::ReservationSettled { state, .. } => return format!("ReservationSettled {}", state.name()),
         Rejection::EtagMismatch { .. } => "EtagMismatch",
         Rejection::QuantityStale { .. } => "QuantityStale",
+        Rejection::PreconditionFailed { .. } => "PreconditionFailed",
+        Rejection::OperationRejected { .. } => "OperationRejected",
+        Rejection::TooLarge { .. } => "TooLarge",
         Rejection::LocationInUse { .. } => "LocationInUse",
         Rejection::LocationDisabled { .. } => "LocationDisabled",
         Rejection::PurchaseLimit { .. } => "PurchaseLimit",

@@ -230,6 +230,7 @@ impl Till {
             currency_code: "EUR".to_owned(),
             lines: (0..=(dice >> 32) % 3).map(line).collect(),
             hold_duration: Some(prost_types::Duration { seconds: HOLD_SECONDS, nanos: 0 }),
+            ..PlaceOrderRequest::default()
         }
     }
 
@@ -243,10 +244,20 @@ impl Till {
         let (order_id, request_id) = (self.order_id(number), String::new());
         let fate = scatter(!number) % 100;
         if fate < CANCELLED_IN_100 {
-            self.timed(self.client.cancel_order(CancelOrderRequest { request_id, order_id })).await?;
+            self.timed(self.client.cancel_order(CancelOrderRequest {
+                request_id,
+                order_id,
+                ..CancelOrderRequest::default()
+            }))
+            .await?;
         } else if fate >= CANCELLED_IN_100 + UNPAID_IN_100 {
             let payment_reference = format!("payment-{number}");
-            let confirm = ConfirmOrderRequest { order_id, payment_reference, request_id };
+            let confirm = ConfirmOrderRequest {
+                order_id,
+                payment_reference,
+                request_id,
+                ..ConfirmOrderRequest::default()
+            };
             self.timed(self.client.confirm_order(confirm)).await?;
             let ship = ShipOrderRequest {
                 order_id: self.order_id(number),

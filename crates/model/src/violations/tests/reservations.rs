@@ -3,7 +3,7 @@
 use stockade_state_machine::command::{
     Command, CommitReservation, ContentHash, CreateLocation, CreateReservation, CreateSku, Entry,
     ExtendReservation, LineQuantity, MoveReservation, Origin, Payment, PlaceLine, ReceiveStock,
-    ReleaseReservation, Request,
+    ReleaseReservation, Request, Sourcing,
 };
 use stockade_state_machine::ids::{LocationId, OrderId, Principal, RequestId, ReservationId};
 use stockade_state_machine::ledger::{LedgerEntry, Reason};
@@ -33,6 +33,7 @@ fn create(reservation: &str, hold_us: u64) -> Command {
         currency: Currency::new("EUR").expect("a currency"),
         lines: vec![line],
         hold_us,
+        sourcing: Sourcing::Priority,
     })
 }
 
@@ -41,8 +42,9 @@ fn commit(order: &str, quantity: i64, payment: Payment) -> Command {
         reservation: id("cart"),
         order: OrderId::new(order).expect("an id"),
         customer: None,
-        lines: vec![LineQuantity { line: 1, quantity }],
+        lines: vec![LineQuantity { line: 1, location: None, quantity }],
         payment,
+        expected: None,
     })
 }
 
@@ -60,7 +62,7 @@ fn model() -> Model {
     };
     let opening =
         |location| Command::CreateLocation(CreateLocation { location, details: LocationDetails::default() });
-    let lines = vec![LineQuantity { line: 1, quantity: 1 }];
+    let lines = vec![LineQuantity { line: 1, location: None, quantity: 1 }];
     let commands = [
         Command::CreateSku(CreateSku { sku: sku(), details: SkuDetails::default() }),
         opening(location()),
@@ -71,13 +73,18 @@ fn model() -> Model {
         create("cart", 100 * HOLD_US),
         commit("paid", 1, Payment::Taken { reference: String::new() }),
         commit("unpaid", 2, Payment::Pending { hold_us: 100 * HOLD_US }),
-        Command::ReleaseReservation(ReleaseReservation { reservation: id("cart"), lines }),
+        Command::ReleaseReservation(ReleaseReservation { reservation: id("cart"), lines, expected: None }),
         Command::MoveReservation(MoveReservation {
             reservation: id("cart"),
             lines: Vec::new(),
             location: other_location(),
+            expected: None,
         }),
-        Command::ExtendReservation(ExtendReservation { reservation: id("over"), hold_us: HOLD_US }),
+        Command::ExtendReservation(ExtendReservation {
+            reservation: id("over"),
+            hold_us: HOLD_US,
+            expected: None,
+        }),
     ];
     let mut model = Model::default();
     let mut now_us = 1_700_000_000_000_000;
@@ -134,6 +141,7 @@ fn a_line_whose_parts_do_not_make_what_was_reserved_is_told() {
 
 fn nothing() -> ReservationLine {
     ReservationLine {
+        number: 1,
         sku: sku(),
         location: None,
         unit_price_minor: 0,
