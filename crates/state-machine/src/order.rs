@@ -28,6 +28,19 @@ pub enum OrderState {
 }
 
 impl OrderState {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::PendingPayment,
+        Self::Confirmed,
+        Self::PartiallyShipped,
+        Self::Shipped,
+        Self::PartiallyReturned,
+        Self::Returned,
+        Self::Cancelled,
+        Self::Expired,
+        Self::Closed,
+    ];
+
     /// The name as callers know it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -21,6 +21,10 @@ pub enum ReservationState {
 }
 
 impl ReservationState {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Active, Self::PartiallyCommitted, Self::Committed, Self::Released, Self::Expired];
+
     /// The name as callers know it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -107,7 +107,7 @@ fn precondition(asked: &v1::Precondition, violations: &mut Violations) -> Option
         Condition::Quantity(range) => quantity(range, row, violations),
         Condition::OrderState(state) => {
             let state =
-                ORDER_STATES.into_iter().find(|known| i32::from(convert::order_state(*known)) == *state);
+                OrderState::ALL.into_iter().find(|known| i32::from(convert::order_state(*known)) == *state);
             if state.is_none() {
                 violations.add("order_state", "is not known");
             }
@@ -119,7 +119,7 @@ fn precondition(asked: &v1::Precondition, violations: &mut Violations) -> Option
         }
         Condition::ReservationState(state) => {
             let known = |known: &ReservationState| i32::from(convert::reservation_state(*known)) == *state;
-            let state = RESERVATION_STATES.into_iter().find(known);
+            let state = ReservationState::ALL.into_iter().find(known);
             if state.is_none() {
                 violations.add("reservation_state", "is not known");
             }
@@ -166,23 +166,3 @@ fn row(subject: &Subject, violations: &mut Violations) -> Option<Row> {
         Subject::ReservationId(id) => Row::Reservation(violations.reservation("subject.reservation_id", id)?),
     })
 }
-
-const ORDER_STATES: [OrderState; 9] = [
-    OrderState::PendingPayment,
-    OrderState::Confirmed,
-    OrderState::PartiallyShipped,
-    OrderState::Shipped,
-    OrderState::PartiallyReturned,
-    OrderState::Returned,
-    OrderState::Cancelled,
-    OrderState::Expired,
-    OrderState::Closed,
-];
-
-const RESERVATION_STATES: [ReservationState; 5] = [
-    ReservationState::Active,
-    ReservationState::PartiallyCommitted,
-    ReservationState::Committed,
-    ReservationState::Released,
-    ReservationState::Expired,
-];

@@ -90,7 +90,6 @@ impl Chunk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pack::{RESERVATION_STATES, STATES};
     use super::*;
     use crate::command::ContentHash;
     use crate::ids::{LocationId, OrderId, ReservationId, SkuId};
@@ -152,12 +151,12 @@ mod tests {
             Outcome::Rejected(Rejection::InsufficientStock { shortages }),
             Outcome::RequestAbandoned,
         ];
-        for state in STATES {
+        for state in OrderState::ALL {
             outcomes.push(Outcome::OrderShipped { order: order(), state, shipped: 127, parcel: u32::MAX });
             outcomes.push(Outcome::OrderCancelled { order: order(), state, cancelled: -1 });
             outcomes.push(Outcome::OrderReturned { order: order(), state, returned: 0 });
         }
-        for state in RESERVATION_STATES {
+        for state in ReservationState::ALL {
             outcomes.push(Outcome::ReservationReleased { reservation: reservation(), state, released: 3 });
             outcomes.push(Outcome::ReservationCommitted {
                 reservation: reservation(),

@@ -101,14 +101,14 @@ impl Packer {
             } => {
                 self.reservation(COMMITTED, reservation);
                 shared(&mut self.bytes, &mut self.before.order, order);
-                self.bytes.push(number_in(&RESERVATION_STATES, state));
-                self.bytes.push(number_in(&STATES, order_state));
+                self.bytes.push(number_in(&ReservationState::ALL, state));
+                self.bytes.push(number_in(&OrderState::ALL, order_state));
                 self.difference(expires.micros(), self.before.time);
                 self.signed(*committed);
             }
             OutcomeView::ReservationReleased { reservation, state, released } => {
                 self.reservation(RELEASED, reservation);
-                self.bytes.push(number_in(&RESERVATION_STATES, state));
+                self.bytes.push(number_in(&ReservationState::ALL, state));
                 self.signed(*released);
             }
             OutcomeView::ReservationMoved { reservation, moved } => {
@@ -183,7 +183,7 @@ impl Packer {
 
     fn moved(&mut self, kind: u8, order: &str, state: OrderState, units: i64) {
         self.order(kind, order);
-        self.bytes.push(number_in(&STATES, &state));
+        self.bytes.push(number_in(&OrderState::ALL, &state));
         self.signed(units);
     }
 
@@ -229,26 +229,6 @@ fn shared(bytes: &mut Vec<u8>, before: &mut Vec<u8>, id: &str) {
     before.truncate(same);
     before.extend_from_slice(rest);
 }
-
-pub(super) const STATES: [OrderState; 9] = [
-    OrderState::PendingPayment,
-    OrderState::Confirmed,
-    OrderState::PartiallyShipped,
-    OrderState::Shipped,
-    OrderState::PartiallyReturned,
-    OrderState::Returned,
-    OrderState::Cancelled,
-    OrderState::Expired,
-    OrderState::Closed,
-];
-
-pub(super) const RESERVATION_STATES: [ReservationState; 5] = [
-    ReservationState::Active,
-    ReservationState::PartiallyCommitted,
-    ReservationState::Committed,
-    ReservationState::Released,
-    ReservationState::Expired,
-];
 
 fn number_in<T: PartialEq>(all: &[T], one: &T) -> u8 {
     let number = all.iter().position(|known| known == one).expect("all are there");

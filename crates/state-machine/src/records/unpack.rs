@@ -2,7 +2,7 @@
 
 use super::pack::{
     Before, CANCELLED, CLOSED, COMMITTED, CONFIRMED, CREATED, EXTENDED, HELD_LONGER, MOVED, PLACED, RELEASED,
-    RESERVATION_STATES, RETURNED, SHIPPED, SHORT, STATES, WHOLE,
+    RETURNED, SHIPPED, SHORT, WHOLE,
 };
 use crate::command::{ContentHash, Origin};
 use crate::ids::{LocationId, OrderId, Principal, RequestId, ReservationId, SkuId};
@@ -261,11 +261,11 @@ impl<'a> Unpacker<'a> {
     }
 
     fn state(&mut self) -> OrderState {
-        STATES[usize::from(self.byte())]
+        OrderState::ALL[usize::from(self.byte())]
     }
 
     fn reservation_state(&mut self) -> ReservationState {
-        RESERVATION_STATES[usize::from(self.byte())]
+        ReservationState::ALL[usize::from(self.byte())]
     }
 
     fn shortage(&mut self) -> Shortage {

@@ -365,11 +365,11 @@ pub(crate) fn precondition(args: &mut ArgumentConsumer<'_>) -> Result<Preconditi
     if let Some(state) = args.lookup("state").map(|state| state.value.clone()) {
         return Ok(match row {
             Row::Order(order) => {
-                let known = ORDER_STATES.into_iter().find(|known| known.name() == state);
+                let known = OrderState::ALL.into_iter().find(|known| known.name() == state);
                 Precondition::OrderState(order, known.ok_or("no such state")?)
             }
             Row::Reservation(reservation) => {
-                let known = RESERVATION_STATES.into_iter().find(|known| known.name() == state);
+                let known = ReservationState::ALL.into_iter().find(|known| known.name() == state);
                 Precondition::ReservationState(reservation, known.ok_or("no such state")?)
             }
             _ => return Err("only orders and reservations have states".into()),
@@ -389,26 +389,6 @@ pub(crate) fn precondition(args: &mut ArgumentConsumer<'_>) -> Result<Preconditi
         _ => Err("what is required?".into()),
     }
 }
-
-const ORDER_STATES: [OrderState; 9] = [
-    OrderState::PendingPayment,
-    OrderState::Confirmed,
-    OrderState::PartiallyShipped,
-    OrderState::Shipped,
-    OrderState::PartiallyReturned,
-    OrderState::Returned,
-    OrderState::Cancelled,
-    OrderState::Expired,
-    OrderState::Closed,
-];
-
-const RESERVATION_STATES: [ReservationState; 5] = [
-    ReservationState::Active,
-    ReservationState::PartiallyCommitted,
-    ReservationState::Committed,
-    ReservationState::Released,
-    ReservationState::Expired,
-];
 
 fn ship_line(text: &str) -> Result<LineQuantity> {
     let (text, location) = at(text)?;
