@@ -14,7 +14,7 @@
 //! - I11: a request id has at most one effect.
 //! - I12: nothing commits after its expire time in log time, and nobody else gets the units before it.
 //!
-//! Start at [`State::execute`], then `placement.rs` and `sourcing.rs`.
+//! Start at [`State::execute`], then `decide.rs` (what ends before a command is decided), `placement.rs` and `sourcing.rs`.
 
 mod catalog;
 pub mod change;
