@@ -62,8 +62,8 @@ pub(crate) const POLL: Duration = Duration::from_secs(1);
 pub(crate) const HEALTH_POLL: Duration = Duration::from_millis(200);
 /// The least time between two attempts to expire what is due.
 pub(crate) const EXPIRY_PAUSE: Duration = Duration::from_millis(20);
-/// Orders and reservations that one command of the leader expires.
-pub(crate) const EXPIRE_BATCH: u32 = 1_000;
+/// Orders and reservations that one command of the leader expires: so many that whoever waits behind it hardly notices.
+pub(crate) const EXPIRE_BATCH: u32 = 250;
 /// How long a command of the system may wait for its reply.
 pub(crate) const SYSTEM_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a leader without room waits for a follower to catch up and take over: no write is taken meanwhile.
