@@ -9,6 +9,7 @@ const FILES: &[&str] = &[
     "stockade/v1/order.proto",
     "stockade/v1/reservation.proto",
     "stockade/v1/transaction.proto",
+    "stockade/v1/ledger.proto",
     "stockade/v1/cluster.proto",
     "stockade/v1/maintenance.proto",
     "stockade/internal/v1/peer.proto",

@@ -2,6 +2,7 @@
 
 use stockade_proto::v1;
 use stockade_state_machine::ids::LocationId;
+use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine, OrderState, Parcel, ParcelLine};
 use stockade_state_machine::outcome::Source;
@@ -73,6 +74,72 @@ pub fn stock(key: &StockKey, stock: &Stock) -> v1::Stock {
         quality_control: stock.get(Bucket::QualityControl),
         revision: stock.version.revision.get(),
         etag: etag(stock.version),
+    }
+}
+
+/// A part of the stock.
+fn bucket(bucket: Bucket) -> v1::Bucket {
+    match bucket {
+        Bucket::Available => v1::Bucket::Available,
+        Bucket::Reserved => v1::Bucket::Reserved,
+        Bucket::Committed => v1::Bucket::Committed,
+        Bucket::SafetyStock => v1::Bucket::SafetyStock,
+        Bucket::Damaged => v1::Bucket::Damaged,
+        Bucket::QualityControl => v1::Bucket::QualityControl,
+    }
+}
+
+/// "Why a quantity changed."
+fn reason(reason: Reason) -> v1::Reason {
+    match reason {
+        Reason::Received => v1::Reason::Received,
+        Reason::Returned => v1::Reason::Returned,
+        Reason::Reservation => v1::Reason::Reservation,
+        Reason::Commit => v1::Reason::Commit,
+        Reason::Release => v1::Reason::Release,
+        Reason::Expiry => v1::Reason::Expiry,
+        Reason::Shipment => v1::Reason::Shipment,
+        Reason::Restock => v1::Reason::Restock,
+        Reason::Correction => v1::Reason::Correction,
+        Reason::CycleCount => v1::Reason::CycleCount,
+        Reason::Damaged => v1::Reason::Damaged,
+        Reason::Shrinkage => v1::Reason::Shrinkage,
+        Reason::TheftLoss => v1::Reason::TheftLoss,
+        Reason::Promotion => v1::Reason::Promotion,
+        Reason::QualityHold => v1::Reason::QualityHold,
+        Reason::SafetyStock => v1::Reason::SafetyStock,
+        Reason::Other => v1::Reason::Other,
+    }
+}
+
+/// "The stock right after the movement. `revision` is that of the entry, `etag` is empty."
+pub fn balances(entry: &LedgerEntry) -> v1::Stock {
+    let key = StockKey { sku: entry.sku.clone(), location: entry.location.clone() };
+    let (revision, etag) = (entry.revision.get(), String::new());
+    v1::Stock { revision, etag, ..stock(&key, &entry.balances) }
+}
+
+/// A movement.
+pub fn ledger_entry(entry: &LedgerEntry) -> v1::LedgerEntry {
+    // "Unspecified for outside."
+    let side = |side: Option<Bucket>| side.map_or(v1::Bucket::Unspecified, bucket).into();
+    v1::LedgerEntry {
+        revision: entry.revision.get(),
+        position: entry.position,
+        time: Some(timestamp(entry.time)),
+        sku_id: entry.sku.to_string(),
+        location_id: entry.location.to_string(),
+        from_bucket: side(entry.from),
+        to_bucket: side(entry.to),
+        quantity: entry.quantity,
+        reason: reason(entry.reason).into(),
+        actor: text(entry.actor.as_ref()),
+        request_id: text(entry.request.as_ref()),
+        order_id: text(entry.order.as_ref()),
+        reservation_id: text(entry.reservation.as_ref()),
+        document_id: text(entry.document.as_ref()),
+        reference: entry.reference.clone(),
+        balances: Some(balances(entry)),
     }
 }
 

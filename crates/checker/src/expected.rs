@@ -49,7 +49,9 @@ pub fn ending(asked: &Asked, reply: &Reply) -> Option<Ending<Answer>> {
         | Asked::BatchGetOrders(_)
         | Asked::ListOrders(_)
         | Asked::GetReservation(_)
-        | Asked::ListReservations(_) => None,
+        | Asked::ListReservations(_)
+        | Asked::ListLedgerEntries(_)
+        | Asked::GetStockAsOf(_) => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Single fields of requests: numbers, names, lines, reasons, etags. Written from the comments in `proto/`, apart from the
 //! gateway's way.
 
+use std::ops::Range;
+
 use stockade_proto::v1;
 use stockade_state_machine::command::{LineQuantity, PlaceLine, Sourcing};
 use stockade_state_machine::ids::{CustomerId, DocumentId, IdError, LocationId, SkuId};
@@ -8,7 +10,7 @@ use stockade_state_machine::ledger::Reason;
 use stockade_state_machine::limits::DEFAULT_HOLD_US;
 use stockade_state_machine::order::Currency;
 use stockade_state_machine::stock::Bucket;
-use stockade_state_machine::{Revision, Version};
+use stockade_state_machine::{LogTime, Revision, Version};
 
 use crate::convert;
 
@@ -27,10 +29,23 @@ pub(crate) fn wrong(what: &str) -> NoCommand {
     NoCommand(what.to_owned())
 }
 
+/// A time as log time has it; what is finer than a microsecond is left out.
 pub(crate) fn micros(time: &prost_types::Timestamp) -> Option<u64> {
     let seconds = u64::try_from(time.seconds).ok()?;
     let nanos = u64::try_from(time.nanos).ok()?;
     seconds.checked_mul(1_000_000)?.checked_add(nanos / 1_000)
+}
+
+/// Where rows stand that are "from this log time on" and "before this log time", among rows in the order of their times.
+pub(crate) fn between<T>(
+    rows: &[T],
+    time: impl Fn(&T) -> LogTime,
+    start: Option<&prost_types::Timestamp>,
+    end: Option<&prost_types::Timestamp>,
+) -> Range<usize> {
+    let before = |bound: u64| rows.partition_point(|row| time(row).micros() < bound);
+    let (start, end) = (start.and_then(micros), end.and_then(micros));
+    start.map_or(0, before)..end.map_or(rows.len(), before)
 }
 
 pub(crate) fn number(line: i32) -> Result<u32, NoCommand> {

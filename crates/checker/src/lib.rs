@@ -16,7 +16,8 @@
 //! forms of the interface to those of the state machine it has a way of its own, so that an error on the gateway's way shows.
 //!
 //! Start at `check.rs`, then one file for each promise: `log.rs` (A), `acknowledged.rs` (B), `real_time.rs` (C),
-//! `replay.rs` (D, E), with `reads.rs` and `trials.rs` for what is answered from a state without being in the log.
+//! `replay.rs` (D, E), with `reads.rs` (of the ledger `ledger_reads.rs`) and `trials.rs` for what is answered from a state
+//! without being in the log.
 
 mod acknowledged;
 mod availability;
@@ -27,10 +28,14 @@ pub mod convert;
 mod expected;
 mod fields;
 mod history;
+mod ledger;
+mod ledger_reads;
 mod lists;
 mod log;
 mod machines;
+mod order_list;
 mod orders;
+mod pages;
 mod reads;
 mod real_time;
 mod refusal;

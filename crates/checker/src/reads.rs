@@ -10,14 +10,20 @@ use stockade_state_machine::request::RequestStatus;
 use stockade_state_machine::{State, StockKey};
 
 use crate::history::{Ended, Operation};
+use crate::ledger::Ledger;
 use crate::log::Log;
-use crate::{availability, convert, expected, lists, words};
+use crate::order_list::OrderList;
+use crate::{availability, convert, expected, ledger_reads, lists, pages, words};
 
 /// The state that a read was served from.
 pub(crate) struct Reading<'a> {
     pub(crate) rows: &'a State,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) orders: &'a OrderList,
     pub(crate) log: &'a Log,
     pub(crate) served: u64,
+    /// The oldest state that it might have been served from.
+    pub(crate) least: u64,
 }
 
 /// Where a read differs from the state.
@@ -71,13 +77,28 @@ pub(crate) fn check(reading: &Reading<'_>, operation: &Operation, ended: &Ended)
             lists::stock(reading.rows, request, answer)
         }
         (Asked::ListOrders(request), Ending::Ok(Answer::ListOrders(answer))) => {
-            lists::orders(reading.rows, request, answer)
+            lists::orders(reading, request, answer)
         }
         (Asked::GetReservation(request), Ending::Ok(Answer::GetReservation(answer))) => reading
             .reservation(&request.reservation_id)
             .holds(answer.reservation.as_ref(), revision, words::shown),
         (Asked::ListReservations(request), Ending::Ok(Answer::ListReservations(answer))) => {
             lists::reservations(reading.rows, request, answer)
+        }
+        (Asked::ListLedgerEntries(request), Ending::Ok(Answer::ListLedgerEntries(answer))) => {
+            ledger_reads::entries(reading, request, answer, revision)
+        }
+        (Asked::GetStockAsOf(request), Ending::Ok(Answer::GetStockAsOf(answer))) => {
+            ledger_reads::stock_as_of(reading, request, answer, revision)
+        }
+        (Asked::GetStockAsOf(request), Ending::Refused { reason, metadata, .. })
+            if reason == "REVISION_AHEAD" =>
+        {
+            ledger_reads::refused_ahead(reading, request, metadata)
+        }
+        (asked, Ending::Refused { reason, .. }) if reason == "REVISION_AHEAD" => {
+            let expected = format!("an answer to {}, which names no revision", asked.kind());
+            Some(Difference { saw: "the refusal REVISION_AHEAD".to_owned(), expected })
         }
         (asked, Ending::Refused { reason, .. }) if reason == "NOT_FOUND" => {
             let expected = reading.found(asked)?;
@@ -118,14 +139,14 @@ impl<T: PartialEq> Found<T> {
 impl<T: PartialEq + Debug> Found<Vec<T>> {
     fn hold(self, saw: &[T], revision: u64, show: impl Fn(&T) -> String) -> Option<Difference> {
         match self.or_missing(|| format!("{} rows", saw.len())) {
-            Ok((rows, changed)) => lists::difference(saw, &rows, show).or_else(|| header(revision, changed)),
+            Ok((rows, changed)) => pages::difference(saw, &rows, show).or_else(|| header(revision, changed)),
             Err(difference) => Some(difference),
         }
     }
 }
 
 /// "A read: the log index at which what was read last changed."
-fn header(revision: u64, changed: u64) -> Option<Difference> {
+pub(crate) fn header(revision: u64, changed: u64) -> Option<Difference> {
     (revision != changed).then(|| Difference {
         saw: format!("revision {revision} in the header"),
         expected: format!("revision {changed}, where it last changed"),
@@ -234,6 +255,7 @@ impl Reading<'_> {
                 let found = self.reservation(&request.reservation_id);
                 found.0.map(|(reservation, _)| words::shown(&reservation))
             }
+            Asked::GetStockAsOf(request) => ledger_reads::found(self, request),
             Asked::CreateSku(_)
             | Asked::UpdateSku(_)
             | Asked::DeleteSku(_)
@@ -263,7 +285,8 @@ impl Reading<'_> {
             | Asked::ListLocations(_)
             | Asked::ListStock(_)
             | Asked::ListOrders(_)
-            | Asked::ListReservations(_) => Some("an answer: this call always has one".to_owned()),
+            | Asked::ListReservations(_)
+            | Asked::ListLedgerEntries(_) => Some("an answer: this call always has one".to_owned()),
         }
     }
 

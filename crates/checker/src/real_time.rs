@@ -150,29 +150,35 @@ fn check_read(operation: &Operation, ended: &Ended, served: u64, floor: Floor, r
             }
         }
         Outcome::Refused { reason, .. } => {
-            if reason != "NOT_FOUND" {
+            if reason != "NOT_FOUND" && reason != "REVISION_AHEAD" {
                 return;
             }
         }
         Outcome::Unknown { .. } | Outcome::Failed { .. } => return,
     }
-    let (least, why) = match operation.consistency {
-        Consistency::Linearizable => {
-            let why = format!(
+    let least = least(operation, floor);
+    if served < least {
+        let why = match operation.consistency {
+            Consistency::AtLeast(revision) => format!("it asked for revision {revision} at least"),
+            Consistency::Linearizable | Consistency::Local => format!(
                 "revision {} had been returned (line {}) before it was called (line {})",
                 floor.revision, floor.line, operation.line
-            );
-            (floor.revision, why)
-        }
-        Consistency::AtLeast(revision) => (revision, format!("it asked for revision {revision} at least")),
-        Consistency::Local => return,
-    };
-    if served < least {
+            ),
+        };
         let text = format!(
             "stale read: {} was served at revision {served}, though {why}: it should have been served at {least} or later",
             operation.words()
         );
         report.violated(Check::C, ended.line, text);
+    }
+}
+
+/// The oldest state from which a read or a trial may be answered.
+pub(crate) fn least(operation: &Operation, floor: Floor) -> u64 {
+    match operation.consistency {
+        Consistency::Linearizable => floor.revision,
+        Consistency::AtLeast(revision) => revision,
+        Consistency::Local => 0,
     }
 }
 
@@ -190,6 +196,7 @@ pub(crate) fn found_nothing(operation: &Operation, ended: &Ended) -> bool {
             | Asked::GetOrder(_)
             | Asked::BatchGetOrders(_)
             | Asked::GetReservation(_)
+            | Asked::GetStockAsOf(_)
     );
     by_id && matches!(&ended.outcome, Outcome::Refused { reason, .. } if reason == "NOT_FOUND")
 }

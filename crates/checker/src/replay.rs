@@ -7,10 +7,11 @@ use stockade_history::NodeState;
 use stockade_state_machine::{Command, Outcome, Reply};
 
 use crate::history::History;
+use crate::ledger_reads;
 use crate::log::{Log, Logged};
 use crate::machines::Machines;
-use crate::reads::{self, Reading};
-use crate::real_time::{Floors, found_nothing};
+use crate::reads;
+use crate::real_time::{Floors, found_nothing, least};
 use crate::report::{Check, Report};
 use crate::trials;
 
@@ -39,6 +40,7 @@ enum Job {
 struct Run<'a> {
     history: &'a History,
     log: &'a Log,
+    floors: &'a Floors,
     machines: Machines,
     /// Reads that found nothing, rightly, in the state at their beginning.
     was_missing: Vec<bool>,
@@ -59,6 +61,7 @@ impl Replay {
         let mut run = Run {
             history,
             log,
+            floors,
             machines: Machines::default(),
             was_missing: vec![false; history.operations.len()],
             hashed: None,
@@ -124,7 +127,9 @@ fn jobs(history: &History, floors: &Floors) -> Vec<(u64, Job)> {
         let is_trial = operation.asked.is_trial();
         jobs.push((header.served_revision, if is_trial { Job::Trial(at) } else { Job::Read(at) }));
         if found_nothing(operation, ended) {
-            jobs.push((floors.of(at).revision, Job::MissingBefore(at)));
+            // What is asked of a revision is looked for where that has come.
+            let begun = floors.of(at).revision.max(ledger_reads::revision_of(&operation.asked));
+            jobs.push((begun, Job::MissingBefore(at)));
         }
     }
     jobs.extend(history.states.iter().enumerate().map(|(at, (_, state))| (state.applied, Job::Hash(at))));
@@ -146,7 +151,7 @@ impl Run<'_> {
     fn look(&mut self, index: u64, job: Job, report: &mut Report) {
         match job {
             Job::MissingBefore(at) => {
-                let reading = Reading { rows: self.machines.rows(), log: self.log, served: index };
+                let reading = self.machines.reading(self.log, index, index);
                 self.was_missing[at] = reading.is_missing(&self.history.operations[at].asked);
             }
             Job::Read(at) => self.read(index, at, report),
@@ -158,7 +163,8 @@ impl Run<'_> {
     fn read(&self, index: u64, at: usize, report: &mut Report) {
         let operation = &self.history.operations[at];
         let Some(ended) = &operation.ended else { return };
-        let reading = Reading { rows: self.machines.rows(), log: self.log, served: index };
+        let least = least(operation, self.floors.of(at));
+        let reading = self.machines.reading(self.log, index, least);
         let Some(difference) = reads::check(&reading, operation, ended) else {
             report.checked(Check::D, 1);
             return;

@@ -6,6 +6,8 @@ use stockade_history::Outcome;
 use stockade_proto::v1;
 use stockade_state_machine::ids::RequestId;
 
+use crate::fields;
+
 /// Bytes of one thing in a message.
 const MAX_SHOWN: usize = 700;
 
@@ -57,6 +59,26 @@ pub(crate) fn stock(stock: &v1::Stock) -> String {
         stock.revision,
         stock.etag
     )
+}
+
+/// A movement in numbers.
+pub(crate) fn movement(entry: &v1::LedgerEntry) -> String {
+    let v1::LedgerEntry { revision, position, sku_id, location_id, quantity, .. } = entry;
+    let (from, to) = (entry.from_bucket().as_str_name(), entry.to_bucket().as_str_name());
+    let balances = entry.balances.as_ref().map_or_else(|| "nothing".to_owned(), stock);
+    let micros = entry.time.as_ref().and_then(fields::micros).unwrap_or_default();
+    bounded(format!(
+        "{} of {quantity} {sku_id} at {location_id} from {from} to {to} at {} and log time {micros}, by {:?} (request {:?}, \
+         order {:?}, reservation {:?}, document {:?}), which left {balances}; reference {:?}",
+        entry.reason().as_str_name(),
+        place(*revision, *position),
+        entry.actor,
+        entry.request_id,
+        entry.order_id,
+        entry.reservation_id,
+        entry.document_id,
+        entry.reference
+    ))
 }
 
 /// How a call ended, in words.

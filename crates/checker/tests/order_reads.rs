@@ -252,7 +252,7 @@ fn orders_in_another_state_are_found_in_a_page() {
         finds(&history, &asked, line, &["row 1 is"]);
         let early = changes!(ListOrders, answer => {
             answer.orders.clear();
-            answer.next_page_token = token("A");
+            answer.next_page_token = token("0\nA");
         });
         let mut fewer = history.clone();
         early(end_of(&mut fewer, &asked));

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stockade_client::{Client, SnapshotPieces};
-use stockade_proto::v1::{NodeRole, NodeStatus, SnapshotRequest, SnapshotResponse};
+use stockade_proto::v1::{SnapshotRequest, SnapshotResponse};
 use stockade_server::Exit;
 use stockade_storage::{Backup, Error as StorageError};
 use tempfile::NamedTempFile;
@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use crate::connect::ClusterArgs;
 use crate::failure::Failure;
 use crate::offline::{BytesRead, files, hex, log_time, storage};
+use crate::one_node::OneNodeArgs;
 use crate::output::{self, Output};
 
 /// How long the next piece of a snapshot on its way may take.
@@ -29,9 +30,8 @@ pub(crate) struct SnapshotArgs {
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
-    /// The node to ask; a follower where absent, since the leader has enough to do.
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
-    node: Option<u64>,
+    #[command(flatten)]
+    node: OneNodeArgs,
     /// Take the newest snapshot that the node has, rather than have one made. Needs no leader; may be old.
     #[arg(long)]
     existing: bool,
@@ -58,8 +58,7 @@ pub(crate) async fn run(args: SnapshotArgs, output: Output) -> anyhow::Result<()
         return Err(exists(&args.to));
     }
     let client = args.cluster.connect().await?;
-    let status = client.cluster_status().await?;
-    let address = choose(&status.nodes, args.node)?;
+    let address = args.node.address(&client).await?;
     // What is not whole goes when its handle does: Ctrl-C leaves nothing behind either.
     let (told, backup, sha256) = tokio::select! {
         kept = keep(&client, &address, &args) => kept?,
@@ -76,23 +75,6 @@ pub(crate) async fn run(args: SnapshotArgs, output: Output) -> anyhow::Result<()
 fn exists(path: &Path) -> anyhow::Error {
     let what = format!("{} exists; choose another name, or give --force to replace it", path.display());
     Failure::new(Exit::Usage, what).into()
-}
-
-/// Where to ask: the node that was named, else the follower that is least behind, else whoever is there.
-fn choose(nodes: &[NodeStatus], wanted: Option<u64>) -> anyhow::Result<String> {
-    let reachable = || nodes.iter().filter(|node| node.reachable && !node.client_address.is_empty());
-    let chosen = match wanted {
-        Some(id) => reachable().find(|node| node.node_id == id),
-        None => reachable().min_by_key(|node| (node.role() != NodeRole::Follower, node.lag)),
-    };
-    let nobody = || match wanted {
-        Some(id) => {
-            format!("node {id} is no member of the cluster or does not answer; see `stockade cluster status`")
-        }
-        None => "no node answers; see `stockade cluster status`".to_owned(),
-    };
-    let chosen = chosen.ok_or_else(|| Failure::new(Exit::Unavailable, nobody()))?;
-    Ok(chosen.client_address.clone())
 }
 
 /// Receives a snapshot aside, checks it, and gives it its name.
@@ -214,37 +196,4 @@ fn record(object: &Value) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let names = ["file", "bytes", "index", "log_time", "state_hash", "backup_id", "sha256"];
     output::record(&names.map(|name| (name, text(&object[name]))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(node_id: u64, role: NodeRole, lag: u64) -> NodeStatus {
-        NodeStatus {
-            node_id,
-            role: role.into(),
-            lag,
-            reachable: true,
-            client_address: format!("n{node_id}:1"),
-            ..NodeStatus::default()
-        }
-    }
-
-    #[test]
-    fn the_follower_that_is_least_behind_is_asked() {
-        let nodes =
-            [node(1, NodeRole::Leader, 0), node(2, NodeRole::Follower, 7), node(3, NodeRole::Follower, 2)];
-        assert_eq!(choose(&nodes, None).unwrap(), "n3:1");
-        assert_eq!(choose(&nodes, Some(1)).unwrap(), "n1:1");
-        assert_eq!(choose(&nodes[..1], None).unwrap(), "n1:1", "a cluster of one has a leader only");
-    }
-
-    #[test]
-    fn a_node_that_does_not_answer_is_not_asked() {
-        let silent = NodeStatus { reachable: false, ..node(2, NodeRole::Follower, 0) };
-        let nodes = [node(1, NodeRole::Leader, 0), silent];
-        assert_eq!(choose(&nodes, None).unwrap(), "n1:1");
-        assert!(choose(&nodes, Some(2)).unwrap_err().to_string().contains("does not answer"));
-    }
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use prost_types::Timestamp;
 use stockade_client::{Client, Config};
 use stockade_env::Env;
 
 use crate::recording::RecordArgs;
+use crate::words;
 
 /// Which cluster to call.
 #[derive(Debug, Clone, clap::Args)]
@@ -71,4 +73,18 @@ pub(crate) struct PageArgs {
     /// Go on where the last page ended.
     #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
     pub(crate) page_token: String,
+}
+
+/// Which time a list is of, and in which order.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TimeArgs {
+    /// Only from this time on: 2026-01-31T09:00:00Z for example, UTC where no offset is named; a date alone is its beginning.
+    #[arg(long, value_name = "TIME", value_parser = words::moment)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only before this time.
+    #[arg(long, value_name = "TIME", value_parser = words::moment)]
+    pub(crate) until: Option<Timestamp>,
+    /// The newest first.
+    #[arg(long)]
+    pub(crate) newest_first: bool,
 }

@@ -49,6 +49,12 @@ pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
 fn of_client(error: &ClientError) -> Exit {
     match error {
         ClientError::Invalid(_) => Exit::Usage,
+        // A node that was asked by name says for itself what other calls are tried again for.
+        ClientError::Rejected(refusal)
+            if matches!(refusal.reason.as_str(), "NO_LEADER" | "OVERLOADED" | "SHUTTING_DOWN") =>
+        {
+            Exit::Unavailable
+        }
         ClientError::Rejected(_) => Exit::Refused,
         ClientError::OutcomeUnknown { .. }
         | ClientError::NoLeader { .. }
@@ -156,6 +162,10 @@ fn after_refusal(refusal: &Refusal) -> Option<&'static str> {
             "take the units from another location, or let it take orders again: `stockade location update LOCATION --disabled=false`",
         ),
         "PURCHASE_LIMIT" => Some("order as much as is allowed; `stockade sku get` shows the limits"),
+        "REVISION_AHEAD" => Some(
+            "ask for a revision that has happened, or with --time for what there is now; `stockade cluster status` shows how far \
+             the log is",
+        ),
         "NOT_FOUND" => {
             let missing = refusal.details.resource_info()?;
             match missing.resource_type.as_str() {
@@ -276,6 +286,15 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_can_not_answer_now_has_not_said_no() {
+        let no_details = tonic_types::ErrorDetails::new;
+        for reason in ["OVERLOADED", "NO_LEADER", "SHUTTING_DOWN"] {
+            assert_eq!(exit_of(&refused(reason, no_details())), Exit::Unavailable, "{reason}");
+        }
+        assert_eq!(exit_of(&refused("REVISION_AHEAD", no_details())), Exit::Refused);
+    }
+
+    #[test]
     fn a_missing_location_says_how_one_is_made() {
         let mut details = tonic_types::ErrorDetails::new();
         details.set_resource_info("location", "main", "", "does not exist");
@@ -306,6 +325,7 @@ mod tests {
             "RESERVATION_EXPIRED",
             "PRECONDITION_FAILED",
             "TOO_LARGE",
+            "REVISION_AHEAD",
         ] {
             let text = describe(&refused(reason, tonic_types::ErrorDetails::new()));
             assert!(text.contains("next: "), "{reason}: {text}");

@@ -16,11 +16,13 @@ mod failure;
 mod import;
 mod import_command;
 mod inspect;
+mod ledger;
 mod lines;
 mod local_cluster;
 mod location;
 mod mutation;
 mod offline;
+mod one_node;
 mod order;
 mod output;
 mod print;
@@ -98,6 +100,9 @@ enum Command {
     /// Reservations: units held for a cart, until orders take them.
     #[command(after_help = "Example: stockade reservation create cart-1 --line mug:2 --hold 15m")]
     Reservation(reservation::ReservationArgs),
+    /// The ledger: every movement of units, and what there was at any time.
+    #[command(after_help = "Example: stockade ledger list --sku mug --newest-first")]
+    Ledger(ledger::LedgerArgs),
     /// Many changes at once: all of them take effect, or none does.
     #[command(after_help = "Example: stockade transact changes.txt --validate-only")]
     Transact(transact::TransactArgs),
@@ -162,6 +167,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Stock(args) => stock::run(args, output).await,
         Command::Order(args) => order::run(args, output).await,
         Command::Reservation(args) => reservation::run(args, output).await,
+        Command::Ledger(args) => ledger::run(args, output).await,
         Command::Transact(args) => transact::run(args, output).await,
         Command::Check(args) => check::run(args, output).await,
         Command::Cluster(args) => cluster::run(args, output).await,

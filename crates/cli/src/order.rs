@@ -10,7 +10,7 @@ use stockade_proto::v1::{
     ReturnOrderRequest, ShipOrderRequest, ShortagePolicy, Sourcing,
 };
 
-use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs};
+use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs, TimeArgs};
 use crate::lines::{line_quantity, new_line, return_line};
 use crate::mutation::{self, Asked};
 use crate::output::Output;
@@ -35,19 +35,28 @@ enum OrderCommand {
         /// The order's id.
         order: String,
     },
-    /// List orders in the order of their ids.
-    #[command(after_help = "Example: stockade order list --state shipped --customer c-12")]
-    List {
-        /// Only orders in this state: pending-payment, confirmed, partially-shipped, shipped, partially-returned,
-        /// returned, cancelled, expired or closed.
-        #[arg(long, value_name = "STATE", value_parser = words::order_state)]
-        state: Option<OrderState>,
-        /// Only orders of this customer.
-        #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
-        customer: String,
-        #[command(flatten)]
-        page: PageArgs,
-    },
+    /// List orders in the order in which they were placed.
+    #[command(after_help = "Example: stockade order list --state shipped --customer c-12 --since 2026-11-01")]
+    List(List),
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// Only orders in this state: pending-payment, confirmed, partially-shipped, shipped, partially-returned,
+    /// returned, cancelled, expired or closed. With any filter a page may hold fewer rows than asked for, or none, and not be
+    /// the last.
+    #[arg(long, value_name = "STATE", value_parser = words::order_state)]
+    state: Option<OrderState>,
+    /// Only orders of this customer.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    customer: String,
+    /// Only orders that have a line of this SKU.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    sku: String,
+    #[command(flatten)]
+    placed: TimeArgs,
+    #[command(flatten)]
+    page: PageArgs,
 }
 
 /// What changes an order.
@@ -325,9 +334,7 @@ pub(crate) async fn run(args: OrderArgs, output: Output) -> anyhow::Result<()> {
     match command {
         OrderCommand::Change(change) => mutation::run(&cluster, change.asked(), output).await,
         OrderCommand::Get { order } => get(&cluster.connect().await?, order, output).await,
-        OrderCommand::List { state, customer, page } => {
-            list(&cluster.connect().await?, state, customer, page, output).await
-        }
+        OrderCommand::List(wanted) => list(&cluster.connect().await?, wanted, output).await,
     }
 }
 
@@ -340,20 +347,23 @@ async fn get(client: &Client, order_id: String, output: Output) -> anyhow::Resul
     Ok(())
 }
 
-async fn list(
-    client: &Client,
-    state: Option<OrderState>,
-    customer_id: String,
-    page: PageArgs,
-    output: Output,
-) -> anyhow::Result<()> {
-    let request = ListOrdersRequest {
-        page_size: page.page_size,
-        page_token: page.page_token,
-        state: state.unwrap_or(OrderState::Unspecified).into(),
-        customer_id,
-    };
-    let page = client.list_orders(request).await?;
+impl List {
+    fn request(self) -> ListOrdersRequest {
+        ListOrdersRequest {
+            page_size: self.page.page_size,
+            page_token: self.page.page_token,
+            state: self.state.unwrap_or(OrderState::Unspecified).into(),
+            customer_id: self.customer,
+            sku_id: self.sku,
+            start_time: self.placed.since,
+            end_time: self.placed.until,
+            newest_first: self.placed.newest_first,
+        }
+    }
+}
+
+async fn list(client: &Client, wanted: List, output: Output) -> anyhow::Result<()> {
+    let page = client.list_orders(wanted.request()).await?;
     let object = json!({
         "header": print::header(page.header.as_ref()),
         "orders": page.orders.iter().map(print::order_object).collect::<Vec<_>>(),
@@ -430,6 +440,33 @@ mod tests {
             panic!("nothing is confirmed")
         };
         assert!(request.reacquire);
+    }
+
+    #[test]
+    fn orders_are_listed_by_state_customer_sku_and_time() {
+        let listed = |flags: &str| {
+            let line = ["stockade", "order", "list"].into_iter().chain(flags.split_whitespace());
+            let Command::Order(args) = Cli::try_parse_from(line)?.command else { panic!("no order command") };
+            let OrderCommand::List(wanted) = args.command else { panic!("{flags} lists nothing") };
+            Ok::<_, clap::Error>(wanted.request())
+        };
+        let all = ListOrdersRequest { page_size: 50, ..ListOrdersRequest::default() };
+        assert_eq!(listed("").unwrap(), all);
+        let flags = "--state closed --customer c1 --sku mug --since 2026-01-01 --until 2026-01-02 --newest-first \
+                     --page-size 7 --page-token t";
+        let day = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+        let some = ListOrdersRequest {
+            page_size: 7,
+            page_token: "t".to_owned(),
+            state: OrderState::Closed.into(),
+            customer_id: "c1".to_owned(),
+            sku_id: "mug".to_owned(),
+            start_time: day(1_767_225_600),
+            end_time: day(1_767_312_000),
+            newest_first: true,
+        };
+        assert_eq!(listed(flags).unwrap(), some);
+        assert!(listed("--since yesterday").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reasons, buckets, states, strategies and times as they are written on the command line and in files.
 
-use prost_types::Duration;
+use prost_types::{Duration, Timestamp};
 use stockade_proto::v1::{Bucket, OrderState, Reason, ReservationState, Sourcing, Stock};
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
@@ -99,6 +99,16 @@ pub(crate) fn close_after(text: &str) -> Result<Duration, String> {
     time.ok_or_else(|| "write 1s to 3660d, for example 12h, 30d or 365d".to_owned())
 }
 
+/// A moment: a date and a time as RFC 3339 has them, or a date alone for its beginning.
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
+    let moment = text.parse::<Timestamp>();
+    moment.map_err(|_| {
+        "write a date and a time as RFC 3339 has them, for example 2026-12-31T23:59:59Z or \
+         2027-01-01T00:30:00+01:00, or a date alone, for its beginning"
+            .to_owned()
+    })
+}
+
 fn time_up_to(text: &str, most: i64) -> Option<Duration> {
     let number = text.trim_end_matches(|character: char| !character.is_ascii_digit());
     let unit = match &text[number.len()..] {
@@ -138,6 +148,21 @@ mod tests {
     fn an_order_may_close_years_after_its_shipment() {
         assert_eq!(close_after("30d"), Ok(Duration { seconds: 30 * DAY_SECONDS, nanos: 0 }));
         assert!(close_after("3660d").is_ok() && close_after("3661d").is_err() && close_after("0").is_err());
+    }
+
+    #[test]
+    fn a_moment_has_an_offset_or_is_in_utc() {
+        let at = |seconds, nanos| Ok(Timestamp { seconds, nanos });
+        assert_eq!(moment("2026-12-31T23:59:59Z"), at(1_798_761_599, 0));
+        assert_eq!(moment("2026-12-31T23:59:59.000001Z"), at(1_798_761_599, 1_000));
+        assert_eq!(moment("2027-01-01T00:59:59+01:00"), at(1_798_761_599, 0));
+        assert_eq!(moment("2026-12-31T23:59:59"), at(1_798_761_599, 0));
+        assert_eq!(moment("2027-01-01"), at(1_798_761_600, 0));
+        for bad in
+            ["", "now", "1798761600", "2026-13-01", "2026-12-31T23", "31.12.2026", "2026-12-31T23:59:59X"]
+        {
+            assert!(moment(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod channels;
 mod config;
 mod error;
 mod failover;
+mod ledger;
 pub mod limits;
 mod members;
 mod mutations;
@@ -29,6 +30,7 @@ mod submit;
 
 pub use config::Config;
 pub use error::{Error, Refusal};
+pub use ledger::VerifiedLedger;
 pub use snapshot::SnapshotPieces;
 pub use stockade_history::Recorder;
 

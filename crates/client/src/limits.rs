@@ -27,6 +27,8 @@ pub const MAX_READS: usize = 128;
 pub const READ_ATTEMPT: Duration = Duration::from_secs(3);
 /// How long a `GetStatus` may take: a node waits a second for those that do not answer.
 pub const STATUS_ATTEMPT: Duration = Duration::from_millis(1_500);
+/// How long the next word of a node that verifies its ledger may take: it says how far it is at least once a second.
+pub const MAX_LEDGER_SILENCE: Duration = Duration::from_secs(30);
 /// How long a node that failed is passed over where there is another.
 pub const SUSPICION: Duration = Duration::from_millis(500);
 /// Pause between two looks at the members while all is well.

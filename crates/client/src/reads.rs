@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use stockade_proto::v1::catalog_service_client::CatalogServiceClient;
 use stockade_proto::v1::cluster_service_client::ClusterServiceClient;
+use stockade_proto::v1::ledger_service_client::LedgerServiceClient;
 use stockade_proto::v1::maintenance_service_client::MaintenanceServiceClient;
 use stockade_proto::v1::order_service_client::OrderServiceClient;
 use stockade_proto::v1::reservation_service_client::ReservationServiceClient;
@@ -15,7 +16,8 @@ use stockade_proto::v1::{
     BatchGetStockRequest, BatchGetStockResponse, ExportLogRequest, ExportLogResponse, GetAvailabilityRequest,
     GetAvailabilityResponse, GetLocationRequest, GetLocationResponse, GetOrderRequest, GetOrderResponse,
     GetOutcomeRequest, GetOutcomeResponse, GetReservationRequest, GetReservationResponse, GetSkuRequest,
-    GetSkuResponse, GetStatusResponse, GetStockRequest, GetStockResponse, ListLocationsRequest,
+    GetSkuResponse, GetStatusResponse, GetStockAsOfRequest, GetStockAsOfResponse, GetStockRequest,
+    GetStockResponse, ListLedgerEntriesRequest, ListLedgerEntriesResponse, ListLocationsRequest,
     ListLocationsResponse, ListOrdersRequest, ListOrdersResponse, ListReservationsRequest,
     ListReservationsResponse, ListSkusRequest, ListSkusResponse, ListStockRequest, ListStockResponse,
     PromoteRequest, PromoteResponse, StateHashRequest, StateHashResponse,
@@ -75,6 +77,10 @@ reads! {
     get_reservation: ReservationServiceClient(GetReservationRequest) -> GetReservationResponse;
     /// A page of reservations.
     list_reservations: ReservationServiceClient(ListReservationsRequest) -> ListReservationsResponse;
+    /// A page of the ledger.
+    list_ledger_entries: LedgerServiceClient(ListLedgerEntriesRequest) -> ListLedgerEntriesResponse;
+    /// What was in stock of a SKU at a moment in the past.
+    get_stock_as_of: LedgerServiceClient(GetStockAsOfRequest) -> GetStockAsOfResponse;
     /// What became of a request.
     get_outcome: TransactionServiceClient(GetOutcomeRequest) -> GetOutcomeResponse;
 }

@@ -1,6 +1,7 @@
 //! The client against nodes that play parts.
 
 mod fake;
+mod ledger;
 mod record;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@
 use stockade_proto::v1;
 use stockade_state_machine::command::{Disposition, ShortagePolicy, Sourcing};
 use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId};
-use stockade_state_machine::ledger::Reason;
+use stockade_state_machine::ledger::{LedgerEntry, Reason};
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::order::{Order, OrderLine, OrderState, Parcel};
 use stockade_state_machine::outcome::Source;
@@ -12,6 +12,7 @@ use stockade_state_machine::reservation::{Reservation, ReservationLine, Reservat
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{LogTime, Revision, Stock, StockKey, Version};
+use stockade_storage::{LedgerProblem, LedgerVerification};
 
 /// Log time as callers see it. Beyond the year 292,000 it stays there.
 pub(crate) fn timestamp(time: LogTime) -> prost_types::Timestamp {
@@ -193,6 +194,48 @@ pub(crate) fn stock(key: &StockKey, stock: &Stock) -> v1::Stock {
     }
 }
 
+/// Stock as a movement left it. What can be named in a change is the stock of now, so it has no etag.
+pub(crate) fn past_stock(key: &StockKey, stock: &Stock, moved: Revision) -> v1::Stock {
+    v1::Stock { revision: moved.get(), etag: String::new(), ..self::stock(key, stock) }
+}
+
+pub(crate) fn ledger_entry(entry: &LedgerEntry) -> v1::LedgerEntry {
+    let key = StockKey { sku: entry.sku.clone(), location: entry.location.clone() };
+    v1::LedgerEntry {
+        revision: entry.revision.get(),
+        position: entry.position,
+        time: Some(timestamp(entry.time)),
+        sku_id: entry.sku.to_string(),
+        location_id: entry.location.to_string(),
+        from_bucket: entry.from.map_or(v1::Bucket::Unspecified, bucket).into(),
+        to_bucket: entry.to.map_or(v1::Bucket::Unspecified, bucket).into(),
+        quantity: entry.quantity,
+        reason: reason(entry.reason).into(),
+        actor: text(entry.actor.as_ref()),
+        request_id: text(entry.request.as_ref()),
+        order_id: text(entry.order.as_ref()),
+        reservation_id: text(entry.reservation.as_ref()),
+        document_id: document_id(entry.document.as_ref()),
+        reference: entry.reference.clone(),
+        balances: Some(past_stock(&key, &entry.balances, entry.revision)),
+    }
+}
+
+pub(crate) fn ledger_verification(verified: &LedgerVerification) -> v1::LedgerVerification {
+    let problem = |problem: &LedgerProblem| v1::LedgerProblem {
+        revision: problem.revision.get(),
+        position: problem.position,
+        what: problem.what.clone(),
+    };
+    v1::LedgerVerification {
+        revision: verified.revision.get(),
+        chain_hash: verified.chain.to_vec(),
+        stock_rows: verified.stock_rows,
+        problems: verified.problems.iter().map(problem).collect(),
+        problem_count: verified.problem_count,
+    }
+}
+
 /// An order as it is at a log time.
 pub(crate) fn order(order: &Order, now: LogTime) -> v1::Order {
     v1::Order {
@@ -239,7 +282,7 @@ pub(crate) fn line_number(line: u32) -> i32 {
 
 /// A document, or nothing.
 pub(crate) fn document_id(id: Option<&DocumentId>) -> String {
-    id.map(ToString::to_string).unwrap_or_default()
+    text(id)
 }
 
 /// Where the units of lines are.
@@ -254,7 +297,7 @@ pub(crate) fn sources(sources: &[Source]) -> Vec<v1::LineSource> {
 
 /// A location, or nothing.
 pub(crate) fn location_id(location: Option<&LocationId>) -> String {
-    location.map(ToString::to_string).unwrap_or_default()
+    text(location)
 }
 
 fn order_line(line: &OrderLine) -> v1::OrderLine {
@@ -304,5 +347,12 @@ fn reservation_line(line: &ReservationLine) -> v1::ReservationLine {
 
 /// A customer, or nothing.
 pub(crate) fn customer_id(customer: Option<&CustomerId>) -> String {
-    customer.map(ToString::to_string).unwrap_or_default()
+    text(customer)
 }
+
+fn text<T: ToString>(id: Option<&T>) -> String {
+    id.map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

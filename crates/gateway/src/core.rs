@@ -7,7 +7,7 @@ use stockade_env::Env;
 use stockade_proto::v1::mutation::Request as Mutated;
 use stockade_proto::v1::mutation_result::Response as MutationResponse;
 use stockade_state_machine::{LogTime, Origin, Outcome, Rejection, Reply, Request as StateRequest, Revision};
-use stockade_storage::{View, codec};
+use stockade_storage::{LedgerView, View, codec};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
@@ -164,6 +164,25 @@ impl Core {
         self.0.node.read_barrier(deadline::of_call(metadata)).await?;
         let (value, served) = self.0.node.state().read(|view| (read(view), view.revision()));
         Ok((value, self.answering_from(served)))
+    }
+
+    /// The ledger, with every movement that was acknowledged before the call.
+    pub(crate) async fn read_ledger(&self, metadata: &MetadataMap) -> Result<LedgerView, Failure> {
+        self.read_ledger_with(metadata, |_| ()).await.map(|(ledger, ())| ledger)
+    }
+
+    /// The same, and something of the state at a revision that it covers.
+    pub(crate) async fn read_ledger_with<T>(
+        &self,
+        metadata: &MetadataMap,
+        read: impl FnOnce(&View<'_>) -> T,
+    ) -> Result<(LedgerView, T), Failure> {
+        let deadline = deadline::of_call(metadata);
+        self.0.node.read_barrier(deadline).await?;
+        let state = self.0.node.state();
+        let (value, at) = state.read(|view| (read(view), view.revision()));
+        let ledger = tokio::time::timeout_at(deadline, state.ledger(at)).await;
+        ledger.map(|ledger| (ledger, value)).map_err(|_| Failure::DeadlineExceeded)
     }
 
     /// Ends a read call.

@@ -60,13 +60,17 @@ pub(crate) fn explain(failure: &Failure, leader_address: Option<&str>) -> Explan
             told.retry("too much is in flight; nothing was applied, try again later", None);
         }
         Failure::DeadlineExceeded => {
-            told.say("the deadline passed before the mutation was proposed");
+            told.say("the deadline passed; nothing was proposed");
         }
         Failure::OutcomeUnknown { .. } => {
             told.retry(
                 "the outcome is not known; ask GetOutcome, or retry with the same request id",
                 leader_address,
             );
+        }
+        Failure::RevisionAhead { applied } => {
+            told.message = format!("the last revision is {applied}");
+            told.set("applied_revision", &applied);
         }
         Failure::Missing(resource) => told.missing(resource),
         Failure::Rejected(rejection, _) | Failure::WouldReject(rejection, _) => told.rejected(rejection),

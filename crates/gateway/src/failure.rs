@@ -71,6 +71,11 @@ pub(crate) enum Failure {
         /// False where it is for another cause than the deadline.
         deadline_passed: bool,
     },
+    /// A read of the past asks for a revision that has yet to come.
+    RevisionAhead {
+        /// The last one that can be asked for.
+        applied: Revision,
+    },
     /// A read found nothing under that id.
     Missing(Resource),
     /// Decided in the log: refused.
@@ -131,6 +136,7 @@ impl Failure {
             | Self::Overloaded
             | Self::DeadlineExceeded
             | Self::OutcomeUnknown { .. }
+            | Self::RevisionAhead { .. }
             | Self::Missing(_)
             | Self::WouldReject(..)
             | Self::Membership(_)
@@ -154,6 +160,7 @@ impl Failure {
             | Self::NoLeader
             | Self::Overloaded
             | Self::DeadlineExceeded
+            | Self::RevisionAhead { .. }
             | Self::Missing(_)
             | Self::WouldReject(..)
             | Self::Membership(_) => false,

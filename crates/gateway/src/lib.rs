@@ -26,6 +26,7 @@ mod export;
 mod failure;
 mod forward;
 mod health;
+mod ledger;
 mod limits;
 mod maintenance;
 mod order;
@@ -41,6 +42,7 @@ mod stock;
 mod submit;
 mod transaction;
 mod validate;
+mod verification;
 
 pub use export::entry as log_entry;
 pub use limits::GatewayLimits;
@@ -51,6 +53,7 @@ use stockade_env::Env;
 use stockade_proto::internal::forward_service_server::ForwardServiceServer;
 use stockade_proto::v1::catalog_service_server::CatalogServiceServer;
 use stockade_proto::v1::cluster_service_server::ClusterServiceServer;
+use stockade_proto::v1::ledger_service_server::LedgerServiceServer;
 use stockade_proto::v1::maintenance_service_server::MaintenanceServiceServer;
 use stockade_proto::v1::order_service_server::OrderServiceServer;
 use stockade_proto::v1::reservation_service_server::ReservationServiceServer;
@@ -86,6 +89,7 @@ impl Gateway {
         let orders = OrderServiceServer::new(order::Orders(core.clone()));
         let reservations = ReservationServiceServer::new(reservation::Reservations(core.clone()));
         let transactions = TransactionServiceServer::new(transaction::Transactions(core.clone()));
+        let ledger = LedgerServiceServer::new(ledger::Ledger::new(core.clone()));
         let cluster = ClusterServiceServer::new(cluster::Cluster(core.clone()));
         let maintenance = MaintenanceServiceServer::new(maintenance::Maintenance::new(core.clone()));
         let health = self.health.clone();
@@ -95,6 +99,7 @@ impl Gateway {
             .add_service(Doorstep::new(core, orders.max_decoding_message_size(max)))
             .add_service(Doorstep::new(core, reservations.max_decoding_message_size(max)))
             .add_service(Doorstep::new(core, transactions.max_decoding_message_size(max)))
+            .add_service(Doorstep::new(core, ledger.max_decoding_message_size(max)))
             .add_service(Doorstep::new(core, cluster.max_decoding_message_size(max)))
             .add_service(Doorstep::new(core, maintenance.max_decoding_message_size(max)))
     }

@@ -39,6 +39,11 @@ pub(crate) const STREAM_QUEUE: usize = 4;
 /// Bytes of log entries gathered into one message of `ExportLog`; the last one may go beyond it.
 pub(crate) const MAX_EXPORT_RESPONSE_BYTES: usize = 1 << 20;
 
+/// Verifications of the ledger at once: each reads the whole of it.
+pub(crate) const MAX_LEDGER_VERIFICATIONS: usize = 1;
+/// How often a verification of the ledger tells how far it is.
+pub(crate) const LEDGER_PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Snapshots that are made for callers or sent to them at once: each holds a file, and reads the disk as fast as its caller.
 pub(crate) const MAX_SNAPSHOT_STREAMS: usize = 2;
 /// Bytes of a piece of a snapshot.

@@ -4,8 +4,9 @@ use stockade_proto::v1;
 use stockade_proto::v1::order_service_server::OrderService;
 use stockade_state_machine::LogTime;
 use stockade_state_machine::ids::OrderId;
-use stockade_state_machine::order::Order;
+use stockade_state_machine::order::{Order, OrderState};
 use stockade_state_machine::rejection::Resource;
+use stockade_storage::{OrderFilter, OrderKey, View};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
@@ -19,25 +20,6 @@ use crate::validate::Violations;
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders(pub(crate) Core);
-
-/// Which orders a list holds.
-struct Filter {
-    state: v1::OrderState,
-    customer: String,
-}
-
-impl Filter {
-    fn takes(&self, order: &Order, now: LogTime) -> bool {
-        let state = self.state == v1::OrderState::Unspecified
-            || self.state == convert::order_state(order.state_at(now));
-        let customer = order.customer.as_ref().map_or("", |customer| customer.as_str());
-        state && (self.customer.is_empty() || self.customer == customer)
-    }
-
-    fn takes_all(&self) -> bool {
-        self.state == v1::OrderState::Unspecified && self.customer.is_empty()
-    }
-}
 
 impl Orders {
     async fn get(&self, metadata: &MetadataMap, order_id: &str) -> Result<v1::GetOrderResponse, Failure> {
@@ -81,30 +63,61 @@ impl Orders {
     ) -> Result<v1::ListOrdersResponse, Failure> {
         let mut violations = Violations::default();
         let size = pages::size(request.page_size, &mut violations);
-        let state = v1::OrderState::try_from(request.state).unwrap_or_else(|_| {
-            violations.add("state", "is not known");
-            v1::OrderState::Unspecified
-        });
-        violations.customer("customer_id", &request.customer_id);
+        let filter = filter(request, &mut violations);
         violations.into_result()?;
-        let filter = Filter { state, customer: request.customer_id.clone() };
-        let scope = Scope::new("orders", &[&request.state.to_string(), &filter.customer]);
-        let after = scope.last_key(&request.page_token)?.map(|key| OrderId::new(&key)).transpose();
-        let after = after.map_err(|_| Failure::PageTokenInvalid)?;
-        // A filter looks at more orders than it takes, so that few matches don't mean many calls.
-        let rows = if filter.takes_all() { size } else { limits::MAX_PAGE_SIZE };
-        let ((seen, now), answering) =
-            self.0.read(metadata, |view| (view.orders_after(after.as_ref(), rows), view.clock().now)).await?;
+        let scope = scope(request, &filter);
+        let after = scope.last_key(&request.page_token)?;
+        let after = after.map(|key| parse_key(&key).ok_or(Failure::PageTokenInvalid)).transpose()?;
+        // A filter of several parts looks at more orders than it takes, so that few matches don't mean many calls.
+        let rows = if filter.parts() > 1 { limits::MAX_PAGE_SIZE } else { size };
+        let read = |view: &View<'_>| (view.list_orders(&filter, after.as_ref(), rows), view.clock().now);
+        let ((seen, now), answering) = self.0.read(metadata, read).await?;
         let seen = seen.map_err(|error| Failure::storage(&error))?;
-        let page = pages::fill(&seen, size, rows, |order| {
+        // More follow where storage says so, however many it gave.
+        let asked = if seen.has_more { seen.orders.len() } else { usize::MAX };
+        let page = pages::fill(&seen.orders, size, asked, |order| {
             filter.takes(order, now).then(|| convert::order(order, now))
         });
         Ok(v1::ListOrdersResponse {
             header: Some(answering.read(answering.served)),
-            next_page_token: page.last.map(|order| scope.token(order.id.as_str())).unwrap_or_default(),
+            next_page_token: page.last.map(|order| scope.token(&key(order))).unwrap_or_default(),
             orders: page.items,
         })
     }
+}
+
+/// Which orders a list holds, and in which direction.
+fn filter(request: &v1::ListOrdersRequest, violations: &mut Violations) -> OrderFilter {
+    let is_it = |state: &OrderState| i32::from(convert::order_state(*state)) == request.state;
+    let state = OrderState::ALL.into_iter().find(is_it);
+    if state.is_none() && request.state != i32::from(v1::OrderState::Unspecified) {
+        violations.add("state", "is not known");
+    }
+    let customer = violations.customer("customer_id", &request.customer_id);
+    let sku = violations.optional_sku("sku_id", &request.sku_id);
+    let (start, end) = violations.period(request.start_time.as_ref(), request.end_time.as_ref());
+    OrderFilter { state, customer, sku, start, end, newest_first: request.newest_first }
+}
+
+fn scope(request: &v1::ListOrdersRequest, filter: &OrderFilter) -> Scope {
+    let filters = [
+        &request.state.to_string(),
+        &request.customer_id,
+        &request.sku_id,
+        &pages::time(filter.start),
+        &pages::time(filter.end),
+        &filter.newest_first.to_string(),
+    ];
+    Scope::new("orders", &filters.map(String::as_str))
+}
+
+fn key(order: &Order) -> String {
+    pages::key(&order.created.micros(), &order.id)
+}
+
+fn parse_key(text: &str) -> Option<OrderKey> {
+    let (created, id) = pages::parts(text)?;
+    Some((LogTime::from_micros(created.parse().ok()?), OrderId::new(id).ok()?))
 }
 
 #[tonic::async_trait]

@@ -3,9 +3,10 @@
 //! A token holds the last key of its page, so that nothing that lasts throughout is skipped or repeated (AIP-158). It is
 //! bound to the list and its filters by a checksum: a token of another list is refused rather than misread.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use prost::Message;
+use stockade_state_machine::LogTime;
 
 use crate::failure::Failure;
 use crate::limits;
@@ -13,6 +14,9 @@ use crate::validate::Violations;
 
 /// The format of tokens; a token of another version is refused, and the caller starts over.
 const VERSION: u8 = 1;
+
+/// Between the two parts of a key in a page token: ids are visible ASCII and never hold it.
+const KEY_SEPARATOR: char = '\n';
 
 /// What a token belongs to: the list's name and its filters.
 pub(crate) struct Scope(u32);
@@ -69,6 +73,21 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+}
+
+/// A key of two parts, as a page token holds it.
+pub(crate) fn key(first: &dyn Display, second: &dyn Display) -> String {
+    format!("{first}{KEY_SEPARATOR}{second}")
+}
+
+/// The two parts of a key.
+pub(crate) fn parts(key: &str) -> Option<(&str, &str)> {
+    key.split_once(KEY_SEPARATOR)
+}
+
+/// A time as a part of a key or a filter; empty where there is none.
+pub(crate) fn time(time: Option<LogTime>) -> String {
+    time.map(|time| time.micros().to_string()).unwrap_or_default()
 }
 
 /// A page of a list that takes some of the rows it looks at.

@@ -38,6 +38,8 @@ pub enum Reason {
     RequestIdReused,
     /// The request id's time is too far ahead.
     RequestIdInFuture,
+    /// The revision has yet to come.
+    RevisionAhead,
     /// No such thing.
     NotFound,
     /// There is one already.
@@ -86,7 +88,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of precedence: of several that apply, a call fails with the first.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::RequestTooLarge,
         Self::InvalidArgument,
         Self::PageTokenInvalid,
@@ -101,6 +103,7 @@ impl Reason {
         Self::RequestAbandoned,
         Self::RequestIdReused,
         Self::RequestIdInFuture,
+        Self::RevisionAhead,
         Self::NotFound,
         Self::AlreadyExists,
         Self::ReservationExpired,
@@ -142,6 +145,7 @@ impl Reason {
             Self::RequestAbandoned => "REQUEST_ABANDONED",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::RequestIdInFuture => "REQUEST_ID_IN_FUTURE",
+            Self::RevisionAhead => "REVISION_AHEAD",
             Self::NotFound => "NOT_FOUND",
             Self::AlreadyExists => "ALREADY_EXISTS",
             Self::ReservationExpired => "RESERVATION_EXPIRED",
@@ -177,7 +181,7 @@ impl Reason {
             | Self::RequestIdReused
             | Self::RequestIdInFuture
             | Self::QuantityOverflow => &[Code::InvalidArgument],
-            Self::CursorCompacted => &[Code::OutOfRange],
+            Self::CursorCompacted | Self::RevisionAhead => &[Code::OutOfRange],
             Self::ShuttingDown | Self::NoLeader => &[Code::Unavailable],
             Self::StorageFull | Self::Overloaded => &[Code::ResourceExhausted],
             Self::DeadlineExceeded => &[Code::DeadlineExceeded],
@@ -220,6 +224,7 @@ impl Reason {
             Failure::Overloaded => Self::Overloaded,
             Failure::DeadlineExceeded => Self::DeadlineExceeded,
             Failure::OutcomeUnknown { .. } => Self::OutcomeUnknown,
+            Failure::RevisionAhead { .. } => Self::RevisionAhead,
             Failure::Missing(_) => Self::NotFound,
             Failure::Rejected(rejection, _) | Failure::WouldReject(rejection, _) => {
                 Self::of_rejection(rejection)

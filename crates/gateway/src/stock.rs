@@ -20,9 +20,6 @@ use crate::limits;
 use crate::pages::{self, Scope};
 use crate::validate::Violations;
 
-/// Between the two parts of a key in a page token: ids are visible ASCII and never hold it.
-const KEY_SEPARATOR: char = '\n';
-
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct StockKeeping(pub(crate) Core);
@@ -102,7 +99,7 @@ impl StockKeeping {
         }
         let all_seen = last == rows.last().map(|(key, _)| key) && rows.len() < most;
         let token = last.filter(|_| !all_seen);
-        let token = token.map(|key| scope.token(&format!("{}{KEY_SEPARATOR}{}", key.sku, key.location)));
+        let token = token.map(|key| scope.token(&pages::key(&key.sku, &key.location)));
         Ok(v1::ListStockResponse {
             header: Some(answering.read(answering.served)),
             next_page_token: token.unwrap_or_default(),
@@ -212,7 +209,7 @@ impl Asked {
 }
 
 fn parse_key(text: &str) -> Option<StockKey> {
-    let (sku, location) = text.split_once(KEY_SEPARATOR)?;
+    let (sku, location) = pages::parts(text)?;
     Some(StockKey { sku: SkuId::new(sku).ok()?, location: LocationId::new(location).ok()? })
 }
 

@@ -18,7 +18,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
 /// Thousands of SKUs of which a snapshot is larger than what is under way to a caller who doesn't read.
-const MANY: u32 = 16;
+const MANY: u32 = 24;
 
 async fn begin(channel: &Channel, existing: bool) -> Result<Streaming<v1::SnapshotResponse>, Status> {
     let mut client = MaintenanceServiceClient::new(channel.clone());

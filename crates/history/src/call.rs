@@ -250,6 +250,10 @@ calls! {
     GetReservation, "get_reservation", GetReservationRequest => GetReservationResponse;
     /// A page of reservations is read.
     ListReservations, "list_reservations", ListReservationsRequest => ListReservationsResponse;
+    /// A page of the ledger is read.
+    ListLedgerEntries, "list_ledger_entries", ListLedgerEntriesRequest => ListLedgerEntriesResponse;
+    /// What was in stock at a moment in the past is read.
+    GetStockAsOf, "get_stock_as_of", GetStockAsOfRequest => GetStockAsOfResponse;
 }
 
 macro_rules! mutations {
@@ -274,7 +278,9 @@ macro_rules! mutations {
                     | Self::BatchGetOrders(_)
                     | Self::ListOrders(_)
                     | Self::GetReservation(_)
-                    | Self::ListReservations(_) => None,
+                    | Self::ListReservations(_)
+                    | Self::ListLedgerEntries(_)
+                    | Self::GetStockAsOf(_) => None,
                 }
             }
 

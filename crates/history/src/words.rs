@@ -1,6 +1,7 @@
 //! What a request asks for, in a few words, for people who read a history.
 
 use stockade_proto::v1;
+use stockade_proto::v1::get_stock_as_of_request::AsOf;
 
 /// Says it.
 pub(crate) trait Words {
@@ -68,9 +69,21 @@ words! {
     ListStockRequest, r => format!("list stock{}{}", of(&r.sku_id), page(&r.page_token));
     GetOrderRequest, r => format!("read order {}", r.order_id);
     BatchGetOrdersRequest, r => format!("read {} orders", r.order_ids.len());
-    ListOrdersRequest, r => format!("list orders{}{}", of(&r.customer_id), page(&r.page_token));
+    ListOrdersRequest, r => {
+        let (of, with) = (of(&r.customer_id), named("with", &r.sku_id));
+        format!("list orders{of}{with}{}{}", backwards(r.newest_first), page(&r.page_token))
+    };
     GetReservationRequest, r => format!("read reservation {}", r.reservation_id);
     ListReservationsRequest, r => format!("list reservations{}{}", of(&r.customer_id), page(&r.page_token));
+    ListLedgerEntriesRequest, r => {
+        let (of, at) = (of(&r.sku_id), named("at", &r.location_id));
+        let by = format!("{}{}", named("by order", &r.order_id), named("by reservation", &r.reservation_id));
+        format!("list the ledger{of}{at}{by}{}{}", backwards(r.newest_first), page(&r.page_token))
+    };
+    GetStockAsOfRequest, r => {
+        let at = named("at", &r.location_id);
+        format!("read stock of {}{at} as of {}{}", r.sku_id, moment(r.as_of.as_ref()), page(&r.page_token))
+    };
 }
 
 fn sku(sku: Option<&v1::Sku>) -> &str {
@@ -87,7 +100,24 @@ fn some_of(lines: usize) -> String {
 }
 
 fn of(name: &str) -> String {
-    if name.is_empty() { String::new() } else { format!(" of {name}") }
+    named("of", name)
+}
+
+/// The name behind a word; nothing where there is none.
+fn named(word: &str, name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" {word} {name}") }
+}
+
+fn backwards(newest_first: bool) -> &'static str {
+    if newest_first { ", newest first" } else { "" }
+}
+
+fn moment(as_of: Option<&AsOf>) -> String {
+    match as_of {
+        Some(AsOf::Revision(revision)) => format!("revision {revision}"),
+        Some(AsOf::Time(time)) => format!("{}.{:09} s", time.seconds, time.nanos),
+        None => "no moment".to_owned(),
+    }
 }
 
 fn page(token: &str) -> &'static str {

@@ -40,12 +40,13 @@ fn seconds(seconds: i64) -> prost_types::Duration {
     prost_types::Duration { seconds, nanos: 0 }
 }
 
-/// Each call of an order, a transaction and a reservation, and an answer to it.
+/// Each call of an order, a transaction, a reservation and the ledger, and an answer to it.
 fn calls() -> Vec<(Asked, Answer, &'static str)> {
     let mut calls = calls_of_orders();
     calls.extend(changes_of_orders());
     calls.extend(transactions());
     calls.extend(calls_of_reservations());
+    calls.extend(calls_of_the_ledger());
     calls
 }
 
@@ -83,6 +84,19 @@ fn calls_of_orders() -> Vec<(Asked, Answer, &'static str)> {
             v1::ListOrdersRequest { state: v1::OrderState::Closed.into(), ..Default::default() }.into(),
             v1::ListOrdersResponse { header: header(), orders: vec![order()], ..Default::default() }.into(),
             "list orders",
+        ),
+        (
+            v1::ListOrdersRequest {
+                page_token: "00".to_owned(),
+                customer_id: "ann".to_owned(),
+                sku_id: "mug".to_owned(),
+                start_time: Some(prost_types::Timestamp { seconds: 9, nanos: 0 }),
+                newest_first: true,
+                ..Default::default()
+            }
+            .into(),
+            v1::ListOrdersResponse { header: header(), ..Default::default() }.into(),
+            "list orders of ann with mug, newest first, a further page",
         ),
     ]
 }
@@ -263,6 +277,47 @@ fn calls_of_reservations() -> Vec<(Asked, Answer, &'static str)> {
             v1::ListReservationsRequest { customer_id: "ann".to_owned(), ..Default::default() }.into(),
             v1::ListReservationsResponse { header: header(), ..Default::default() }.into(),
             "list reservations of ann",
+        ),
+    ]
+}
+
+fn calls_of_the_ledger() -> Vec<(Asked, Answer, &'static str)> {
+    use v1::get_stock_as_of_request::AsOf;
+
+    let as_of = |location: &str, as_of: AsOf| v1::GetStockAsOfRequest {
+        sku_id: "mug".to_owned(),
+        location_id: location.to_owned(),
+        as_of: Some(as_of),
+        ..v1::GetStockAsOfRequest::default()
+    };
+    let stock = vec![v1::Stock { available: 3, revision: 5, ..v1::Stock::default() }];
+    let then = v1::GetStockAsOfResponse { header: header(), as_of_revision: 6, stock, ..Default::default() };
+    let entry = v1::LedgerEntry { revision: 5, quantity: 3, ..v1::LedgerEntry::default() };
+    vec![
+        (
+            v1::ListLedgerEntriesRequest::default().into(),
+            v1::ListLedgerEntriesResponse { header: header(), entries: vec![entry], ..Default::default() }
+                .into(),
+            "list the ledger",
+        ),
+        (
+            v1::ListLedgerEntriesRequest {
+                page_token: "00".to_owned(),
+                sku_id: "mug".to_owned(),
+                location_id: "main".to_owned(),
+                order_id: "order".to_owned(),
+                newest_first: true,
+                ..v1::ListLedgerEntriesRequest::default()
+            }
+            .into(),
+            v1::ListLedgerEntriesResponse { header: header(), ..Default::default() }.into(),
+            "list the ledger of mug at main by order order, newest first, a further page",
+        ),
+        (as_of("", AsOf::Revision(6)).into(), then.clone().into(), "read stock of mug as of revision 6"),
+        (
+            as_of("main", AsOf::Time(prost_types::Timestamp { seconds: 9, nanos: 1_000 })).into(),
+            then.into(),
+            "read stock of mug at main as of 9.000001000 s",
         ),
     ]
 }

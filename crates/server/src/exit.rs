@@ -27,7 +27,7 @@ pub enum Exit {
     Refused,
     /// The cluster did not answer, or has no leader; what was asked may or may not have happened, the message says which.
     Unavailable,
-    /// The demo's proof failed: an acknowledged order is lost, stock was oversold, or nodes differ.
+    /// A proof failed: in the demo an acknowledged order is lost, stock was oversold, or nodes differ; or a ledger is not as it was written.
     ProofFailed,
     /// Ended by Ctrl-C.
     Interrupted,

@@ -8,10 +8,12 @@ use stockade_proto::v1::mutation::Request as Mutated;
 use stockade_proto::v1::precondition::Condition;
 use stockade_proto::v1::precondition_subject::Subject;
 
+use crate::questions;
+
 /// Where the goods are.
 pub(crate) const LOCATIONS: [&str; 2] = ["here", "there"];
 /// Kinds of wishes; the last ones are reads.
-const WISHES: u64 = 27;
+const WISHES: u64 = 30;
 
 pub(crate) fn sku_name(number: u64) -> String {
     format!("sku-{number}")
@@ -67,6 +69,9 @@ asked! {
     Transact(v1::TransactRequest) => transact,
     Open(v1::UpdateLocationRequest) => update_location,
     Orders(v1::BatchGetOrdersRequest) => batch_get_orders,
+    List(v1::ListOrdersRequest) => list_orders,
+    Ledger(v1::ListLedgerEntriesRequest) => list_ledger_entries,
+    AsOf(v1::GetStockAsOfRequest) => get_stock_as_of,
     Trial(Mutated) => validate,
 }
 
@@ -75,7 +80,14 @@ impl Asked {
     pub(crate) fn is_read(&self) -> bool {
         matches!(
             self,
-            Self::Stock(_) | Self::Reservation(_) | Self::Availability(_) | Self::Orders(_) | Self::Trial(_)
+            Self::Stock(_)
+                | Self::Reservation(_)
+                | Self::Availability(_)
+                | Self::Orders(_)
+                | Self::List(_)
+                | Self::Ledger(_)
+                | Self::AsOf(_)
+                | Self::Trial(_)
         )
     }
 }
@@ -149,6 +161,9 @@ impl Bag {
                 order_ids: vec![one_of(&self.orders, random), one_of(&self.orders, random)],
             }),
             25 => Asked::Trial(Mutated::PlaceOrder(self.order(format!("trial-{call}"), request_id, random))),
+            26 => Asked::List(questions::orders(sku_id, random)),
+            27 => Asked::Ledger(questions::ledger(sku_id, one_of(&self.orders, random), random)),
+            28 => Asked::AsOf(questions::as_of(sku_id, random)),
             _ => self.about_a_shipped_order(request_id, random),
         }
     }

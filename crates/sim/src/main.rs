@@ -15,6 +15,7 @@ mod judge;
 mod machine;
 mod members;
 mod network;
+mod questions;
 mod run;
 mod settings;
 mod shoppers;

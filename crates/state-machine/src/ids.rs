@@ -117,7 +117,7 @@ impl SkuId {
 
 impl OrderId {
     /// The one that stands before all others.
-    pub(crate) fn first() -> Self {
+    pub fn first() -> Self {
         Self::new("!").expect("the first visible character")
     }
 }

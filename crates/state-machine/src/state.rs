@@ -241,11 +241,6 @@ impl State {
         self.orders.values()
     }
 
-    /// The orders in memory after an id, in order.
-    pub fn orders_after(&self, after: Option<&OrderId>) -> impl Iterator<Item = &Arc<Order>> {
-        self.orders.range((lower_bound(after), Bound::Unbounded)).map(|(_, order)| order)
-    }
-
     /// A reservation that is in memory.
     pub fn reservation(&self, id: &ReservationId) -> Option<&Arc<Reservation>> {
         self.reservations.get(id)

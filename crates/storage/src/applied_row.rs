@@ -10,6 +10,7 @@ use stockade_state_machine::ids::{Principal, RequestId};
 use stockade_state_machine::{LogTime, Origin};
 
 use crate::codec::{self, DecodeError};
+use crate::ledger::Chain;
 use crate::rows::Digest;
 use crate::{Error, TypeConfig};
 
@@ -27,6 +28,8 @@ pub(crate) struct Position {
     pub(crate) clock: Clock,
     /// Chained over the changes of every entry.
     pub(crate) chain: [u8; 32],
+    /// The end of the ledger's chain.
+    pub(crate) ledger: Chain,
     /// Request records up to this one have left; their pages may hold them still.
     pub(crate) trimmed: Option<Origin>,
 }
@@ -48,6 +51,7 @@ struct AppliedRowV1 {
     now_us: u64,
     horizon_ms: u64,
     chain: [u8; 32],
+    ledger: Chain,
     trimmed: Option<(u128, String)>,
     digest: Digest,
 }
@@ -82,6 +86,7 @@ pub(crate) fn encode(position: &Position, digest: Digest) -> Vec<u8> {
         now_us: position.clock.now.micros(),
         horizon_ms: position.clock.horizon_ms,
         chain: position.chain,
+        ledger: position.ledger,
         trimmed: position
             .trimmed
             .as_ref()
@@ -112,6 +117,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Position, Digest), Error> {
         membership: StoredMembership::new(row.membership_log_id.as_ref().map(LogIdV1::thaw), membership),
         clock: Clock { now: LogTime::from_micros(row.now_us), horizon_ms: row.horizon_ms },
         chain: row.chain,
+        ledger: row.ledger,
         trimmed,
     };
     Ok((position, row.digest))

@@ -91,6 +91,7 @@ impl StateMachine {
         named.load_into(&mut memory)?;
         let Applied { replies, changes } = memory.state.execute(revision, entry);
         named.unload_from(&mut memory);
+        memory.orders.follow(revision, &changes);
         memory.revision = revision;
         drop(memory);
         self.shared.applied.send_replace(revision);

@@ -102,6 +102,23 @@ pub(crate) fn is_settled_reservation(bytes: &[u8]) -> Result<bool, DecodeError> 
     Ok(mirror.is_settled())
 }
 
+/// What a ledger entry is looked for by, without making the entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LedgerNames<'a> {
+    pub(crate) sku: &'a str,
+    pub(crate) location: &'a str,
+    pub(crate) order: Option<&'a str>,
+    pub(crate) reservation: Option<&'a str>,
+    pub(crate) time: LogTime,
+}
+
+/// See [`LedgerNames`].
+pub(crate) fn ledger_names(bytes: &[u8]) -> Result<LedgerNames<'_>, DecodeError> {
+    let mirror: LedgerEntryV1<'_> = from_frozen(body_of(bytes, "LedgerEntry")?)?;
+    let (sku, location, order, reservation) = mirror.names();
+    Ok(LedgerNames { sku, location, order, reservation, time: LogTime::from_micros(mirror.time_us()) })
+}
+
 /// A request record in the parts that it is read from.
 pub(crate) fn view_request<'a>(
     bytes: &'a [u8],

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use stockade_env::FailureKind;
 
+use crate::codec::DecodeError;
+
 /// A failure of storage. Each kind has its own exit code in the binary.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -79,6 +81,12 @@ impl Error {
 
     pub(crate) fn corrupt(file: &Path, offset: u64, what: impl Into<String>) -> Self {
         Self::Corrupt { file: file.to_owned(), offset, what: what.into() }
+    }
+
+    /// A value in the engine that can't be decoded.
+    #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+    pub(crate) fn of_row(error: DecodeError) -> Self {
+        Self::Engine(error.0)
     }
 
     /// Another error of the same kind of failure, for what comes of this one.

@@ -90,7 +90,7 @@ evictable!(
 
 /// What the engine has of a row.
 pub(crate) fn stored<T: Evictable>(engine: &dyn Engine, id: &T::Id) -> Result<Option<T>, Error> {
-    let decode = |bytes: Vec<u8>| T::Row::decode(&bytes).map_err(|error| Error::Engine(error.to_string()));
+    let decode = |bytes: Vec<u8>| T::Row::decode(&bytes).map_err(Error::of_row);
     Ok(rows::get(engine, &T::key(id))?.map(decode).transpose()?.map(T::from))
 }
 
@@ -149,6 +149,8 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::engine::MemoryEngine;
+    use crate::ledger::Chain;
+    use crate::order_list::OrderLists;
 
     fn id(name: &str) -> ReservationId {
         ReservationId::new(name).unwrap()
@@ -192,7 +194,15 @@ pub(crate) mod tests {
         for row in in_state {
             state.absorb(&Arc::clone(row).into_change());
         }
-        Memory { state, revision: Revision::new(9), written: Revision::new(5), engine: Arc::new(engine) }
+        Memory {
+            state,
+            revision: Revision::new(9),
+            written: Revision::new(5),
+            written_ledger: Chain::default(),
+            index: Arc::default(),
+            orders: OrderLists::default(),
+            engine: Arc::new(engine),
+        }
     }
 
     fn names(memory: &Memory, after: Option<&str>, limit: usize) -> Vec<(String, u64)> {

@@ -14,6 +14,9 @@ pub(crate) const RESERVATION: u8 = b'h';
 pub(crate) const SKU: u8 = b'k';
 /// Kind of a page of ledger entries.
 pub(crate) const LEDGER: u8 = b'l';
+/// Kind of the index's rows. Before all but the applied row: a pass over all rows has them behind it early, and needn't keep those that
+/// are removed meanwhile.
+pub(crate) const INDEX: u8 = b'X';
 /// Kind of a location row.
 pub(crate) const LOCATION: u8 = b'p';
 /// Kind of an order row.
@@ -72,6 +75,12 @@ pub(crate) fn page(kind: u8, revision: u64, position: u32) -> Vec<u8> {
     key.extend_from_slice(&revision.to_be_bytes());
     key.extend_from_slice(&position.to_be_bytes());
     key
+}
+
+/// The first entry in the key of a row of ledger entries; `None` for a row that such a one continues in, and of another kind.
+pub(crate) fn ledger_row_of(key: &[u8]) -> Option<(u64, u32)> {
+    let (revision, position) = key.strip_prefix(&[LEDGER])?.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*revision), u32::from_be_bytes(position.try_into().ok()?)))
 }
 
 /// The log index in the key of a page.

@@ -29,20 +29,26 @@ mod evictable;
 pub mod file;
 mod frozen;
 mod identity;
+mod index;
 mod inspect;
 mod keys;
 mod layout;
+mod ledger;
 mod limits;
 mod load;
 pub mod log;
 mod memory;
+mod merged;
 mod named;
 mod open;
+mod order_list;
 mod pages;
+mod postings;
 mod quarantine;
 mod raft_runtime;
 mod raft_types;
 mod redo;
+mod reindex;
 mod restore;
 mod rows;
 mod scrub;
@@ -67,8 +73,12 @@ pub use inspect::{
     CommandsInWords, EngineLeft, EngineSummary, InspectedRow, InspectedSnapshot, InspectedState, Members,
     RequestInWords, RowKind, SnapshotSummary, commands_in_words, inspect_log,
 };
+pub use ledger::{
+    AsOf, LedgerFilter, LedgerKey, LedgerPage, LedgerProblem, LedgerVerification, LedgerView, StockAsOf,
+};
 pub use log::LogStore;
 pub use open::{DEFAULT_SCRUB_BYTES_PER_SECOND, Options, Storage, open};
+pub use order_list::{OrderFilter, OrderKey, OrderRows};
 pub use quarantine::{Quarantine, read_quarantine};
 pub use raft_runtime::RaftRuntime;
 pub use raft_types::{EntryReplies, Proposal, TypeConfig};

@@ -13,6 +13,32 @@ pub(crate) const MAX_PAGE_BYTES: usize = 32 << 20;
 pub(crate) const LOAD_REQUESTS_BYTES: usize = 4 << 20;
 /// Of what is gathered before it is hashed.
 pub(crate) const HASH_BYTES: usize = 64 << 10;
+/// Of a posting of the index.
+pub(crate) const MAX_POSTING_BYTES: usize = 300;
+/// Runs of the index that are merged into one: a posting is written again once for each power of it.
+pub(crate) const INDEX_FANOUT: usize = 8;
+/// Blocks by which a window carries each merge of the index on, at least; more where it adds many.
+pub(crate) const INDEX_MERGE_BLOCKS: usize = 32;
+/// Rows of merged runs that a window removes, at least.
+pub(crate) const INDEX_REMOVED_ROWS: usize = 128;
+/// Postings that are gathered while the index is made anew: some tens of megabytes.
+pub(crate) const REINDEX_POSTINGS: usize = 400_000;
+/// How long readers of the ledger wait for the writer before they ask it to hurry.
+pub(crate) const LEDGER_GATHER_TIME: Duration = Duration::from_millis(20);
+/// Entries of the ledger that one page of a list looks at, but for those that share a row.
+pub(crate) const LEDGER_LIST_ENTRIES: usize = 10_000;
+/// Locations of a SKU that one call looks at.
+pub(crate) const LEDGER_LIST_LOCATIONS: usize = 100;
+/// Between two windows that readers of the ledger ask for: many small ones would stay small rows for ever.
+pub(crate) const LEDGER_WINDOW_PAUSE: Duration = Duration::from_millis(100);
+/// Orders that one call reads from the engine, while nothing is applied.
+pub(crate) const LIST_STORED_ORDERS: usize = 250;
+/// Rows of the ledger that a verification reads in one go.
+pub(crate) const LEDGER_CHECK_ROWS: usize = 64;
+/// Rows of stock that a verification reads in one go.
+pub(crate) const LEDGER_CHECK_STOCK: usize = 1_000;
+/// Problems that a verification names.
+pub(crate) const LEDGER_PROBLEMS: usize = 100;
 /// Rows that go into the engine in one batch: sled holds a lock of the whole process meanwhile.
 pub(crate) const ENGINE_BATCH_ROWS: usize = 200;
 /// Rows that go into a new engine in one batch: nobody reads it yet.

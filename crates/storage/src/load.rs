@@ -174,39 +174,34 @@ impl Loader {
     }
 
     fn value(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        let unknown = || Error::Engine(format!("no row of ours: {}", String::from_utf8_lossy(key)));
         match key.first() {
             Some(&keys::SKU) => {
-                let sku = Sku::decode(value).map_err(damaged)?;
+                let sku = Sku::decode(value).map_err(Error::of_row)?;
                 self.state.absorb(&Change::Sku(sku.id.clone(), Some(sku)));
             }
             Some(&keys::LOCATION) => {
-                let location = Location::decode(value).map_err(damaged)?;
+                let location = Location::decode(value).map_err(Error::of_row)?;
                 self.state.absorb(&Change::Location(location.id.clone(), Some(location)));
             }
             Some(&keys::STOCK) => {
-                let (sku, location) = keys::stock_key_of(key).ok_or_else(unknown)?;
-                let (Ok(sku), Ok(location)) = (SkuId::new(sku), LocationId::new(location)) else {
-                    return Err(unknown());
-                };
-                let stock = Stock::decode(value).map_err(damaged)?;
-                self.state.absorb(&Change::Stock(StockKey { sku, location }, Some(stock)));
+                let (key, stock) = stock_row(key, value)?;
+                self.state.absorb(&Change::Stock(key, Some(stock)));
             }
             // Settled orders and reservations stay where they are until a command names them.
-            Some(&keys::ORDER) if codec::is_settled_order(value).map_err(damaged)? => {}
+            Some(&keys::ORDER) if codec::is_settled_order(value).map_err(Error::of_row)? => {}
             Some(&keys::ORDER) => {
-                let order = Order::decode(value).map_err(damaged)?;
+                let order = Order::decode(value).map_err(Error::of_row)?;
                 self.state.absorb(&Change::Order(order.id.clone(), Arc::new(order)));
             }
-            Some(&keys::RESERVATION) if codec::is_settled_reservation(value).map_err(damaged)? => {}
+            Some(&keys::RESERVATION) if codec::is_settled_reservation(value).map_err(Error::of_row)? => {}
             Some(&keys::RESERVATION) => {
-                let reservation = Reservation::decode(value).map_err(damaged)?;
+                let reservation = Reservation::decode(value).map_err(Error::of_row)?;
                 self.state.absorb(&Change::Reservation(reservation.id.clone(), Arc::new(reservation)));
             }
             Some(&keys::REQUEST) => self.request_page(key, value)?,
-            Some(&keys::LEDGER | &keys::DOCUMENT) => {}
+            Some(&keys::LEDGER | &keys::DOCUMENT | &keys::INDEX) => {}
             _ if key == keys::APPLIED => {}
-            _ => return Err(unknown()),
+            _ => return Err(unknown(key)),
         }
         Ok(())
     }
@@ -232,7 +227,7 @@ impl Loader {
             let first = records.len();
             for item in pages::items(page) {
                 let (_, _, item) = item?;
-                records.push(view_request_item(item).map_err(damaged)?);
+                records.push(view_request_item(item).map_err(Error::of_row)?);
             }
             if let Some((request, principal)) = records[first..].iter().map(RecordView::origin).max() {
                 let principal = Principal::new(principal).expect("views hold ids");
@@ -281,9 +276,17 @@ impl Loader {
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn damaged(error: codec::DecodeError) -> Error {
-    Error::Engine(error.to_string())
+fn unknown(key: &[u8]) -> Error {
+    Error::Engine(format!("no row of ours: {}", String::from_utf8_lossy(key)))
+}
+
+/// A stock row.
+pub(crate) fn stock_row(key: &[u8], value: &[u8]) -> Result<(StockKey, Stock), Error> {
+    let (sku, location) = keys::stock_key_of(key).ok_or_else(|| unknown(key))?;
+    let (Ok(sku), Ok(location)) = (SkuId::new(sku), LocationId::new(location)) else {
+        return Err(unknown(key));
+    };
+    Ok((StockKey { sku, location }, Stock::decode(value).map_err(Error::of_row)?))
 }
 
 /// Says every second how far something is, to whoever waits for the node.

@@ -6,10 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use stockade_state_machine::{Revision, State};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
+use crate::applied_row::Position;
 use crate::chain_marks::ChainMarks;
 use crate::engine::Engine;
+use crate::index::Manifest;
+use crate::ledger::Chain;
 use crate::load::Loaded;
+use crate::order_list::OrderLists;
 use crate::window::Window;
 
 /// What readers see, all at one revision.
@@ -19,8 +24,24 @@ pub(crate) struct Memory {
     pub(crate) revision: Revision,
     /// Up to where the engine has everything.
     pub(crate) written: Revision,
+    /// The end of the ledger's chain there.
+    pub(crate) written_ledger: Chain,
+    /// What the index holds there.
+    pub(crate) index: Arc<Manifest>,
+    /// What lists of orders know beside it.
+    pub(crate) orders: OrderLists,
     /// What the state's settled orders and reservations and its documents are read from.
     pub(crate) engine: Arc<dyn Engine>,
+}
+
+impl Memory {
+    /// Of rows that were loaded from an engine.
+    fn of(loaded: Loaded, index: Arc<Manifest>, engine: Arc<dyn Engine>) -> Self {
+        let revision = Revision::new(loaded.position.index());
+        let orders = OrderLists::of(&loaded.state);
+        let written_ledger = loaded.position.ledger;
+        Self { state: loaded.state, revision, written: revision, written_ledger, index, orders, engine }
+    }
 }
 
 /// What apply, the writer and readers share.
@@ -35,39 +56,64 @@ pub(crate) struct Shared {
     /// What the nodes compare. Changed under the lock of `window`.
     pub(crate) marks: ChainMarks,
     pub(crate) applied: watch::Sender<Revision>,
+    /// Follows `memory.written`.
+    pub(crate) written: watch::Sender<Revision>,
     /// Told when a window has left for the engine and there is room again.
     pub(crate) drained: Notify,
     /// Told when a window is worth writing before its time.
     pub(crate) filled: Notify,
+    /// When readers asked for a window last.
+    pub(crate) hurried: Mutex<Option<Instant>>,
     /// Bytes of windows that are on their way.
     pub(crate) in_writing: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(loaded: Loaded, engine: Arc<dyn Engine>, mark_every: u64) -> Self {
+    pub(crate) fn new(
+        loaded: Loaded,
+        index: Arc<Manifest>,
+        engine: Arc<dyn Engine>,
+        mark_every: u64,
+    ) -> Self {
         let revision = Revision::new(loaded.position.index());
+        let window = Window::after(loaded.position.clone());
         Self {
-            memory: RwLock::new(Memory { state: loaded.state, revision, written: revision, engine }),
-            window: Mutex::new(Window::after(loaded.position)),
+            memory: RwLock::new(Memory::of(loaded, index, engine)),
+            window: Mutex::new(window),
             marks: ChainMarks::new(mark_every),
             applied: watch::Sender::new(revision),
+            written: watch::Sender::new(revision),
             drained: Notify::new(),
             filled: Notify::new(),
+            hurried: Mutex::default(),
             in_writing: AtomicU64::new(0),
         }
     }
 
     /// Puts another state in place of this one: a snapshot was installed.
-    pub(crate) fn replace(&self, loaded: Loaded, engine: Arc<dyn Engine>) {
+    pub(crate) fn replace(&self, loaded: Loaded, index: Arc<Manifest>, engine: Arc<dyn Engine>) {
         let revision = Revision::new(loaded.position.index());
         let mut memory = self.memory.write();
-        *memory = Memory { state: loaded.state, revision, written: revision, engine };
         let mut window = self.window.lock();
-        *window = Window::after(loaded.position);
+        *window = Window::after(loaded.position.clone());
+        *memory = Memory::of(loaded, index, engine);
         self.marks.begin_anew();
         drop(window);
         drop(memory);
         self.applied.send_replace(revision);
+        self.written.send_replace(revision);
+    }
+
+    /// Takes note that the engine has everything up to a position: of what lists need, memory may forget that much.
+    pub(crate) fn note_written(&self, position: &Position, index: Arc<Manifest>) {
+        let revision = Revision::new(position.index());
+        let mut memory = self.memory.write();
+        memory.written = revision;
+        memory.written_ledger = position.ledger;
+        memory.index = index;
+        memory.orders.forget(revision);
+        drop(memory);
+        self.written.send_replace(revision);
     }
 
     /// Bytes applied and not yet in the engine.

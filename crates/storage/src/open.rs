@@ -26,7 +26,7 @@ use crate::skip::SkipList;
 use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::space::{SpaceMarks, SpaceWatch};
 use crate::writer::{self, Writer};
-use crate::{Error, StateHandle, catch_up, layout, limits};
+use crate::{Error, StateHandle, catch_up, layout, limits, reindex};
 
 /// See [`Options::scrub_bytes_per_second`]: a disk of a terabyte takes three days, and nobody notices it.
 pub const DEFAULT_SCRUB_BYTES_PER_SECOND: u64 = 4 << 20;
@@ -262,11 +262,13 @@ fn start(
     let skips = SkipList::open(files.as_ref(), &options.dir, snapshot_index)?;
     let (sender, commands) = mpsc::channel(limits::WRITER_QUEUE);
     let request_pages = std::mem::take(&mut loaded.request_pages);
+    let mut index = reindex::open(engine.as_ref(), &mut loaded)?;
     let digest = loaded.digest;
     let written = loaded.position.clone();
     let overlay_bytes = u64::try_from(options.overlay_bytes).unwrap_or(u64::MAX);
     space.start(&env.tasks);
-    let shared = Arc::new(Shared::new(loaded, Arc::clone(&engine), options.chain_mark_every));
+    let published = index.publish();
+    let shared = Arc::new(Shared::new(loaded, published, Arc::clone(&engine), options.chain_mark_every));
     let quarantine = QuarantineFile { files: Arc::clone(&files), dir: options.dir.clone() };
     let writer = Writer {
         files: Arc::clone(&files),
@@ -275,6 +277,7 @@ fn start(
         engine,
         digest,
         request_pages,
+        index,
         written,
         space: space.clone(),
         overlay_bytes,

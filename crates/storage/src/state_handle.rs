@@ -11,15 +11,18 @@ use stockade_state_machine::reservation::Reservation;
 use stockade_state_machine::sku::Sku;
 use stockade_state_machine::{Clock, LogTime, Origin, Outcome, Request, Revision, Stock, StockKey};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::applier::{answer, ask};
+use crate::ledger::{AsOf, LedgerCheck, LedgerVerification, LedgerView};
 use crate::log::LogStore;
 use crate::memory::{Memory, Shared};
+use crate::order_list::{OrderFilter, OrderKey, OrderRows};
 use crate::quarantine::QuarantineFile;
 use crate::scrub::Scrub;
 use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::writer::WriterCommand;
-use crate::{Error, evictable, named};
+use crate::{Error, evictable, limits, named, order_list};
 
 /// The applied state of this node. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -123,6 +126,71 @@ impl StateHandle {
         answer(hash).await.map_err(stopped)
     }
 
+    /// The ledger, once the engine has everything up to a log index. Bound it with a timeout: a full disk, for one, holds the engine
+    /// up.
+    pub async fn ledger(&self, at_least: Revision) -> LedgerView {
+        let mut written = self.shared.written.subscribe();
+        let mut is_there = Box::pin(written.wait_for(|written| *written >= at_least));
+        // Many may wait, and the writer's windows are worth something.
+        let soon = Instant::now() + limits::LEDGER_GATHER_TIME;
+        let last = *self.shared.hurried.lock();
+        let due = last.map_or(soon, |last| soon.max(last + limits::LEDGER_WINDOW_PAUSE));
+        let is_late = tokio::time::timeout_at(due, &mut is_there).await.is_err();
+        if is_late {
+            *self.shared.hurried.lock() = Some(Instant::now());
+            self.shared.filled.notify_one();
+            is_there.await.expect("the sender lives in self");
+        }
+        LedgerView::of(&self.shared.memory.read())
+    }
+
+    /// Verifies the whole ledger as the engine has it. `progress` is told how many entries were read, of how many.
+    pub async fn verify_ledger(
+        &self,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<LedgerVerification, Error> {
+        let view = self.ledger(self.applied()).await.without_index();
+        let mut check = LedgerCheck::default();
+        let mut after = None;
+        loop {
+            let read = view.check_rows(after, limits::LEDGER_CHECK_ROWS, &mut check)?;
+            progress(check.entries(), view.chain().entries);
+            let Some(last) = read else { break };
+            after = Some(last);
+            // Others want the thread as well.
+            tokio::task::yield_now().await;
+        }
+        check.end(view.chain());
+        let mut after = None;
+        loop {
+            let rows = self.read(|view| view.stock_after(after.as_ref(), limits::LEDGER_CHECK_STOCK));
+            // What has changed since is compared by whoever verifies next.
+            let unchanged = rows.iter().filter(|(_, stock)| stock.version.revision <= view.revision());
+            unchanged.for_each(|(key, stock)| check.compare(key, stock));
+            let Some((last, _)) = rows.last() else { break };
+            after = Some(last.clone());
+            tokio::task::yield_now().await;
+        }
+        self.check_missing_stock(view.revision(), &mut check).await?;
+        Ok(check.into_verification(view.revision()))
+    }
+
+    /// What moved and has no stock row: its SKU was deleted since, and so was empty, or the row was lost.
+    async fn check_missing_stock(&self, read_at: Revision, check: &mut LedgerCheck) -> Result<(), Error> {
+        for key in check.without_stock_row() {
+            let (stock, applied) = self.read(|view| (view.stock(&key), view.revision()));
+            if stock.version.revision > read_at {
+                continue;
+            }
+            let at = AsOf::Revision(applied);
+            let last = self.ledger(applied).await.stock_as_of(&key.sku, Some(&key.location), at, None, 1)?;
+            if last.stock.iter().any(|(_, stock)| stock.on_hand() != 0) {
+                check.missing_stock_row(&key);
+            }
+        }
+        Ok(())
+    }
+
     /// Writes everything to the engine and notes that it was left in order. Nothing may be applied any more.
     pub async fn stop(&self) -> Result<(), Error> {
         let (reply, stopped) = oneshot::channel();
@@ -205,9 +273,15 @@ impl View<'_> {
         evictable::find(self.memory, id)
     }
 
-    /// Orders after an id, in order, wherever they are kept.
-    pub fn orders_after(&self, after: Option<&OrderId>, limit: usize) -> Result<Vec<Arc<Order>>, Error> {
-        evictable::page(self.memory, self.memory.state.orders_after(after), after, limit)
+    /// Orders after a key in the order that a filter asks for, wherever they are kept. They are those that the narrowest part of the
+    /// filter takes, and not all of them may pass the rest of it.
+    pub fn list_orders(
+        &self,
+        filter: &OrderFilter,
+        after: Option<&OrderKey>,
+        limit: usize,
+    ) -> Result<OrderRows, Error> {
+        order_list::list(self.memory, filter, after, limit)
     }
 
     /// A reservation, wherever it is kept.

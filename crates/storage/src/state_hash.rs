@@ -7,6 +7,7 @@ use stockade_state_machine::{Clock, Origin};
 use crate::applied_row::Position;
 use crate::codec::Durable;
 use crate::engine::Engine;
+use crate::ledger::LedgerRow;
 use crate::window::{decode_request_item, feed};
 use crate::{Error, keys, limits, pages, rows};
 
@@ -43,15 +44,16 @@ impl StateHasher {
             return Ok(());
         }
         match key.first() {
+            // Derived from the others.
+            Some(&keys::INDEX) => {}
             Some(&keys::LEDGER) => {
-                for item in pages::unpack(value)? {
-                    self.feed(b"ledger", &item.bytes);
+                for entry in LedgerRow::open(value)?.entries() {
+                    self.feed(b"ledger", entry?.bytes);
                 }
             }
             Some(&keys::REQUEST) => {
                 for item in pages::unpack(value)? {
-                    let (origin, _) =
-                        decode_request_item(&item.bytes).map_err(|error| Error::Engine(error.to_string()))?;
+                    let (origin, _) = decode_request_item(&item.bytes).map_err(Error::of_row)?;
                     if self.trimmed.as_ref().is_none_or(|trimmed| origin > *trimmed) {
                         self.feed(b"request", &item.bytes);
                     }

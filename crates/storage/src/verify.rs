@@ -17,12 +17,13 @@ use crate::engine_dir::{CURRENT, TRUST};
 use crate::file::{Files, read_whole};
 use crate::identity::{self, Identity};
 use crate::inspect::{self, SnapshotSummary};
+use crate::ledger::{LedgerCheck, LedgerProblem};
 use crate::log::{self, EntryId, EntryKind, Examination, Problem, ProblemKind, RecordView};
 use crate::rows::Joiner;
 use crate::skip::{SkipList, SkippedEntry};
 use crate::snapshot::{self, format};
 use crate::state_hash::StateHasher;
-use crate::{Error, layout, limits, quarantine, redo};
+use crate::{Error, keys, layout, limits, load, quarantine, redo};
 
 /// Verifies a data directory. `progress` is told the bytes read since it was told last. An error says that it can't be
 /// looked at: another process uses it, it is no data directory, or the file system fails for a directory. What is wrong
@@ -220,10 +221,14 @@ impl Verifier<'_> {
         let position = format::position(&file, path).map_err(in_file)?;
         let mut joiner = Joiner::default();
         let mut hasher = StateHasher::new(position.trimmed.clone());
+        let mut ledger = LedgerCheck::default();
         let contents = format::read(&file, path, |key, row| {
             (self.progress)(file.take_count());
             match joiner.push(key, row)? {
-                Some((key, value)) => hasher.value(&key, &value),
+                Some((key, value)) => {
+                    check_ledger(&mut ledger, &key, &value)?;
+                    hasher.value(&key, &value)
+                }
                 None => Ok(()),
             }
         });
@@ -231,6 +236,11 @@ impl Verifier<'_> {
         let contents = contents.map_err(in_file)?;
         joiner.finish().map_err(in_file)?;
         let bytes = file.bytes().map_err(io)?;
+        ledger.end(position.ledger);
+        ledger.without_stock_row().iter().for_each(|key| ledger.missing_stock_row(key));
+        if let Some(LedgerProblem { revision, position, what }) = ledger.first_problem() {
+            return Err(Error::corrupt(path, bytes, format!("ledger entry {revision}/{position}: {what}")));
+        }
         if hasher.finish(&position).0 != contents.state_hash {
             return Err(Error::corrupt(path, bytes, "the rows don't have the state hash that the end names"));
         }
@@ -405,6 +415,17 @@ impl Verifier<'_> {
         }
         Ok(())
     }
+}
+
+/// Takes a row into the check of the ledger, where it is of the ledger or of the stock that it leads to.
+fn check_ledger(check: &mut LedgerCheck, key: &[u8], value: &[u8]) -> Result<(), Error> {
+    if let Some(first) = keys::ledger_row_of(key) {
+        check.row(first, value);
+    } else if key.first() == Some(&keys::STOCK) {
+        let (key, stock) = load::stock_row(key, value)?;
+        check.compare(&key, &stock);
+    }
+    Ok(())
 }
 
 /// A note of the engine's directory is a word that was written whole.

@@ -1,16 +1,19 @@
 //! The window: what was applied and is not yet in the engine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use stockade_state_machine::Origin;
 use stockade_state_machine::change::Change;
 use stockade_state_machine::ids::{DocumentId, OrderId, Principal, RequestId, ReservationId};
+use stockade_state_machine::order::Order;
 use stockade_state_machine::records::RecordView;
 
 use crate::applied_row::{LogId, Position};
 use crate::codec::{self, DecodeError, Durable};
+use crate::ledger::LedgerItems;
 use crate::pages::Item;
-use crate::{keys, limits};
+use crate::{keys, limits, order_list};
 
 /// The after-images of whole entries, rows touched twice kept once.
 ///
@@ -20,8 +23,10 @@ use crate::{keys, limits};
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     pub(crate) rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    pub(crate) ledger: Vec<Item>,
+    pub(crate) ledger: LedgerItems,
     pub(crate) requests: Vec<(Origin, Item)>,
+    /// Orders as they became something that lists find them by.
+    pub(crate) listed: Vec<Arc<Order>>,
     /// May leave memory once this window is in the engine.
     pub(crate) orders: Vec<OrderId>,
     /// May leave memory once this window is in the engine.
@@ -38,7 +43,12 @@ pub(crate) struct Window {
 impl Window {
     /// An empty one that goes on from a position.
     pub(crate) fn after(position: Position) -> Self {
-        Self { from: position.log_id, position, ..Self::default() }
+        Self {
+            from: position.log_id,
+            ledger: LedgerItems::after(position.ledger),
+            position,
+            ..Self::default()
+        }
     }
 
     /// True where nothing was applied since the last one.
@@ -67,6 +77,9 @@ impl Window {
             Change::Order(id, order) => {
                 self.put(keys::order(id), Some(order.as_ref().encode()), framed);
                 self.orders.push(id.clone());
+                if order_list::is_listed_anew(order) {
+                    self.listed.push(Arc::clone(order));
+                }
             }
             Change::Reservation(id, reservation) => {
                 self.put(keys::reservation(id), Some(reservation.as_ref().encode()), framed);
@@ -77,11 +90,10 @@ impl Window {
                 self.documents.push(id.clone());
             }
             Change::Ledger(entry) => {
-                let item =
-                    Item { revision: entry.revision.get(), position: entry.position, bytes: entry.encode() };
-                feed(framed, b"ledger", &item.bytes);
-                self.bytes += item.bytes.len() + limits::MAP_ENTRY_BYTES;
-                self.ledger.push(item);
+                let bytes = entry.encode();
+                feed(framed, b"ledger", &bytes);
+                self.bytes += bytes.len() + limits::MAP_ENTRY_BYTES;
+                self.position.ledger = self.ledger.push(entry.revision, entry.position, &bytes);
             }
             Change::Request(origin, Some(record)) => {
                 let bytes = encode_request_item(origin, &record.encode());

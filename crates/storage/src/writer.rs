@@ -21,6 +21,7 @@ use crate::engine::{ClosedEngine, Engine, RowWrite};
 use crate::engine_dir::EngineDir;
 use crate::evictable::{Evictable, evict};
 use crate::file::Files;
+use crate::index::IndexWriter;
 use crate::log::LogStore;
 use crate::memory::Shared;
 use crate::rows::{self, Digest};
@@ -28,7 +29,7 @@ use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::space::{SpaceLevel, SpaceWatch};
 use crate::state_handle::StateHash;
 use crate::window::Window;
-use crate::{Error, keys, limits, pages, redo, state_hash};
+use crate::{Error, keys, limits, pages, postings, redo, reindex, state_hash};
 
 /// What the writer is asked to do; all of it at the end of the window that is applied when it gets there.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ pub(crate) enum WriterCommand {
 /// Invariants:
 /// - The engine never holds an entry that the local log could lose in a power cut: a window waits for the log's durable index.
 /// - Every window reaches the engine whole: it fits one batch, or a redo file was complete before its first batch.
-/// - `digest`, `request_pages` and `written` describe the engine as it is.
+/// - `digest`, `request_pages`, `index` and `written` describe the engine as it is.
 /// - While the disk is full no window is written, unless apply waits for it: Raft's own task would wait next.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -58,6 +59,7 @@ pub(crate) struct Writer {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) digest: Digest,
     pub(crate) request_pages: BTreeMap<Vec<u8>, Origin>,
+    pub(crate) index: IndexWriter,
     /// Up to where the engine has everything.
     pub(crate) written: Position,
     pub(crate) space: SpaceWatch,
@@ -257,10 +259,13 @@ impl Writer {
         for (key, value) in &window.rows {
             rows::put(engine.as_ref(), key, value.as_deref(), &mut physical)?;
         }
-        for page in pages::pack(&window.ledger) {
-            let key = keys::page(keys::LEDGER, page.revision, page.position);
-            rows::put(engine.as_ref(), &key, Some(&page.bytes), &mut physical)?;
+        let mut postings = Vec::new();
+        for row in window.ledger.rows() {
+            rows::put(engine.as_ref(), &row.key, Some(&row.value), &mut physical)?;
+            postings::add_ledger_row(row.first, row.entries(), &mut postings).map_err(Error::of_row)?;
         }
+        postings::add_orders(&window.listed, &mut postings);
+        self.index.put(engine.as_ref(), postings, &mut physical)?;
         self.put_request_pages(window, &mut physical)?;
         let mut batch: Vec<RowWrite> = physical.into_iter().collect();
         for row in &batch {
@@ -314,8 +319,8 @@ impl Writer {
     }
 
     /// What is in the engine now and won't change without being named by a command may leave memory.
-    fn evict(&self, window: &Window) {
-        self.shared.memory.write().written = Revision::new(window.position.index());
+    fn evict(&mut self, window: &Window) {
+        self.shared.note_written(&window.position, self.index.publish());
         self.evict_rows::<Arc<Order>>(&window.orders);
         self.evict_rows::<Arc<Reservation>>(&window.reservations);
         self.evict_rows::<Document>(&window.documents);
@@ -341,12 +346,13 @@ impl Writer {
     fn replace_with(&mut self, snapshot: SnapshotFile) -> Result<SnapshotFile, Error> {
         let snapshot = self.snapshots.publish(snapshot)?;
         redo::remove(self.files.as_ref(), &self.redo_path)?;
-        let (engine, loaded) = self.engine_dir.rebuild(Some(&snapshot))?;
+        let (engine, mut loaded) = self.engine_dir.rebuild(Some(&snapshot))?;
+        self.index = reindex::open(engine.as_ref(), &mut loaded)?;
         self.engine = Arc::clone(&engine);
         self.digest = loaded.digest;
         self.request_pages.clone_from(&loaded.request_pages);
         self.written = loaded.position.clone();
-        self.shared.replace(loaded, engine);
+        self.shared.replace(loaded, self.index.publish(), engine);
         Ok(snapshot)
     }
 }

@@ -13,7 +13,7 @@ use stockade_state_machine::ids::{DocumentId, LocationId};
 use stockade_state_machine::order::OrderState;
 use stockade_state_machine::reservation::ReservationState;
 use stockade_state_machine::stock::Bucket;
-use stockade_storage::{EngineKind, Error};
+use stockade_storage::{EngineKind, Error, OrderFilter};
 
 async fn trade(node: &mut Node, from: u64, to: u64) {
     for number in from..to {
@@ -80,8 +80,10 @@ async fn settled_orders_leave_memory_and_are_found_by_commands_and_readers() {
     node.run(vec![place("o00000", &[("a", 1)]), cancel("o00001"), receive("a", 5, "r1")]).await;
     assert_eq!(available(&node, "a"), before, "an order id and a document are taken for ever");
     let ids: Vec<_> = node.storage.state.read(|view| {
-        let orders = view.orders_after(Some(&order("o00000")), 3).unwrap();
-        orders.iter().map(|order| order.id.to_string()).collect()
+        let first = view.order(&order("o00000")).unwrap().unwrap();
+        let after = (first.created, first.id.clone());
+        let orders = view.list_orders(&OrderFilter::default(), Some(&after), 3).unwrap();
+        orders.orders.iter().map(|order| order.id.to_string()).collect()
     });
     assert_eq!(ids, ["o00001", "o00002", "o00003"]);
     let booked = |id: &str| {

@@ -6,6 +6,8 @@
 mod corrupt;
 mod crash;
 mod drive;
+mod due;
+mod ledger;
 mod model;
 mod restart;
 mod snapshot_latency;
@@ -36,6 +38,10 @@ enum Command {
     Corrupt(corrupt::CorruptArgs),
     /// Runs random commands through the state machine and through a second, naive one: both must say the same.
     Model(model::ModelArgs),
+    /// Lets holds without number fall due at once: those who place orders meanwhile must not notice.
+    Due(due::DueArgs),
+    /// Asks a ledger what there was at random moments, and holds it against what there was.
+    Ledger(ledger::LedgerArgs),
     /// Runs orders against real nodes: memory must stay flat.
     Soak(soak::SoakArgs),
     /// Measures how long a node with many orders takes to serve again.
@@ -62,6 +68,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Crash(args) => return crash::run(&args, arguments.output),
         Command::Corrupt(args) => return corrupt::run(&args, arguments.output),
         Command::Model(args) => return model::run(&args, arguments.output),
+        Command::Due(args) => return due::run(&args, arguments.output),
+        Command::Ledger(args) => return ledger::run(&args, arguments.output),
         Command::Soak(args) => return soak::run(&args, arguments.output),
         Command::Restart(args) => return restart::run(&args, arguments.output),
         Command::Ttl(args) => return ttl::run(&args, arguments.output),

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::Output;
-use crate::soak::latency::Latencies;
+use crate::soak::load::{Load, Window};
 use crate::soak::nodes::{self, Nodes};
 use crate::soak::orders::{Shop, micros};
 use crate::soak::{machine, prepared, print};
@@ -51,15 +50,6 @@ pub(crate) struct SnapshotLatencyArgs {
     /// The node's binary; built in release by default.
     #[arg(long)]
     binary: Option<PathBuf>,
-}
-
-/// A window's calls.
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Window {
-    calls: u64,
-    p50_us: u64,
-    p99_us: u64,
-    longest_us: u64,
 }
 
 /// A quiet window and the one with a snapshot after it.
@@ -110,11 +100,14 @@ async fn measure(args: &SnapshotLatencyArgs) -> anyhow::Result<Report> {
     tokio::time::sleep(QUIET).await;
     let mut rounds = Vec::new();
     for number in 1..=args.rounds {
-        let round = round(&nodes, &load).await?;
+        let round = round(&nodes, &shop, &load).await?;
         eprintln!("round {number}: {round:?}");
         rounds.push(round);
     }
     let failed_calls = load.finish().await;
+    if let Ok(shop) = Arc::try_unwrap(shop) {
+        shop.close().await;
+    }
     let snapshot_bytes = nodes.nodes.iter().map(|node| snapshots(&node.data).1).max().unwrap_or(0);
     nodes.stop()?;
     let mut ratios: Vec<u64> = rounds.iter().map(|round| round.ratio_per_cent).collect();
@@ -134,13 +127,13 @@ async fn measure(args: &SnapshotLatencyArgs) -> anyhow::Result<Report> {
 }
 
 /// Calls without a snapshot, then calls while every node makes one, all at the same time.
-async fn round(nodes: &Nodes, load: &Load) -> anyhow::Result<Round> {
+async fn round(nodes: &Nodes, shop: &Shop, load: &Load) -> anyhow::Result<Round> {
     load.begin_window();
     tokio::time::sleep(QUIET).await;
     let quiet = load.end_window();
     let before: Vec<u64> = nodes.nodes.iter().map(|node| snapshots(&node.data).0).collect();
     for node in &nodes.nodes {
-        load.shop.ask_for_snapshot(node.client.to_string());
+        shop.ask_for_snapshot(node.client.to_string());
     }
     wait_until(|| nodes.nodes.iter().any(|node| snapshots(&node.data).2)).await?;
     let begun = Instant::now();
@@ -176,90 +169,6 @@ fn snapshots(data: &Path) -> (u64, u64, bool) {
         }
     }
     found
-}
-
-/// Placements at a fixed rate.
-struct Load {
-    shop: Arc<Shop>,
-    shared: Arc<Shared>,
-    pacer: std::thread::JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Shared {
-    stopped: std::sync::atomic::AtomicBool,
-    in_flight: std::sync::atomic::AtomicU64,
-    failed: std::sync::atomic::AtomicU64,
-    window: Mutex<Option<(Instant, Latencies)>>,
-}
-
-impl Load {
-    fn start(shop: Arc<Shop>, rate: u32) -> Self {
-        use std::sync::atomic::Ordering::Relaxed;
-        let shared = Arc::new(Shared::default());
-        let (pacing, buyers, runtime) =
-            (Arc::clone(&shared), Arc::clone(&shop), tokio::runtime::Handle::current());
-        // A thread of its own: the runtime's timers are coarser than the times between calls.
-        let pacer = std::thread::spawn(move || {
-            let _runtime = runtime.enter();
-            let begun = Instant::now();
-            for number in 0_u32.. {
-                if pacing.stopped.load(Relaxed) {
-                    return;
-                }
-                let due = begun
-                    + Duration::from_secs(1) * (number / rate)
-                    + Duration::from_secs(1) / rate * (number % rate);
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
-                pacing.in_flight.fetch_add(1, Relaxed);
-                let shared = Arc::clone(&pacing);
-                buyers.place_in_background(u64::from(number), move |placed| {
-                    shared.in_flight.fetch_sub(1, Relaxed);
-                    if !placed {
-                        shared.failed.fetch_add(1, Relaxed);
-                    }
-                    if let Some((since, latencies)) = &mut *shared.window.lock()
-                        && due >= *since
-                    {
-                        latencies.add(micros(due.elapsed()));
-                    }
-                });
-            }
-        });
-        Self { shop, shared, pacer }
-    }
-
-    /// Counts the calls that begin from now on.
-    fn begin_window(&self) {
-        *self.shared.window.lock() = Some((Instant::now(), Latencies::default()));
-    }
-
-    /// The calls that were answered since.
-    fn end_window(&self) -> Window {
-        let taken = self.shared.window.lock().take();
-        let latencies = taken.map(|(_, latencies)| latencies).unwrap_or_default();
-        Window {
-            calls: latencies.calls(),
-            p50_us: latencies.per_mille_us(500),
-            p99_us: latencies.per_mille_us(990),
-            longest_us: latencies.longest_us(),
-        }
-    }
-
-    /// Ends the load; how many calls failed.
-    async fn finish(self) -> u64 {
-        use std::sync::atomic::Ordering::Relaxed;
-        self.shared.stopped.store(true, Relaxed);
-        self.pacer.join().expect("pacing doesn't panic");
-        while self.shared.in_flight.load(Relaxed) > 0 {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-        let failed = self.shared.failed.load(Relaxed);
-        if let Ok(shop) = Arc::try_unwrap(self.shop) {
-            shop.close().await;
-        }
-        failed
-    }
 }
 
 #[cfg(test)]

@@ -7,23 +7,44 @@ use stockade_checker::convert;
 use stockade_history::{Answer, Asked, Outcome};
 use stockade_proto::v1;
 use stockade_state_machine::ids::{LocationId, OrderId, ReservationId, SkuId};
+use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{State, StockKey};
+
+use super::ledger;
 
 /// What a read finds, and the revision of its header; `None` where something is missing.
 type Found = Option<(u64, Answer)>;
 
 /// A read as a node answers it: the revision of its header, and its ending.
-pub(crate) fn read(state: &State, asked: &Asked, served: u64) -> (u64, Outcome<Answer>) {
-    let missing = || Outcome::Refused {
-        reason: "NOT_FOUND".to_owned(),
+pub(crate) fn read(
+    state: &State,
+    ledger: &[LedgerEntry],
+    asked: &Asked,
+    served: u64,
+) -> (u64, Outcome<Answer>) {
+    let (reason, metadata, found) = match asked {
+        Asked::ListLedgerEntries(request) => {
+            ("NOT_FOUND", BTreeMap::new(), Some((served, ledger::entries(ledger, request).into())))
+        }
+        Asked::GetStockAsOf(request) if ledger::is_ahead(request, served) => {
+            let applied = ("applied_revision".to_owned(), served.to_string());
+            ("REVISION_AHEAD", BTreeMap::from([applied]), None)
+        }
+        Asked::GetStockAsOf(request) => {
+            let found = ledger::stock_as_of(state, ledger, request);
+            ("NOT_FOUND", BTreeMap::new(), found.map(|(revision, answer)| (revision, answer.into())))
+        }
+        _ => ("NOT_FOUND", BTreeMap::new(), found(state, asked, served)),
+    };
+    let refused = || Outcome::Refused {
+        reason: reason.to_owned(),
         message: String::new(),
-        metadata: BTreeMap::new(),
+        metadata,
         logged: false,
         fate: None,
     };
-    let found = found(state, asked, served);
-    found.map_or_else(|| (served, missing()), |(revision, answer)| (revision, Outcome::Ok(answer)))
+    found.map_or_else(|| (served, refused()), |(revision, answer)| (revision, Outcome::Ok(answer)))
 }
 
 fn found(state: &State, asked: &Asked, served: u64) -> Found {
@@ -74,15 +95,7 @@ fn found(state: &State, asked: &Asked, served: u64) -> Found {
                 v1::GetReservationResponse { header, reservation: Some(convert::reservation(found)) };
             Some((found.version.revision.get(), answer.into()))
         }
-        Asked::ListOrders(request) => {
-            let all = state.orders().map(|order| convert::order(order, state.clock().now));
-            let takes = |order: &v1::Order| {
-                (request.state == 0 || order.state == request.state)
-                    && (request.customer_id.is_empty() || order.customer_id == request.customer_id)
-            };
-            let (orders, next_page_token) = page(all.filter(takes), request.page_size, |row| &row.order_id);
-            Some((served, v1::ListOrdersResponse { header, orders, next_page_token }.into()))
-        }
+        Asked::ListOrders(request) => Some((served, list_orders(state, request).into())),
         Asked::ListReservations(request) => {
             let all = state.reservations_after(None).map(|found| convert::reservation(found));
             let takes = |found: &v1::Reservation| {
@@ -90,7 +103,7 @@ fn found(state: &State, asked: &Asked, served: u64) -> Found {
                     && (request.customer_id.is_empty() || found.customer_id == request.customer_id)
             };
             let (reservations, next_page_token) =
-                page(all.filter(takes), request.page_size, |row| &row.reservation_id);
+                page(all.filter(takes), request.page_size, |row| row.reservation_id.clone());
             Some((served, v1::ListReservationsResponse { header, reservations, next_page_token }.into()))
         }
         Asked::ListLocations(request) => {
@@ -109,12 +122,65 @@ fn found(state: &State, asked: &Asked, served: u64) -> Found {
 }
 
 /// The first rows. Ends right behind its last row, even where the rest has nothing that matches.
-fn page<T>(rows: impl Iterator<Item = T>, size: i32, id: impl Fn(&T) -> &String) -> (Vec<T>, String) {
+pub(super) fn page<T>(
+    rows: impl Iterator<Item = T>,
+    size: i32,
+    key: impl Fn(&T) -> String,
+) -> (Vec<T>, String) {
     let size = usize::try_from(size).expect("a size");
     let rows: Vec<_> = rows.take(size).collect();
     let last = rows.last().filter(|_| rows.len() == size);
-    let next_page_token = last.map(|last| token(id(last))).unwrap_or_default();
+    let next_page_token = last.map(|last| token(&key(last))).unwrap_or_default();
     (rows, next_page_token)
+}
+
+/// Sorts all orders by when they were placed, then by their ids, and passes over those up to the token.
+fn list_orders(state: &State, request: &v1::ListOrdersRequest) -> v1::ListOrdersResponse {
+    let now = state.clock().now;
+    let all = state.orders().map(|order| (order.created.micros(), convert::order(order, now)));
+    let micros = |time: &Option<prost_types::Timestamp>| time.as_ref().map(micros);
+    let (start, end) = (micros(&request.start_time), micros(&request.end_time));
+    let takes = |(created, order): &(u64, v1::Order)| {
+        (request.state == 0 || order.state == request.state)
+            && (request.customer_id.is_empty() || order.customer_id == request.customer_id)
+            && (request.sku_id.is_empty() || order.lines.iter().any(|line| line.sku_id == request.sku_id))
+            && start.is_none_or(|start| *created >= start)
+            && end.is_none_or(|end| *created < end)
+    };
+    let mut rows: Vec<_> = all.filter(takes).collect();
+    rows.sort_by_key(|(created, order)| (*created, order.order_id.clone()));
+    let after = after(&request.page_token);
+    let after = after.as_ref().map(|(created, id)| (created.parse::<u64>().expect("a number"), id));
+    let is_behind = |(created, order): &(u64, v1::Order)| {
+        let key = (*created, &order.order_id);
+        after.is_none_or(|after| if request.newest_first { key < after } else { key > after })
+    };
+    if request.newest_first {
+        rows.reverse();
+    }
+    let key = |(created, order): &(u64, v1::Order)| format!("{created}\n{}", order.order_id);
+    let (rows, next_page_token) = page(rows.into_iter().filter(is_behind), request.page_size, key);
+    let orders = rows.into_iter().map(|(_, order)| order).collect();
+    v1::ListOrdersResponse { header: None, orders, next_page_token }
+}
+
+pub(super) fn micros(time: &prost_types::Timestamp) -> u64 {
+    let (seconds, nanos) = (u64::try_from(time.seconds), u64::try_from(time.nanos));
+    seconds.expect("since 1970") * 1_000_000 + nanos.expect("of a second") / 1_000
+}
+
+/// The two parts of the key in a token; `None` where there is no token.
+pub(super) fn after(token: &str) -> Option<(String, String)> {
+    let key = key(token)?;
+    let (one, other) = key.split_once('\n').expect("two parts");
+    Some((one.to_owned(), other.to_owned()))
+}
+
+/// The key in a token; `None` where there is none.
+pub(super) fn key(token: &str) -> Option<String> {
+    let digits = token.get(2..token.len().checked_sub(8)?)?.as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hex");
+    Some(String::from_utf8(digits.chunks(2).map(byte).collect()).expect("a text"))
 }
 
 /// Ends right behind its last row, even where the rest has nothing that matches.
@@ -189,7 +255,7 @@ fn availability(state: &State, id: &str, request: &v1::GetAvailabilityRequest) -
     Some(answer)
 }
 
-fn token(key: &str) -> String {
+pub(super) fn token(key: &str) -> String {
     let mut bytes = vec![1];
     bytes.extend_from_slice(key.as_bytes());
     bytes.extend_from_slice(&[0; 4]);

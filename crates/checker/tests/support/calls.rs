@@ -16,7 +16,7 @@ const MAIN: &str = "main";
 /// A location that is opened, closed, deleted and created again.
 const SPARE: &str = "spare";
 /// A SKU that is not tracked.
-const SERVICE: &str = "service";
+pub(super) const SERVICE: &str = "service";
 
 fn sku_name(number: u64) -> String {
     format!("sku-{number}")
@@ -346,12 +346,15 @@ impl Cluster {
         let (one, other) =
             (sku_name(self.rng.below(self.shape.skus)), sku_name(self.rng.below(self.shape.skus)));
         let location_id = self.location_name().to_owned();
-        match self.rng.below(11) {
+        match self.rng.below(15) {
             9 => {
                 let state =
                     [v1::OrderState::Shipped, v1::OrderState::Closed][usize::from(self.rng.chance(2))];
                 v1::ListOrdersRequest { page_size: 2, state: state.into(), ..Default::default() }.into()
             }
+            11 => self.list_orders(one).into(),
+            12 => self.list_ledger(one, location_id).into(),
+            13 | 14 => self.stock_as_of(one, location_id).into(),
             10 => {
                 let named = self.orders.iter().rev().step_by(2).take(3);
                 let order_ids = named.map(|(id, _)| id.clone()).collect();

@@ -30,6 +30,8 @@ enum Kind {
     Applied,
     /// Booked documents.
     Document,
+    /// What lists are found by.
+    Index,
     /// Pages of ledger entries.
     Ledger,
     /// Locations.
@@ -51,6 +53,7 @@ impl Kind {
         let wanted = match self {
             Self::Applied => RowKind::Applied,
             Self::Document => RowKind::Document,
+            Self::Index => RowKind::Index,
             Self::Ledger => RowKind::Ledger,
             Self::Location => RowKind::Location,
             Self::Order => RowKind::Order,

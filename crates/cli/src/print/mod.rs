@@ -1,6 +1,7 @@
 //! Messages of the surface as JSON objects and as tables. One place, so that a thing looks the same in every command.
 
 mod catalog;
+mod ledger;
 mod node;
 mod order;
 mod reservation;
@@ -8,13 +9,18 @@ mod stock;
 
 use prost_types::Timestamp;
 use serde_json::{Value, json};
-use stockade_proto::v1::{NodeRole, OrderState, ReservationState, ResponseHeader};
+use stockade_proto::v1::{Bucket, NodeRole, OrderState, Reason, ReservationState, ResponseHeader};
 
 pub(crate) use catalog::{location_object, location_table, sku_object, sku_table};
+pub(crate) use ledger::{ledger_object, ledger_table, problem_object, problem_table};
 pub(crate) use node::{node_object, node_table};
 pub(crate) use order::{order_object, order_table, order_text};
 pub(crate) use reservation::{reservation_object, reservation_table, reservation_text};
-pub(crate) use stock::{availability_object, availability_table, stock_object, stock_table};
+pub(crate) use stock::{
+    availability_object, availability_table, past_stock_table, stock_object, stock_table,
+};
+
+use crate::words;
 
 /// RFC 3339, UTC; empty where there is none.
 pub(crate) fn time(time: Option<&Timestamp>) -> String {
@@ -47,6 +53,20 @@ pub(crate) fn reservation_state(state: i32) -> &'static str {
     name.strip_prefix("RESERVATION_STATE_").unwrap_or(name)
 }
 
+/// `CYCLE_COUNT` of `REASON_CYCLE_COUNT`.
+fn reason(reason: i32) -> &'static str {
+    let name = Reason::try_from(reason).unwrap_or(Reason::Unspecified).as_str_name();
+    name.strip_prefix("REASON_").unwrap_or(name)
+}
+
+/// `AVAILABLE` of `BUCKET_AVAILABLE`; empty for outside.
+fn bucket(bucket: i32) -> &'static str {
+    match Bucket::try_from(bucket).unwrap_or(Bucket::Unspecified) {
+        Bucket::Unspecified => "",
+        bucket => words::bucket_name(bucket),
+    }
+}
+
 /// `LEADER` of `NODE_ROLE_LEADER`.
 pub(crate) fn role(role: i32) -> &'static str {
     let name = NodeRole::try_from(role).unwrap_or(NodeRole::Unspecified).as_str_name();
@@ -55,7 +75,12 @@ pub(crate) fn role(role: i32) -> &'static str {
 
 /// Where units are. A line of what is not tracked, or of which nothing was there, is at no location.
 fn location(id: &str) -> String {
-    if id.is_empty() { "-".to_owned() } else { id.to_owned() }
+    or_dash(id)
+}
+
+/// A dash where there is nothing.
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 /// How to see the next page; empty on the last.
@@ -77,6 +102,8 @@ mod tests {
         assert_eq!(state(i32::from(OrderState::PendingPayment)), "PENDING_PAYMENT");
         assert_eq!(reservation_state(i32::from(ReservationState::PartiallyCommitted)), "PARTIALLY_COMMITTED");
         assert_eq!(role(i32::from(NodeRole::Leader)), "LEADER");
+        assert_eq!(reason(i32::from(Reason::CycleCount)), "CYCLE_COUNT");
+        assert_eq!((bucket(i32::from(Bucket::SafetyStock)), bucket(0)), ("SAFETY_STOCK", ""));
         assert_eq!(state(99), "UNSPECIFIED");
     }
 

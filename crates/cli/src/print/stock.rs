@@ -22,6 +22,16 @@ pub(crate) fn stock_object(stock: &Stock) -> Value {
 }
 
 pub(crate) fn stock_table(stock: &[Stock]) -> String {
+    table_ending_in("ETAG", |stock| stock.etag.clone(), &[], stock)
+}
+
+/// Stock as it was once: its version is no etag, but the revision of the last movement by then.
+pub(crate) fn past_stock_table(stock: &[Stock]) -> String {
+    table_ending_in("REVISION", |stock| stock.revision.to_string(), &["REVISION"], stock)
+}
+
+/// `right` names what is set flush right besides the units.
+fn table_ending_in(title: &str, last: impl Fn(&Stock) -> String, right: &[&str], stock: &[Stock]) -> String {
     let header = [
         "SKU",
         "LOCATION",
@@ -32,7 +42,7 @@ pub(crate) fn stock_table(stock: &[Stock]) -> String {
         "SAFETY",
         "DAMAGED",
         "QUALITY",
-        "ETAG",
+        title,
     ];
     let row = |stock: &Stock| {
         let units = [
@@ -45,10 +55,10 @@ pub(crate) fn stock_table(stock: &[Stock]) -> String {
             stock.quality_control,
         ];
         let names = [stock.sku_id.clone(), stock.location_id.clone()];
-        names.into_iter().chain(units.iter().map(ToString::to_string)).chain([stock.etag.clone()]).collect()
+        names.into_iter().chain(units.iter().map(ToString::to_string)).chain([last(stock)]).collect()
     };
     let rows: Vec<Vec<String>> = stock.iter().map(row).collect();
-    table(&header, &header[2..9], &rows)
+    table(&header, &[&header[2..9], right].concat(), &rows)
 }
 
 pub(crate) fn availability_object(availability: &Availability) -> Value {
@@ -83,6 +93,19 @@ mod tests {
     use stockade_proto::v1::LocationAvailability;
 
     use super::*;
+
+    #[test]
+    fn stock_of_the_past_has_a_revision_and_no_etag() {
+        let stock = Stock {
+            sku_id: "mug".to_owned(),
+            location_id: "main".to_owned(),
+            revision: 17,
+            ..Stock::default()
+        };
+        let text = past_stock_table(&[stock]);
+        assert!(text.contains("REVISION") && !text.contains("ETAG"), "{text}");
+        assert!(text.lines().nth(1).is_some_and(|row| row.ends_with("  17")), "{text}");
+    }
 
     #[test]
     fn what_is_available_is_told_by_location_and_in_sum() {

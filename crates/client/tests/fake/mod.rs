@@ -9,6 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use stockade_env::Env;
 use stockade_proto::v1::cluster_service_server::{ClusterService, ClusterServiceServer};
+use stockade_proto::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use stockade_proto::v1::mutation::Request as Asked;
 use stockade_proto::v1::mutation_result::Response as Answered;
 use stockade_proto::v1::stock_service_server::{StockService, StockServiceServer};
@@ -17,10 +18,12 @@ use stockade_proto::v1::{
     AbandonRequestRequest, AbandonRequestResponse, AddLearnerRequest, AddLearnerResponse, AdjustStockRequest,
     AdjustStockResponse, BatchGetStockRequest, BatchGetStockResponse, Fate, GetAvailabilityRequest,
     GetAvailabilityResponse, GetOutcomeRequest, GetOutcomeResponse, GetStatusRequest, GetStatusResponse,
-    GetStockRequest, GetStockResponse, ListStockRequest, ListStockResponse, MoveStockRequest,
-    MoveStockResponse, Mutation, MutationResult, NodeRole, NodeStatus, PlaceOrderResponse, PromoteRequest,
-    PromoteResponse, ReceiveStockRequest, ReceiveStockResponse, ResponseHeader, SetStockRequest,
-    SetStockResponse, Stock, SubmitRequest, SubmitResponse, TransactRequest, TransactResponse,
+    GetStockAsOfRequest, GetStockAsOfResponse, GetStockRequest, GetStockResponse, ListLedgerEntriesRequest,
+    ListLedgerEntriesResponse, ListStockRequest, ListStockResponse, MoveStockRequest, MoveStockResponse,
+    Mutation, MutationResult, NodeRole, NodeStatus, PlaceOrderResponse, PromoteRequest, PromoteResponse,
+    ReceiveStockRequest, ReceiveStockResponse, ResponseHeader, SetStockRequest, SetStockResponse, Stock,
+    SubmitRequest, SubmitResponse, TransactRequest, TransactResponse, VerifyLedgerRequest,
+    VerifyLedgerResponse,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -61,6 +64,7 @@ struct Inner {
     messages: Mutex<usize>,
     status: Mutex<Vec<NodeStatus>>,
     reads_refused: Mutex<VecDeque<Status>>,
+    verification: Mutex<Vec<Result<VerifyLedgerResponse, Status>>>,
     stop: watch::Sender<bool>,
 }
 
@@ -78,6 +82,7 @@ impl Fake {
             messages: Mutex::default(),
             status: Mutex::default(),
             reads_refused: Mutex::default(),
+            verification: Mutex::default(),
             stop: watch::Sender::new(false),
         }));
         let node = fake.clone();
@@ -87,6 +92,7 @@ impl Fake {
                 .add_service(TransactionServiceServer::new(node.clone()))
                 .add_service(ClusterServiceServer::new(node.clone()))
                 .add_service(StockServiceServer::new(node.clone()))
+                .add_service(LedgerServiceServer::new(node.clone()))
                 .serve_with_incoming(TcpListenerStream::new(listener));
             tokio::select! {
                 served = serving => served.expect("the fake node serves"),
@@ -113,6 +119,14 @@ impl Fake {
     /// The next reads fail so.
     pub(crate) fn refuse_reads(&self, statuses: impl IntoIterator<Item = Status>) {
         self.0.reads_refused.lock().extend(statuses);
+    }
+
+    /// What it says of its ledger when it is to verify it; the stream ends after that.
+    pub(crate) fn say_of_ledger(
+        &self,
+        messages: impl IntoIterator<Item = Result<VerifyLedgerResponse, Status>>,
+    ) {
+        *self.0.verification.lock() = messages.into_iter().collect();
     }
 
     /// The request ids it was asked to run, in order.
@@ -344,5 +358,41 @@ impl StockService for Fake {
         _: Request<GetAvailabilityRequest>,
     ) -> Result<Response<GetAvailabilityResponse>, Status> {
         Err(Status::unimplemented("the tests place orders only"))
+    }
+}
+
+#[tonic::async_trait]
+impl LedgerService for Fake {
+    type VerifyLedgerStream = Pin<Box<dyn Stream<Item = Result<VerifyLedgerResponse, Status>> + Send>>;
+
+    async fn list_ledger_entries(
+        &self,
+        request: Request<ListLedgerEntriesRequest>,
+    ) -> Result<Response<ListLedgerEntriesResponse>, Status> {
+        if let Some(status) = self.0.reads_refused.lock().pop_front() {
+            return Err(status);
+        }
+        // Nothing but the token, so that a test sees which request was answered.
+        let next_page_token = request.into_inner().page_token;
+        Ok(Response::new(ListLedgerEntriesResponse { next_page_token, ..Default::default() }))
+    }
+
+    async fn get_stock_as_of(
+        &self,
+        request: Request<GetStockAsOfRequest>,
+    ) -> Result<Response<GetStockAsOfResponse>, Status> {
+        if let Some(status) = self.0.reads_refused.lock().pop_front() {
+            return Err(status);
+        }
+        let next_page_token = request.into_inner().page_token;
+        Ok(Response::new(GetStockAsOfResponse { next_page_token, ..Default::default() }))
+    }
+
+    async fn verify_ledger(
+        &self,
+        _: Request<VerifyLedgerRequest>,
+    ) -> Result<Response<Self::VerifyLedgerStream>, Status> {
+        let messages = std::mem::take(&mut *self.0.verification.lock());
+        Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
     }
 }

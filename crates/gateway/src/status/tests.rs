@@ -148,6 +148,7 @@ fn failures() -> Vec<Failure> {
         Failure::DeadlineExceeded,
         Failure::OutcomeUnknown { deadline_passed: true },
         Failure::OutcomeUnknown { deadline_passed: false },
+        Failure::RevisionAhead { applied: Revision::new(u64::MAX) },
         Failure::Missing(Resource::Order(order())),
         Failure::Internal("broken"),
     ];

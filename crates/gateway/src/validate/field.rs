@@ -2,11 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use stockade_state_machine::Version;
 use stockade_state_machine::ids::{
     CustomerId, DocumentId, IdError, LocationId, OrderId, RequestId, ReservationId, SkuId,
 };
 use stockade_state_machine::limits::{MAX_DISPLAY_NAME_LEN, MAX_ID_LEN, MAX_REFERENCE_LEN};
+use stockade_state_machine::{LogTime, Version};
 
 use crate::convert;
 
@@ -136,6 +136,39 @@ impl Violations {
         self.optional(field, text, LocationId::new)
     }
 
+    /// An order id, or none.
+    pub(crate) fn optional_order(&mut self, field: &str, text: &str) -> Option<OrderId> {
+        self.optional(field, text, OrderId::new)
+    }
+
+    /// A reservation id, or none.
+    pub(crate) fn optional_reservation(&mut self, field: &str, text: &str) -> Option<ReservationId> {
+        self.optional(field, text, ReservationId::new)
+    }
+
+    /// A log time. What is finer than a microsecond is left out.
+    pub(crate) fn time(&mut self, field: &str, asked: &prost_types::Timestamp) -> Option<LogTime> {
+        let time = log_time(asked);
+        if time.is_none() {
+            self.add(field, "must be a time from 1970 on");
+        }
+        time
+    }
+
+    /// From `start_time` on, before `end_time`; each of them, or none.
+    pub(crate) fn period(
+        &mut self,
+        start: Option<&prost_types::Timestamp>,
+        end: Option<&prost_types::Timestamp>,
+    ) -> (Option<LogTime>, Option<LogTime>) {
+        let start = start.and_then(|time| self.time("start_time", time));
+        let end = end.and_then(|time| self.time("end_time", time));
+        if start.zip(end).is_some_and(|(start, end)| start >= end) {
+            self.add("end_time", "must be after start_time");
+        }
+        (start, end)
+    }
+
     /// A caller's id of a request.
     pub(crate) fn request_id(&mut self, field: &str, text: &str) -> Option<RequestId> {
         // Only the hyphenated form, so that one id has one spelling in every trace and log.
@@ -208,4 +241,12 @@ impl Violations {
     fn take<T>(&mut self, field: &str, id: Result<T, IdError>) -> Option<T> {
         id.map_err(|error| self.add(field, error.to_string())).ok()
     }
+}
+
+/// A time in whole microseconds since 1970; `None` where it is before that, or none at all.
+fn log_time(asked: &prost_types::Timestamp) -> Option<LogTime> {
+    let seconds = u64::try_from(asked.seconds).ok()?;
+    let nanos = u64::try_from(asked.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    let micros = seconds.checked_mul(1_000_000)?.checked_add(nanos / 1_000)?;
+    Some(LogTime::from_micros(micros))
 }

@@ -1,3 +1,4 @@
+use stockade_state_machine::LogTime;
 use stockade_state_machine::limits::{DEFAULT_HOLD_US, MAX_LINES};
 
 use super::*;
@@ -329,4 +330,47 @@ fn a_trial_does_not_go_through_a_stream() {
     assert!(is_trial(&trial) && request(&trial).is_ok());
     let violations = mutation(&mutation_of(trial)).expect_err("not on a stream");
     assert_eq!(fields(&violations), ["validate_only"]);
+}
+
+#[test]
+fn a_time_is_one_from_1970_on_in_whole_microseconds() {
+    let mut violations = Violations::default();
+    let mut time = |seconds, nanos| {
+        violations.time("time", &prost_types::Timestamp { seconds, nanos }).map(LogTime::micros)
+    };
+    assert_eq!(time(0, 0), Some(0));
+    assert_eq!(time(1, 2_000), Some(1_000_002));
+    assert_eq!(time(1, 2_999), Some(1_000_002), "what is finer is left out");
+    assert_eq!(time(18_446_744_073_709, 551_615_999), Some(u64::MAX));
+    for (seconds, nanos) in [
+        (-1, 0),
+        (i64::MIN, 0),
+        (0, -1),
+        (0, 1_000_000_000),
+        (18_446_744_073_709, 551_616_000),
+        (i64::MAX, 0),
+    ] {
+        assert_eq!(time(seconds, nanos), None, "{seconds} {nanos}");
+    }
+    assert_eq!(violations.count(), 6);
+}
+
+#[test]
+fn a_period_ends_after_its_start() {
+    let period = |start: i64, end: i64| {
+        let mut violations = Violations::default();
+        let time = |seconds| prost_types::Timestamp { seconds, nanos: 0 };
+        let (start, end) = violations.period(Some(&time(start)), Some(&time(end)));
+        let wrong = violations.into_result().err().map(|wrong| fields(&wrong).join(" ")).unwrap_or_default();
+        (start.map(LogTime::micros), end.map(LogTime::micros), wrong)
+    };
+    assert_eq!(period(1, 2), (Some(1_000_000), Some(2_000_000), String::new()));
+    assert_eq!(period(2, 2).2, "end_time");
+    assert_eq!(period(3, 2).2, "end_time");
+    // Of times that are none nothing else is said.
+    assert_eq!(period(-1, 2), (None, Some(2_000_000), "start_time".to_owned()));
+    assert_eq!(period(-1, -2).2, "start_time end_time");
+    let mut violations = Violations::default();
+    assert_eq!(violations.period(None, None), (None, None));
+    assert!(violations.is_empty());
 }

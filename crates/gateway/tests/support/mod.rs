@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod story;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -22,6 +22,10 @@ impl Engine for ClosedEngine {
         Box::new(std::iter::once(Err(closed())))
     }
 
+    fn scan_back(&self, _until: Bound<&[u8]>) -> Rows<'_> {
+        Box::new(std::iter::once(Err(closed())))
+    }
+
     fn write(&self, _rows: &[RowWrite]) -> Result<(), Error> {
         Err(closed())
     }

@@ -156,6 +156,10 @@ impl Engine for Frozen {
         }))
     }
 
+    fn scan_back(&self, _until: Bound<&[u8]>) -> Rows<'_> {
+        Box::new(std::iter::once(Err(Error::Engine("there is one pass, and it goes forward".to_owned()))))
+    }
+
     fn write(&self, _rows: &[RowWrite]) -> Result<(), Error> {
         Err(Error::Engine("what was is not written to".to_owned()))
     }

@@ -29,6 +29,16 @@ impl Engine for MemoryEngine {
         }))
     }
 
+    fn scan_back(&self, until: Bound<&[u8]>) -> Rows<'_> {
+        let mut until = until.map(<[u8]>::to_vec);
+        Box::new(std::iter::from_fn(move || {
+            let rows = self.0.read();
+            let (key, value) = rows.range((Bound::Unbounded, until.clone())).next_back()?;
+            until = Bound::Excluded(key.clone());
+            Some(Ok((key.clone(), value.to_vec())))
+        }))
+    }
+
     fn write(&self, rows: &[RowWrite]) -> Result<(), Error> {
         let mut kept = self.0.write();
         for (key, value) in rows {

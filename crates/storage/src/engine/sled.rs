@@ -9,7 +9,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use super::{Engine, RowWrite, Rows};
+use super::{Engine, Row, RowWrite, Rows};
 use crate::error::is_full;
 use crate::{Error, layout};
 
@@ -39,6 +39,16 @@ impl SledEngine {
     }
 }
 
+impl SledEngine {
+    fn scanned(&self, row: sled::Result<(sled::IVec, sled::IVec)>) -> Result<Row, Error> {
+        let (key, value) = row.map_err(|error| engine_error(&error))?;
+        if value.len() >= HEAVY_ROW_BYTES {
+            self.0.get(&key).map_err(|error| engine_error(&error))?;
+        }
+        Ok((key.to_vec(), value.to_vec()))
+    }
+}
+
 impl Engine for SledEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let value = self.0.get(key).map_err(|error| engine_error(&error))?;
@@ -47,13 +57,12 @@ impl Engine for SledEngine {
 
     fn scan(&self, from: Bound<&[u8]>) -> Rows<'_> {
         let rows = self.0.range::<&[u8], _>((from, Bound::Unbounded));
-        Box::new(rows.map(|row| {
-            let (key, value) = row.map_err(|error| engine_error(&error))?;
-            if value.len() >= HEAVY_ROW_BYTES {
-                self.0.get(&key).map_err(|error| engine_error(&error))?;
-            }
-            Ok((key.to_vec(), value.to_vec()))
-        }))
+        Box::new(rows.map(|row| self.scanned(row)))
+    }
+
+    fn scan_back(&self, until: Bound<&[u8]>) -> Rows<'_> {
+        let rows = self.0.range::<&[u8], _>((Bound::Unbounded, until));
+        Box::new(rows.rev().map(|row| self.scanned(row)))
     }
 
     fn write(&self, rows: &[RowWrite]) -> Result<(), Error> {

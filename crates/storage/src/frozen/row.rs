@@ -253,6 +253,18 @@ pub(crate) struct LedgerEntryV1<'a> {
     balances: StockV1,
 }
 
+impl<'a> LedgerEntryV1<'a> {
+    /// What it is looked for by: SKU, location, order, reservation.
+    pub(crate) fn names(&self) -> (&'a str, &'a str, Option<&'a str>, Option<&'a str>) {
+        (self.sku, self.location, self.order, self.reservation)
+    }
+
+    /// Log time, in microseconds.
+    pub(crate) fn time_us(&self) -> u64 {
+        self.time_us
+    }
+}
+
 impl<'a> From<&'a LedgerEntry> for LedgerEntryV1<'a> {
     fn from(entry: &'a LedgerEntry) -> Self {
         Self {

@@ -14,15 +14,16 @@ use stockade_state_machine::{Origin, Stock};
 
 use super::{Members, take};
 use crate::applied_row::{self, Position};
-use crate::codec::{DecodeError, Durable};
+use crate::codec::Durable;
 use crate::dir_lock::DirLock;
 use crate::file::{File, Files};
+use crate::ledger::LedgerRow;
 use crate::log::EntryId;
 use crate::rows::Joiner;
 use crate::skip::hex;
 use crate::snapshot::{self, Contents, format};
 use crate::window::decode_request_item;
-use crate::{Error, keys, layout, pages};
+use crate::{Error, index, keys, layout, pages};
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum RowKind {
     Applied,
     /// A booked document.
     Document,
+    /// A part of what lists are found by.
+    Index,
     /// A page of ledger entries.
     Ledger,
     /// A location.
@@ -55,6 +58,7 @@ impl RowKind {
         match self {
             Self::Applied => "applied",
             Self::Document => "document",
+            Self::Index => "index",
             Self::Ledger => "ledger",
             Self::Location => "location",
             Self::Order => "order",
@@ -91,6 +95,7 @@ pub(super) fn describe(trimmed: Option<&Origin>, key: &[u8], value: &[u8]) -> In
         Some(&keys::DOCUMENT) => {
             (RowKind::Document, one::<Document>(value, |document| document.revision.get()))
         }
+        Some(&keys::INDEX) => (RowKind::Index, index::in_words(key, value).map(|(_, words)| (words, None))),
         Some(&keys::LEDGER) => (RowKind::Ledger, ledger(value)),
         Some(&keys::ORDER) => (RowKind::Order, one::<Order>(value, |order| order.version.revision.get())),
         Some(&keys::RESERVATION) => (
@@ -109,10 +114,10 @@ pub(super) fn describe(trimmed: Option<&Origin>, key: &[u8], value: &[u8]) -> In
     let (value_text, revisions) =
         described.unwrap_or_else(|error| (format!("can't be decoded: {error}"), None));
     let bytes = u64::try_from(value.len()).expect("lengths fit 64 bits");
-    InspectedRow { kind, key: key_in_words(kind, key), value: value_text, bytes, revisions }
+    InspectedRow { kind, key: key_in_words(kind, key, value), value: value_text, bytes, revisions }
 }
 
-fn key_in_words(kind: RowKind, key: &[u8]) -> String {
+fn key_in_words(kind: RowKind, key: &[u8], value: &[u8]) -> String {
     let text = || String::from_utf8_lossy(key).into_owned();
     match kind {
         RowKind::Applied | RowKind::Unknown => text(),
@@ -122,6 +127,7 @@ fn key_in_words(kind: RowKind, key: &[u8]) -> String {
         RowKind::Stock => {
             keys::stock_key_of(key).map_or_else(text, |(sku, location)| format!("{sku} at {location}"))
         }
+        RowKind::Index => index::in_words(key, value).map_or_else(|_| text(), |(words, _)| words),
         RowKind::Ledger | RowKind::Request => {
             let number = |from: usize| key.get(from..).and_then(<[u8]>::first_chunk::<8>).copied();
             let position = key.get(9..).and_then(<[u8]>::first_chunk::<4>).copied();
@@ -135,30 +141,28 @@ fn key_in_words(kind: RowKind, key: &[u8]) -> String {
     }
 }
 
-fn damaged(error: DecodeError) -> Error {
-    Error::Engine(error.0)
-}
-
 fn one<T: Durable + std::fmt::Debug>(value: &[u8], revision: impl Fn(&T) -> u64) -> Described {
-    let decoded = T::decode(value).map_err(damaged)?;
+    let decoded = T::decode(value).map_err(Error::of_row)?;
     let revision = revision(&decoded);
     Ok((format!("{decoded:?}"), Some((revision, revision))))
 }
 
 fn applied(value: &[u8]) -> Described {
     let (position, digest) = applied_row::decode(value)?;
-    let Position { log_id, membership, clock, chain, trimmed } = &position;
+    let Position { log_id, membership, clock, chain, ledger, trimmed } = &position;
     let Members { voters, nodes } = Members::of(membership);
     let last = log_id.map_or_else(|| "none".to_owned(), |id| EntryId::from(id).to_string());
     let trimmed = trimmed
         .as_ref()
         .map_or_else(|| "none".to_owned(), |origin| format!("{} of {}", origin.request, origin.principal));
     let words = format!(
-        "last entry {last}; voters {voters:?}; nodes {nodes:?}; log time {} us; horizon {} ms; chain hash {}; last request \
-         record that has left {trimmed}; {} other rows, sum {:016x}",
+        "last entry {last}; voters {voters:?}; nodes {nodes:?}; log time {} us; horizon {} ms; chain hash {}; {} ledger entries, \
+         their chain's hash {}; last request record that has left {trimmed}; {} other rows, sum {:016x}",
         clock.now.micros(),
         clock.horizon_ms,
         hex(chain),
+        ledger.entries,
+        hex(&ledger.hash),
         digest.rows,
         digest.sum,
     );
@@ -170,24 +174,22 @@ fn span(items: &[pages::Item]) -> Option<(u64, u64)> {
     Some((items.first()?.revision, items.last()?.revision))
 }
 
-fn ledger(page: &[u8]) -> Described {
-    let items = pages::unpack(page)?;
-    let entries: Vec<_> = items
-        .iter()
-        .map(|item| LedgerEntry::decode(&item.bytes))
-        .collect::<Result<_, _>>()
-        .map_err(damaged)?;
-    Ok((format!("{entries:?}"), span(&items)))
+fn ledger(value: &[u8]) -> Described {
+    let row = LedgerRow::open(value)?;
+    let entries = row.entries().map(|entry| LedgerEntry::decode(entry?.bytes).map_err(Error::of_row));
+    let entries: Vec<_> = entries.collect::<Result<_, _>>()?;
+    let ends = entries.first().zip(entries.last());
+    Ok((format!("{entries:?}"), ends.map(|(first, last)| (first.revision.get(), last.revision.get()))))
 }
 
 fn requests(trimmed: Option<&Origin>, page: &[u8]) -> Described {
     let items = pages::unpack(page)?;
     let mut words = Vec::with_capacity(items.len());
     for item in &items {
-        let (origin, record) = decode_request_item(&item.bytes).map_err(damaged)?;
+        let (origin, record) = decode_request_item(&item.bytes).map_err(Error::of_row)?;
         let left =
             if trimmed.is_some_and(|trimmed| origin <= *trimmed) { " (has left the state)" } else { "" };
-        let record = RequestRecord::decode(record).map_err(damaged)?;
+        let record = RequestRecord::decode(record).map_err(Error::of_row)?;
         words.push(format!("{} of {}{left}: {record:?}", origin.request, origin.principal));
     }
     Ok((format!("[{}]", words.join(", ")), span(&items)))
@@ -218,7 +220,7 @@ pub struct SnapshotSummary {
 
 impl SnapshotSummary {
     pub(crate) fn of(file: &Path, bytes: u64, contents: &Contents) -> Self {
-        let Position { log_id, membership, clock, chain, trimmed: _ } = &contents.position;
+        let Position { log_id, membership, clock, chain, ledger: _, trimmed: _ } = &contents.position;
         Self {
             file: file.to_owned(),
             bytes,

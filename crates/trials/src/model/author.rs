@@ -43,7 +43,7 @@ const HOUR_US: u64 = 3_600 * SECOND_US;
 const DAY_US: u64 = 24 * HOUR_US;
 
 /// Writes the entries of one episode.
-pub(super) struct Author {
+pub(crate) struct Author {
     random: Random,
     writer: Writer,
     now_us: u64,
@@ -57,7 +57,7 @@ pub(super) struct Author {
 
 impl Author {
     /// In a crowded episode more orders fall due at once than a command may expire.
-    pub(super) fn new(random: &Random, is_crowded: bool) -> Self {
+    pub(crate) fn new(random: &Random, is_crowded: bool) -> Self {
         let starts = [0, HOUR_US + 5 * SECOND_US, 1_700_000_000 * SECOND_US, 1_700_000_000 * SECOND_US];
         let crowd_in = is_crowded.then(|| random.below(100));
         Self {
@@ -84,7 +84,7 @@ impl Author {
     }
 
     /// The next entry. The state tells what would be of interest.
-    pub(super) fn next(&mut self, state: &State) -> Entry {
+    pub(crate) fn next(&mut self, state: &State) -> Entry {
         if self.ahead.is_empty()
             && let Some(left) = self.crowd_in
         {

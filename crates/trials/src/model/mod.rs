@@ -22,6 +22,7 @@ mod transactions;
 
 use stockade_model::RequestLimits;
 
+pub(crate) use self::author::Author;
 use self::episode::{Broken, Plan};
 use self::report::{Failure, Report};
 use self::tally::Tally;

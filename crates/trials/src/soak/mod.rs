@@ -2,6 +2,7 @@
 //! orders that are stored and a constant.
 
 pub(crate) mod latency;
+pub(crate) mod load;
 pub(crate) mod nodes;
 pub(crate) mod orders;
 mod plot;

@@ -25,6 +25,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("OVERLOADED", "crates/gateway/src/route.rs", "Err(Failure::Overloaded)"),
     ("DEADLINE_EXCEEDED", "crates/client/tests/client.rs", "DEADLINE_EXCEEDED"),
     ("OUTCOME_UNKNOWN", "crates/client/tests/client.rs", "OUTCOME_UNKNOWN"),
+    ("REVISION_AHEAD", "crates/gateway/tests/ledger.rs", "REVISION_AHEAD"),
     ("MEMBERSHIP_CHANGING", "crates/consensus/tests/membership.rs", "RefusalKind::Changing"),
     ("MEMBERSHIP_ID_USED", "crates/gateway/tests/membership.rs", "MEMBERSHIP_ID_USED"),
     ("MEMBERSHIP_NODE_UNKNOWN", "crates/gateway/tests/membership.rs", "MEMBERSHIP_NODE_UNKNOWN"),

@@ -1,0 +1,241 @@
+//! What stands in the index: byte strings that sort as lists go on. Each begins with the byte of its kind and what is looked for; then
+//! comes where it is found.
+//!
+//! Of the ledger, a posting names the row of entries, so that many movements of one SKU at a time take one posting. Of orders, it names when the
+//! order was placed, and the order.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stockade_state_machine::LogTime;
+use stockade_state_machine::holder::Holder;
+use stockade_state_machine::ids::{CustomerId, LocationId, OrderId, SkuId};
+use stockade_state_machine::order::{Order, OrderState};
+
+use crate::codec::{self, DecodeError};
+use crate::keys::SEPARATOR;
+use crate::order_list::OrderKey;
+use crate::{Error, order_list};
+
+/// Movements of a SKU at a location.
+const MOVED: u8 = b'm';
+/// Movements of a SKU, wherever.
+const MOVED_ANYWHERE: u8 = b'n';
+/// Movements at a location.
+const MOVED_AT: u8 = b'l';
+/// Movements by an order.
+const MOVED_BY_ORDER: u8 = b'o';
+/// Movements by a reservation.
+const MOVED_BY_RESERVATION: u8 = b'h';
+/// Orders of a customer.
+const OF_CUSTOMER: u8 = b'c';
+/// Orders with a line of a SKU.
+const WITH_SKU: u8 = b'k';
+/// Orders that were settled in a state.
+const IN_STATE: u8 = b's';
+/// All orders.
+const PLACED: u8 = b't';
+
+/// Bytes of what names a row of ledger entries.
+const ROW_BYTES: usize = 12;
+
+/// The first entry of a row: log index and position.
+pub(crate) type RowKey = (u64, u32);
+
+/// Everything that is found under one prefix.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Prefix(Vec<u8>);
+
+impl Prefix {
+    fn of(kind: u8, parts: &[&str]) -> Self {
+        let mut bytes = vec![kind];
+        for part in parts {
+            bytes.extend_from_slice(part.as_bytes());
+            bytes.push(SEPARATOR);
+        }
+        Self(bytes)
+    }
+
+    /// Movements of a SKU, wherever.
+    pub(crate) fn moved_anywhere(sku: &SkuId) -> Self {
+        Self::of(MOVED_ANYWHERE, &[sku.as_str()])
+    }
+
+    /// The same by location.
+    pub(crate) fn moved_by_location(sku: &SkuId) -> Self {
+        Self::of(MOVED, &[sku.as_str()])
+    }
+
+    /// Movements of a SKU at a location.
+    pub(crate) fn moved(sku: &SkuId, location: &LocationId) -> Self {
+        Self::of(MOVED, &[sku.as_str(), location.as_str()])
+    }
+
+    /// Movements at a location.
+    pub(crate) fn moved_at(location: &LocationId) -> Self {
+        Self::of(MOVED_AT, &[location.as_str()])
+    }
+
+    /// Movements by an order or a reservation.
+    pub(crate) fn moved_by(holder: &Holder) -> Self {
+        match holder {
+            Holder::Order(id) => Self::of(MOVED_BY_ORDER, &[id.as_str()]),
+            Holder::Reservation(id) => Self::of(MOVED_BY_RESERVATION, &[id.as_str()]),
+        }
+    }
+
+    /// All orders.
+    pub(crate) fn placed() -> Self {
+        Self::of(PLACED, &[])
+    }
+
+    /// Orders of a customer.
+    pub(crate) fn of_customer(customer: &CustomerId) -> Self {
+        Self::of(OF_CUSTOMER, &[customer.as_str()])
+    }
+
+    /// Orders with a line of a SKU.
+    pub(crate) fn with_sku(sku: &SkuId) -> Self {
+        Self::of(WITH_SKU, &[sku.as_str()])
+    }
+
+    /// Orders that were settled in a state, by their lines alone.
+    pub(crate) fn in_state(state: OrderState) -> Self {
+        Self(vec![IN_STATE, state_number(state)])
+    }
+
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The posting of a row of ledger entries.
+    pub(crate) fn row(&self, (revision, position): RowKey) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.0.len() + ROW_BYTES);
+        bytes.extend_from_slice(&self.0);
+        bytes.extend_from_slice(&revision.to_be_bytes());
+        bytes.extend_from_slice(&position.to_be_bytes());
+        bytes
+    }
+
+    /// The posting of an order.
+    pub(crate) fn order(&self, created: LogTime, id: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.0.len() + 8 + id.len());
+        bytes.extend_from_slice(&self.0);
+        bytes.extend_from_slice(&created.micros().to_be_bytes());
+        bytes.extend_from_slice(id.as_bytes());
+        bytes
+    }
+
+    /// The row that a posting names.
+    pub(crate) fn row_of(posting: &[u8]) -> Result<RowKey, Error> {
+        let named = posting.last_chunk::<ROW_BYTES>().ok_or_else(|| damaged(posting))?;
+        let (revision, position) = named.split_first_chunk::<8>().expect("twelve bytes");
+        let position = position.try_into().expect("the other four");
+        Ok((u64::from_be_bytes(*revision), u32::from_be_bytes(position)))
+    }
+
+    /// When the order that a posting of this prefix names was placed, and its id.
+    pub(crate) fn order_of(&self, posting: &[u8]) -> Result<OrderKey, Error> {
+        let split = || {
+            let (created, id) = posting.strip_prefix(self.bytes())?.split_first_chunk::<8>()?;
+            let id = OrderId::new(std::str::from_utf8(id).ok()?).ok()?;
+            Some((LogTime::from_micros(u64::from_be_bytes(*created)), id))
+        };
+        split().ok_or_else(|| damaged(posting))
+    }
+
+    /// The location that a posting of [`Prefix::moved_by_location`] names.
+    pub(crate) fn location_of(&self, posting: &[u8]) -> Result<LocationId, Error> {
+        let split = || {
+            let rest = posting.strip_prefix(self.bytes())?;
+            let end = rest.len().checked_sub(ROW_BYTES + 1)?;
+            LocationId::new(std::str::from_utf8(rest.get(..end)?).ok()?).ok()
+        };
+        split().ok_or_else(|| damaged(posting))
+    }
+
+    /// Comes after everything that is found under this prefix, and before what is found under longer names.
+    pub(crate) fn behind(&self) -> Vec<u8> {
+        let mut bytes = self.0.clone();
+        // Names hold no character between the two.
+        if let Some(last) = bytes.last_mut() {
+            *last = SEPARATOR + 1;
+        }
+        bytes
+    }
+}
+
+fn damaged(posting: &[u8]) -> Error {
+    Error::Engine(format!("no posting of ours: {}", String::from_utf8_lossy(posting)))
+}
+
+/// Numbers in postings: never to be changed.
+fn state_number(state: OrderState) -> u8 {
+    match state {
+        OrderState::PendingPayment => 1,
+        OrderState::Confirmed => 2,
+        OrderState::PartiallyShipped => 3,
+        OrderState::Shipped => 4,
+        OrderState::Closed => 5,
+        OrderState::Cancelled => 6,
+        OrderState::Expired => 7,
+        OrderState::PartiallyReturned => 8,
+        OrderState::Returned => 9,
+    }
+}
+
+/// Adds what a row of ledger entries is found by; `entries` are their frozen forms.
+pub(crate) fn add_ledger_row<'a>(
+    row: RowKey,
+    entries: impl Iterator<Item = &'a [u8]>,
+    postings: &mut Vec<Vec<u8>>,
+) -> Result<(), DecodeError> {
+    let mut stock = BTreeSet::new();
+    let mut locations = BTreeSet::new();
+    let mut orders = BTreeSet::new();
+    let mut reservations = BTreeSet::new();
+    for entry in entries {
+        let names = codec::ledger_names(entry)?;
+        stock.insert((names.sku, names.location));
+        locations.insert(names.location);
+        orders.extend(names.order);
+        reservations.extend(names.reservation);
+    }
+    let skus: BTreeSet<&str> = stock.iter().map(|(sku, _)| *sku).collect();
+    let prefixes = stock.iter().map(|(sku, location)| Prefix::of(MOVED, &[sku, location]));
+    let prefixes = prefixes.chain(skus.iter().map(|sku| Prefix::of(MOVED_ANYWHERE, &[sku])));
+    let prefixes = prefixes.chain(locations.iter().map(|id| Prefix::of(MOVED_AT, &[id])));
+    let prefixes = prefixes.chain(orders.iter().map(|id| Prefix::of(MOVED_BY_ORDER, &[id])));
+    let prefixes = prefixes.chain(reservations.iter().map(|id| Prefix::of(MOVED_BY_RESERVATION, &[id])));
+    postings.extend(prefixes.map(|prefix| prefix.row(row)));
+    Ok(())
+}
+
+/// Adds what orders are found by, as they were when lists came to find them by more.
+pub(crate) fn add_orders(orders: &[Arc<Order>], postings: &mut Vec<Vec<u8>>) {
+    for order in orders {
+        if order_list::is_new(order) {
+            add_placed(order, postings);
+        }
+        if order.is_settled() {
+            add_settled(order, postings);
+        }
+    }
+}
+
+/// Adds what an order is found by from its placement on.
+pub(crate) fn add_placed(order: &Order, postings: &mut Vec<Vec<u8>>) {
+    let mut add = |prefix: Prefix| postings.push(prefix.order(order.created, order.id.as_str()));
+    add(Prefix::placed());
+    if let Some(customer) = &order.customer {
+        add(Prefix::of_customer(customer));
+    }
+    let skus: BTreeSet<&SkuId> = order.lines.iter().map(|line| &line.sku).collect();
+    skus.into_iter().map(Prefix::with_sku).for_each(add);
+}
+
+/// Adds what an order is found by once nothing of it is held or owed any more.
+pub(crate) fn add_settled(order: &Order, postings: &mut Vec<Vec<u8>>) {
+    postings.push(Prefix::in_state(order.state()).order(order.created, order.id.as_str()));
+}
