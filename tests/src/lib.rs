@@ -5,7 +5,6 @@ pub mod orders;
 pub mod shop;
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::Value;
 use stockade_client::{Client, Config};
-use stockade_env::Env;
+use stockade_env::{Env, ReservedPort};
 use tempfile::TempDir;
 
 /// How long a test waits for anything before it fails.
@@ -45,11 +44,6 @@ pub fn binary() -> &'static Path {
     })
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
 /// A node's place and process.
 #[derive(Debug)]
 pub struct Node {
@@ -61,14 +55,27 @@ pub struct Node {
     pub http: String,
     /// Its data directory.
     pub dir: PathBuf,
-    ports: [u16; 3],
+    /// For callers, peers and HTTP; its own as long as it is a node here, whether it runs or not.
+    ports: [ReservedPort; 3],
     process: Option<(Child, ChildStdin)>,
 }
 
 impl Node {
+    fn new(id: u64, beside: &Path) -> anyhow::Result<Self> {
+        let ports = [ReservedPort::any()?, ReservedPort::any()?, ReservedPort::any()?];
+        Ok(Self {
+            id,
+            client: ports[0].address().to_string(),
+            http: ports[2].address().to_string(),
+            dir: beside.join(format!("node-{id}")),
+            ports,
+            process: None,
+        })
+    }
+
     /// Where the other nodes reach it.
     pub fn peer_address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports[1])
+        self.ports[1].address().to_string()
     }
 }
 
@@ -98,15 +105,7 @@ impl Cluster {
         let parent = parent.unwrap_or(dir.path()).to_owned();
         let mut nodes = Vec::new();
         for id in 1..=count {
-            let ports = [free_port()?, free_port()?, free_port()?];
-            nodes.push(Node {
-                id,
-                client: format!("127.0.0.1:{}", ports[0]),
-                http: format!("127.0.0.1:{}", ports[2]),
-                dir: parent.join(format!("node-{id}")),
-                ports,
-                process: None,
-            });
+            nodes.push(Node::new(id, &parent)?);
         }
         let extra = extra.iter().map(|&flag| flag.to_owned()).collect();
         let mut cluster = Self { nodes, extra, dir };
@@ -128,16 +127,8 @@ impl Cluster {
     pub fn launch_joining(&mut self) -> anyhow::Result<u64> {
         let id = self.nodes.iter().map(|node| node.id).max().unwrap_or(0) + 1;
         let contacts: Vec<_> = self.nodes.iter().map(Node::peer_address).collect();
-        let ports = [free_port()?, free_port()?, free_port()?];
         let beside = self.nodes.first().and_then(|node| node.dir.parent()).unwrap_or(self.dir.path());
-        self.nodes.push(Node {
-            id,
-            client: format!("127.0.0.1:{}", ports[0]),
-            http: format!("127.0.0.1:{}", ports[2]),
-            dir: beside.join(format!("node-{id}")),
-            ports,
-            process: None,
-        });
+        self.nodes.push(Node::new(id, beside)?);
         self.launch_with(id, ["--join", &contacts.join(",")])?;
         Ok(id)
     }
@@ -154,14 +145,14 @@ impl Cluster {
             .open(self.dir.path().join(format!("node-{id}.log")))?;
         let extra = self.extra.clone();
         let node = self.node_mut(id);
-        let [client, peer, http] = node.ports;
+        let [client, peer, http] = &node.ports;
         let mut process = Command::new(binary())
             .args(["start", "--output", "json", "--exit-with-stdin"])
             .args(["--node-id", &id.to_string()])
             .args(others)
-            .args(["--listen-client", &format!("127.0.0.1:{client}")])
-            .args(["--listen-peer", &format!("127.0.0.1:{peer}")])
-            .args(["--listen-http", &format!("127.0.0.1:{http}")])
+            .args(["--listen-client", &client.address().to_string()])
+            .args(["--listen-peer", &peer.address().to_string()])
+            .args(["--listen-http", &http.address().to_string()])
             .arg("--data-dir")
             .arg(&node.dir)
             .args(extra)

@@ -5,14 +5,15 @@
 //! - Unless it is kept, the cluster's directory goes with it.
 
 use std::fs::File;
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use stockade_env::ReservedPort;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -53,6 +54,8 @@ struct LocalNode {
     arguments: Vec<String>,
     log: PathBuf,
     child: Option<Child>,
+    /// Its own, whether it runs or not.
+    _ports: Vec<ReservedPort>,
 }
 
 impl LocalCluster {
@@ -142,30 +145,23 @@ impl Drop for LocalCluster {
     }
 }
 
-/// Ports that were free a moment ago. All are held until all are chosen, so that none is chosen twice.
-fn free_addresses(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
-    let held: Vec<TcpListener> = (0..count)
-        .map(|_| TcpListener::bind("127.0.0.1:0"))
-        .collect::<Result<_, _>>()
-        .context("finding free ports")?;
-    held.iter().map(|port| port.local_addr().context("finding free ports")).collect()
-}
-
 fn plan(count: u64, path: &Path, options: &Options) -> anyhow::Result<Vec<LocalNode>> {
-    let addresses = free_addresses(usize::try_from(count)?.saturating_mul(3))?;
-    let trios: Vec<&[SocketAddr]> = addresses.chunks_exact(3).collect();
-    let peers: Vec<String> = (1..=count).zip(&trios).map(|(id, trio)| format!("{id}={}", trio[1])).collect();
+    let trio = |_| [ReservedPort::any(), ReservedPort::any(), ReservedPort::any()].into_iter().collect();
+    let trios: Vec<Vec<ReservedPort>> =
+        (1..=count).map(trio).collect::<io::Result<_>>().context("finding free ports")?;
+    let peers = |(id, trio): (u64, &Vec<ReservedPort>)| format!("{id}={}", trio[1].address());
+    let peers: Vec<String> = (1..=count).zip(&trios).map(peers).collect();
     let peers = peers.join(",");
-    let node = |(id, trio): (u64, &&[SocketAddr])| {
+    let node = |(id, ports): (u64, Vec<ReservedPort>)| {
         let data = path.join(format!("node-{id}"));
         let mut arguments = vec!["start".to_owned(), "--exit-with-stdin".to_owned()];
         let flags = [
             ("--node-id", id.to_string()),
             ("--cluster-name", "local".to_owned()),
             ("--data-dir", data.display().to_string()),
-            ("--listen-client", trio[0].to_string()),
-            ("--listen-peer", trio[1].to_string()),
-            ("--listen-http", trio[2].to_string()),
+            ("--listen-client", ports[0].address().to_string()),
+            ("--listen-peer", ports[1].address().to_string()),
+            ("--listen-http", ports[2].address().to_string()),
             ("--peers", peers.clone()),
             // Small enough for a laptop's last corner: what a demo writes is little, and goes with it.
             ("--disk-low-bytes", (64_u64 << 20).to_string()),
@@ -174,9 +170,17 @@ fn plan(count: u64, path: &Path, options: &Options) -> anyhow::Result<Vec<LocalN
         arguments.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
         arguments.extend(options.flags.iter().cloned());
         let log = path.join(format!("node-{id}.log"));
-        LocalNode { id, client: trio[0], http: trio[2], arguments, log, child: None }
+        LocalNode {
+            id,
+            client: ports[0].address(),
+            http: ports[2].address(),
+            arguments,
+            log,
+            child: None,
+            _ports: ports,
+        }
     };
-    Ok((1..=count).zip(&trios).map(node).collect())
+    Ok((1..=count).zip(trios).map(node).collect())
 }
 
 impl LocalNode {
@@ -202,7 +206,7 @@ impl LocalNode {
         Ok(())
     }
 
-    fn kill(&mut self) -> std::io::Result<()> {
+    fn kill(&mut self) -> io::Result<()> {
         if let Some(mut child) = self.child.take() {
             child.kill()?;
             child.wait()?;
@@ -238,7 +242,7 @@ async fn is_ready(http: SocketAddr) -> bool {
 }
 
 /// The whole answer, headers included. For nodes on this machine: no client for the world.
-async fn http_get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+async fn http_get(address: SocketAddr, path: &str) -> io::Result<String> {
     let ask = async {
         let mut stream = TcpStream::connect(address).await?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n");
@@ -247,7 +251,7 @@ async fn http_get(address: SocketAddr, path: &str) -> std::io::Result<String> {
         stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer).await?;
         Ok(answer)
     };
-    timeout(LOOK_TIMEOUT, ask).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+    timeout(LOOK_TIMEOUT, ask).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// What a node's metrics say of its part in the cluster.
@@ -306,7 +310,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_where_nobody_listens_is_not_ready() {
-        let address = free_addresses(1).unwrap()[0];
-        assert!(!is_ready(address).await);
+        let port = ReservedPort::any().unwrap();
+        assert!(!is_ready(port.address()).await);
     }
 }

@@ -10,11 +10,13 @@
 
 mod clock;
 pub mod place;
+mod ports;
 mod random;
 mod tasks;
 
 pub use clock::Clock;
 pub use place::Place;
+pub use ports::ReservedPort;
 pub use random::Random;
 pub use tasks::{Failure, FailureKind, Tasks};
 

@@ -5,13 +5,14 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use stockade_env::ReservedPort;
 
 /// How long a node may take to become ready.
 const READY_TIMEOUT: Duration = Duration::from_mins(10);
@@ -59,13 +60,16 @@ pub(crate) struct Nodes {
     /// In the order of their ids.
     pub(crate) nodes: Vec<Node>,
     binary: PathBuf,
+    /// The nodes', whether they run or not.
+    _ports: Vec<ReservedPort>,
 }
 
 impl Nodes {
     /// So many nodes in a directory, with further flags for each; none is started.
     pub(crate) fn plan(dir: &Path, binary: &Path, count: u64, flags: &[String]) -> anyhow::Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
-        let addresses = addresses(dir, usize::try_from(count)? * PORTS)?;
+        let ports = ports(dir, usize::try_from(count)? * PORTS)?;
+        let addresses: Vec<SocketAddr> = ports.iter().map(ReservedPort::address).collect();
         let trios: Vec<&[SocketAddr]> = addresses.chunks_exact(PORTS).collect();
         let peers = (1..=count).zip(&trios).map(|(id, trio)| format!("{id}={}", trio[1]));
         let peers = peers.collect::<Vec<_>>().join(",");
@@ -86,7 +90,7 @@ impl Nodes {
             Node { id, client: trio[0], http: trio[2], data, log, arguments, child: None }
         };
         let nodes = (1..=count).zip(&trios).map(node).collect();
-        Ok(Self { nodes, binary: binary.to_owned() })
+        Ok(Self { nodes, binary: binary.to_owned(), _ports: ports })
     }
 
     /// Starts every node; returns without waiting for any.
@@ -275,21 +279,18 @@ fn http_get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
-/// The addresses of a directory's nodes: those of the last time, since the cluster's log names them; else free ones.
-fn addresses(dir: &Path, count: usize) -> anyhow::Result<Vec<SocketAddr>> {
+/// The ports of a directory's nodes: those of the last time, since the cluster's log names them; else free ones.
+fn ports(dir: &Path, count: usize) -> anyhow::Result<Vec<ReservedPort>> {
     let path = dir.join("addresses");
     if let Ok(text) = fs::read_to_string(&path) {
         let addresses = text.lines().map(str::parse).collect::<Result<Vec<SocketAddr>, _>>()?;
         anyhow::ensure!(addresses.len() == count, "{} is of another number of nodes", dir.display());
-        return Ok(addresses);
+        return addresses.into_iter().map(|address| Ok(ReservedPort::at(address)?)).collect();
     }
-    // All are held until all are chosen, so that none is chosen twice.
-    let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    let addresses = held.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-    let text = addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join("\n");
+    let ports = (0..count).map(|_| ReservedPort::any()).collect::<Result<Vec<_>, _>>()?;
+    let text = ports.iter().map(|port| port.address().to_string()).collect::<Vec<_>>().join("\n");
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
-    Ok(addresses)
+    Ok(ports)
 }
 
 #[cfg(test)]
@@ -299,9 +300,11 @@ mod tests {
     #[test]
     fn a_directory_keeps_its_addresses() {
         let dir = tempfile::tempdir().unwrap();
-        let first = addresses(dir.path(), 9).unwrap();
-        assert_eq!(addresses(dir.path(), 9).unwrap(), first);
-        assert!(addresses(dir.path(), 3).is_err());
+        let addresses =
+            |ports: Vec<ReservedPort>| ports.iter().map(ReservedPort::address).collect::<Vec<_>>();
+        let first = addresses(ports(dir.path(), 9).unwrap());
+        assert_eq!(addresses(ports(dir.path(), 9).unwrap()), first);
+        assert!(ports(dir.path(), 3).is_err());
     }
 
     #[test]
