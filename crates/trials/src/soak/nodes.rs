@@ -52,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) log: PathBuf,
     arguments: Vec<String>,
     child: Option<Child>,
+    /// Its own, whether it runs or not.
+    _ports: [ReservedPort; PORTS],
 }
 
 /// The nodes of one cluster.
@@ -60,37 +62,36 @@ pub(crate) struct Nodes {
     /// In the order of their ids.
     pub(crate) nodes: Vec<Node>,
     binary: PathBuf,
-    /// The nodes', whether they run or not.
-    _ports: Vec<ReservedPort>,
 }
 
 impl Nodes {
     /// So many nodes in a directory, with further flags for each; none is started.
     pub(crate) fn plan(dir: &Path, binary: &Path, count: u64, flags: &[String]) -> anyhow::Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
-        let ports = ports(dir, usize::try_from(count)? * PORTS)?;
-        let addresses: Vec<SocketAddr> = ports.iter().map(ReservedPort::address).collect();
-        let trios: Vec<&[SocketAddr]> = addresses.chunks_exact(PORTS).collect();
-        let peers = (1..=count).zip(&trios).map(|(id, trio)| format!("{id}={}", trio[1]));
+        let mut ports = ports(dir, usize::try_from(count)? * PORTS)?.into_iter();
+        let trios = std::iter::from_fn(|| Some([ports.next()?, ports.next()?, ports.next()?]));
+        let trios: Vec<[ReservedPort; PORTS]> = trios.collect();
+        let peers = (1..=count).zip(&trios).map(|(id, trio)| format!("{id}={}", trio[1].address()));
         let peers = peers.collect::<Vec<_>>().join(",");
-        let node = |(id, trio): (u64, &&[SocketAddr])| {
+        let node = |(id, ports): (u64, [ReservedPort; PORTS])| {
+            let [client, peer, http] = ports.each_ref().map(ReservedPort::address);
             let data = dir.join(format!("node-{id}"));
             let own = [
                 ("--node-id", id.to_string()),
                 ("--data-dir", data.display().to_string()),
-                ("--listen-client", trio[0].to_string()),
-                ("--listen-peer", trio[1].to_string()),
-                ("--listen-http", trio[2].to_string()),
+                ("--listen-client", client.to_string()),
+                ("--listen-peer", peer.to_string()),
+                ("--listen-http", http.to_string()),
                 ("--peers", peers.clone()),
             ];
             let mut arguments = vec!["start".to_owned(), "--exit-with-stdin".to_owned()];
             arguments.extend(own.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
             arguments.extend(flags.iter().cloned());
             let log = dir.join(format!("node-{id}.log"));
-            Node { id, client: trio[0], http: trio[2], data, log, arguments, child: None }
+            Node { id, client, http, data, log, arguments, child: None, _ports: ports }
         };
-        let nodes = (1..=count).zip(&trios).map(node).collect();
-        Ok(Self { nodes, binary: binary.to_owned(), _ports: ports })
+        let nodes = (1..=count).zip(trios).map(node).collect();
+        Ok(Self { nodes, binary: binary.to_owned() })
     }
 
     /// Starts every node; returns without waiting for any.
