@@ -13,16 +13,21 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal};
 use stockade_env::ReservedPort;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use crate::links::Links;
+
 /// How long a node may take to become ready.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
 /// Between two looks at a node that is not ready.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Between two looks at a node that is about to end.
+const LOOK_CLOSELY: Duration = Duration::from_millis(5);
 /// What one look may take.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
 /// Bytes of an answer on a node's HTTP port.
@@ -35,6 +40,8 @@ const LOG_TAIL_BYTES: usize = 2_000;
 pub(crate) struct Options {
     /// More flags for `start`.
     pub(crate) flags: Vec<String>,
+    /// The nodes reach each other through these.
+    pub(crate) links: Option<Links>,
 }
 
 /// Nodes on this machine.
@@ -50,6 +57,7 @@ pub(crate) struct LocalCluster {
 struct LocalNode {
     id: u64,
     client: SocketAddr,
+    peer: SocketAddr,
     http: SocketAddr,
     arguments: Vec<String>,
     log: PathBuf,
@@ -63,7 +71,10 @@ impl LocalCluster {
     pub(crate) async fn start(count: u64, options: &Options) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("stockade-").tempdir().context("making a directory")?;
         let path = dir.path().to_owned();
-        let nodes = plan(count, &path, options)?;
+        let mut nodes = plan(count, &path, options)?;
+        if let Some(links) = &options.links {
+            through(&mut nodes, links).await?;
+        }
         let mut cluster = Self { nodes, dir: Some(dir), path };
         for node in &mut cluster.nodes {
             node.spawn()?;
@@ -94,6 +105,46 @@ impl LocalCluster {
         self.node_mut(id)?.kill().with_context(|| format!("killing node {id}"))
     }
 
+    /// Stops a node with SIGSTOP: it is still there, and does nothing.
+    pub(crate) fn pause(&self, id: u64) -> anyhow::Result<()> {
+        self.signal(id, Signal::STOP)
+    }
+
+    /// Lets a node go on that was paused.
+    pub(crate) fn resume(&self, id: u64) -> anyhow::Result<()> {
+        self.signal(id, Signal::CONT)
+    }
+
+    /// Asks a node to stop with SIGTERM; completes when its process has ended.
+    pub(crate) async fn terminate(&mut self, id: u64) -> anyhow::Result<()> {
+        self.signal(id, Signal::TERM)?;
+        let node = self.node_mut(id)?;
+        let mut child = node.child.take().with_context(|| format!("node {id} does not run"))?;
+        let deadline = Instant::now() + READY_TIMEOUT;
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if Instant::now() >= deadline {
+                node.child = Some(child);
+                bail!("node {id} has not stopped within {READY_TIMEOUT:?}:\n{}", node.log_tail());
+            }
+            tokio::time::sleep(LOOK_CLOSELY).await;
+        };
+        anyhow::ensure!(status.success(), "node {id} ended with {status}:\n{}", node.log_tail());
+        Ok(())
+    }
+
+    fn signal(&self, id: u64, signal: Signal) -> anyhow::Result<()> {
+        let child = self.node(id)?.child.as_ref().with_context(|| format!("node {id} does not run"))?;
+        rustix::process::kill_process(Pid::from_child(child), signal).context("sending a signal")
+    }
+
+    /// Where callers reach a node.
+    pub(crate) fn client_address(&self, id: u64) -> anyhow::Result<String> {
+        Ok(self.node(id)?.client.to_string())
+    }
+
     /// Starts a node that was killed, on its own data.
     pub(crate) fn restart(&mut self, id: u64) -> anyhow::Result<()> {
         self.node_mut(id)?.spawn()
@@ -101,8 +152,12 @@ impl LocalCluster {
 
     /// What a node's `/metrics` say; `None` where it does not answer.
     pub(crate) async fn observe(&self, id: u64) -> Option<Observation> {
-        let text = http_get(self.node(id).ok()?.http, "/metrics").await.ok()?;
-        Observation::of_metrics(&text)
+        observe(self.node(id).ok()?.http).await
+    }
+
+    /// Where each node tells its metrics, in the order of the nodes' ids.
+    pub(crate) fn http_addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.http).collect()
     }
 
     /// Completes when the node says that it is ready.
@@ -145,6 +200,18 @@ impl Drop for LocalCluster {
     }
 }
 
+/// Has each node reach each other one through a link of its own.
+async fn through(nodes: &mut [LocalNode], links: &Links) -> anyhow::Result<()> {
+    let peers: Vec<(u64, SocketAddr)> = nodes.iter().map(|node| (node.id, node.peer)).collect();
+    for node in nodes {
+        for (id, address) in peers.iter().filter(|(id, _)| *id != node.id) {
+            let link = links.open(node.id, *id, *address).await?;
+            node.arguments.extend(["--peer-override".to_owned(), format!("{id}={link}")]);
+        }
+    }
+    Ok(())
+}
+
 fn plan(count: u64, path: &Path, options: &Options) -> anyhow::Result<Vec<LocalNode>> {
     let trio = |_| [ReservedPort::any(), ReservedPort::any(), ReservedPort::any()].into_iter().collect();
     let trios: Vec<Vec<ReservedPort>> =
@@ -173,6 +240,7 @@ fn plan(count: u64, path: &Path, options: &Options) -> anyhow::Result<Vec<LocalN
         LocalNode {
             id,
             client: ports[0].address(),
+            peer: ports[1].address(),
             http: ports[2].address(),
             arguments,
             log,
@@ -239,6 +307,11 @@ impl LocalNode {
 
 async fn is_ready(http: SocketAddr) -> bool {
     http_get(http, "/readyz").await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+/// What the `/metrics` at this address say; `None` where it does not answer.
+pub(crate) async fn observe(http: SocketAddr) -> Option<Observation> {
+    Observation::of_metrics(&http_get(http, "/metrics").await.ok()?)
 }
 
 /// The whole answer, headers included. For nodes on this machine: no client for the world.

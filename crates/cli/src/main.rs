@@ -4,6 +4,7 @@
 //! error. Exit codes are `stockade_server::Exit`; `docs/reference/cli.md` lists them.
 
 mod batch;
+mod bench;
 mod changed;
 mod check;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod import_command;
 mod inspect;
 mod ledger;
 mod lines;
+mod links;
 mod local_cluster;
 mod location;
 mod mutation;
@@ -27,6 +29,7 @@ mod order;
 mod output;
 mod print;
 mod progress;
+mod proof;
 mod recording;
 mod recover;
 mod reservation;
@@ -82,6 +85,9 @@ enum Command {
     /// Watch three nodes take orders and outlive their leader; proves at the end that nothing was lost.
     #[command(after_help = "Example: stockade demo --nodes 3 --kills 3 --seconds 30")]
     Demo(demo::Args),
+    /// Measure a cluster on this machine: what is lost, and how long, when its leader is lost or every node is restarted.
+    #[command(after_help = "Example: stockade bench --workload failover --kills 20 --by kill --output json")]
+    Bench(bench::Args),
     /// Import orders from elsewhere.
     #[command(after_help = "Example: stockade import online-retail orders.csv.gz --cluster 127.0.0.1:7001")]
     Import(import::Args),
@@ -161,6 +167,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let done = match cli.command {
         Command::Start(args) => start::run(*args, output).await,
         Command::Demo(args) => demo::run(args, output).await,
+        Command::Bench(args) => bench::run(args, output).await,
         Command::Import(args) => import_command::run(&args, output).await,
         Command::Sku(args) => sku::run(args, output).await,
         Command::Location(args) => location::run(args, output).await,

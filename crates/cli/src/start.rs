@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use stockade_server::{
     Addresses, BackupId, Config, DEFAULT_KEPT_LOG_ENTRIES, DEFAULT_SCRUB_BYTES_PER_SECOND, EngineKind,
-    Server, Timings,
+    Profile, Server, Timings,
 };
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,15 +66,19 @@ pub(crate) struct StartArgs {
         value_parser = peer
     )]
     peer_override: Vec<(u64, String)>,
-    /// Between the leader's heartbeats.
-    #[arg(long, value_name = "MS", env = "STOCKADE_HEARTBEAT_MS", default_value_t = Timings::default().heartbeat_ms)]
-    heartbeat_ms: u64,
-    /// Shortest silence after which a follower asks for votes.
-    #[arg(long, value_name = "MS", env = "STOCKADE_ELECTION_TIMEOUT_MIN_MS", default_value_t = Timings::default().election_min_ms)]
-    election_timeout_min_ms: u64,
-    /// Longest silence after which a follower asks for votes.
-    #[arg(long, value_name = "MS", env = "STOCKADE_ELECTION_TIMEOUT_MAX_MS", default_value_t = Timings::default().election_max_ms)]
-    election_timeout_max_ms: u64,
+    /// The network between the nodes, for which the three timings below are chosen: `lan` (round trips of at most 15 ms),
+    /// `cloud` (several zones of a region, 30 ms) or `wan` (several regions, 150 ms). The same on all nodes.
+    #[arg(long, value_name = "NETWORK", env = "STOCKADE_PROFILE", default_value = "lan", value_parser = profile)]
+    profile: Profile,
+    /// Between the leader's heartbeats, if not the profile's (30, 60, 300): at least twice the round trip.
+    #[arg(long, value_name = "MS", env = "STOCKADE_HEARTBEAT_MS")]
+    heartbeat_ms: Option<u64>,
+    /// Shortest silence after the lease in which a follower asks for votes, if not the profile's (80, 200, 1200).
+    #[arg(long, value_name = "MS", env = "STOCKADE_ELECTION_TIMEOUT_MIN_MS")]
+    election_timeout_min_ms: Option<u64>,
+    /// Longest such silence, and the leader's lease, if not the profile's (140, 350, 2200).
+    #[arg(long, value_name = "MS", env = "STOCKADE_ELECTION_TIMEOUT_MAX_MS")]
+    election_timeout_max_ms: Option<u64>,
     /// Log since the last snapshot that makes the next one due, if the last one was not larger.
     #[arg(long, value_name = "BYTES", env = "STOCKADE_SNAPSHOT_LOG_BYTES", default_value_t = 256 << 20)]
     snapshot_log_bytes: u64,
@@ -114,6 +118,13 @@ pub(crate) fn peer(text: &str) -> Result<(u64, String), String> {
     Ok((id, self::address(address)?))
 }
 
+fn profile(text: &str) -> Result<Profile, String> {
+    let named = Profile::ALL.into_iter().find(|profile| profile.name() == text);
+    named.ok_or_else(|| {
+        format!("`{text}` is no profile: write {}", Profile::ALL.map(Profile::name).join(", "))
+    })
+}
+
 /// `HOST:PORT`.
 pub(crate) fn address(text: &str) -> Result<String, String> {
     let text = text.trim();
@@ -135,6 +146,7 @@ fn by_id(pairs: &[(u64, String)], flag: &str) -> anyhow::Result<BTreeMap<u64, St
 
 impl StartArgs {
     fn config(self) -> anyhow::Result<Config> {
+        let usual = Timings::of(self.profile);
         Ok(Config {
             peers: by_id(&self.peers, "--peers")?,
             join: self.join,
@@ -150,9 +162,9 @@ impl StartArgs {
             advertise_client: self.advertise_client,
             advertise_peer: self.advertise_peer,
             timings: Timings {
-                heartbeat_ms: self.heartbeat_ms,
-                election_min_ms: self.election_timeout_min_ms,
-                election_max_ms: self.election_timeout_max_ms,
+                heartbeat_ms: self.heartbeat_ms.unwrap_or(usual.heartbeat_ms),
+                election_min_ms: self.election_timeout_min_ms.unwrap_or(usual.election_min_ms),
+                election_max_ms: self.election_timeout_max_ms.unwrap_or(usual.election_max_ms),
             },
             snapshot_log_bytes: self.snapshot_log_bytes,
             kept_log_entries: self.kept_log_entries,

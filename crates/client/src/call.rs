@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use crate::Shared;
 use crate::error::{Error, Refusal};
-use crate::failover::{self, Advice};
+use crate::failover::{self, Advice, superseded};
 use crate::limits;
 
 /// Makes a call that can be repeated without harm, with retries until its deadline. One that settles the fate of a
@@ -41,12 +41,14 @@ where
         let mut asked = Request::new(request.clone());
         asked.set_timeout(attempt_end - now);
         let channel = shared.channels.to(&address)?;
-        let refusal = match timeout_at(attempt_end, call(channel, asked)).await {
-            Ok(Ok(answer)) => return Ok(answer.into_inner()),
-            Ok(Err(status)) => Refusal::of_call(&status),
-            Err(_) => {
-                Refusal::of_call(&Status::deadline_exceeded(format!("{address} did not answer in time")))
-            }
+        let answered = tokio::select! {
+            answered = timeout_at(attempt_end, call(channel, asked)) => answered.ok(),
+            () = superseded(shared.failover.watch(), &address) => None,
+        };
+        let refusal = match answered {
+            Some(Ok(answer)) => return Ok(answer.into_inner()),
+            Some(Err(status)) => Refusal::of_call(&status),
+            None => Refusal::of_call(&Status::deadline_exceeded(format!("{address} did not answer in time"))),
         };
         let advice = failover::advice(&refusal);
         if advice == Advice::Final {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use stockade_env::Random;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::Refusal;
@@ -18,8 +19,13 @@ use crate::limits;
 /// Invariants:
 /// - `addresses` is never empty: the configured ones stay to the end, behind those that were discovered.
 /// - `leader` is one of `addresses`.
+/// - Who waits for a leader hears of each as soon as it is known.
 #[derive(Debug)]
-pub(crate) struct Failover(Mutex<View>);
+pub(crate) struct Failover {
+    view: Mutex<View>,
+    /// A copy of the view's leader, for those who wait.
+    leader: watch::Sender<Option<String>>,
+}
 
 #[derive(Debug)]
 struct View {
@@ -35,13 +41,49 @@ struct View {
 impl Failover {
     pub(crate) fn new(seeds: Vec<String>) -> Self {
         let addresses = seeds.clone();
-        Self(Mutex::new(View { seeds, addresses, leader: None, suspects: BTreeMap::new(), turn: 0 }))
+        let view = View { seeds, addresses, leader: None, suspects: BTreeMap::new(), turn: 0 };
+        Self { view: Mutex::new(view), leader: watch::Sender::new(None) }
+    }
+
+    /// Tells who is taken for the leader, and when that changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<String>> {
+        self.leader.subscribe()
+    }
+
+    fn publish(&self, view: &View) {
+        self.leader.send_if_modified(|known| {
+            let changed = *known != view.leader;
+            if changed {
+                known.clone_from(&view.leader);
+            }
+            changed
+        });
+    }
+
+    /// A node says of itself that it leads.
+    pub(crate) fn leads(&self, address: &str) {
+        let mut view = self.view.lock();
+        if !view.addresses.iter().any(|known| known == address) {
+            return;
+        }
+        view.suspects.remove(address);
+        view.leader = Some(address.to_owned());
+        self.publish(&view);
+    }
+
+    /// A node says of itself that it doesn't lead.
+    pub(crate) fn leads_not(&self, address: &str) {
+        let mut view = self.view.lock();
+        if view.leader.as_deref() == Some(address) {
+            view.leader = None;
+            self.publish(&view);
+        }
     }
 
     /// The node to ask next: the leader unless it just failed, else the next one that did not, else the one whose
     /// failure is longest ago.
     pub(crate) fn pick(&self) -> String {
-        let mut view = self.0.lock();
+        let mut view = self.view.lock();
         let now = Instant::now();
         view.suspects.retain(|_, until| *until > now);
         if let Some(leader) = view.leader.as_ref().filter(|leader| !view.suspects.contains_key(*leader)) {
@@ -57,7 +99,7 @@ impl Failover {
 
     /// The leader, where one is known and did not just fail.
     pub(crate) fn leader(&self) -> Option<String> {
-        let view = self.0.lock();
+        let view = self.view.lock();
         let now = Instant::now();
         let leader = view.leader.as_ref()?;
         let suspected = view.suspects.get(leader).is_some_and(|until| *until > now);
@@ -66,21 +108,22 @@ impl Failover {
 
     /// All known addresses.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        self.0.lock().addresses.clone()
+        self.view.lock().addresses.clone()
     }
 
     /// A node did not answer: others come first for a while, and it is not taken for the leader until it says so.
     pub(crate) fn suspect(&self, address: &str) {
-        let mut view = self.0.lock();
+        let mut view = self.view.lock();
         view.suspects.insert(address.to_owned(), Instant::now() + limits::SUSPICION);
         if view.leader.as_deref() == Some(address) {
             view.leader = None;
+            self.publish(&view);
         }
     }
 
     /// A node refused for want of a leader: it may name another.
     pub(crate) fn redirected(&self, refused_by: &str, refusal: &Refusal) {
-        let mut view = self.0.lock();
+        let mut view = self.view.lock();
         match refusal.leader().filter(|leader| *leader != refused_by) {
             Some(leader) => {
                 let leader = leader.to_owned();
@@ -92,11 +135,12 @@ impl Failover {
             None if view.leader.as_deref() == Some(refused_by) => view.leader = None,
             None => {}
         }
+        self.publish(&view);
     }
 
     /// Takes what a node said of the members. Returns all addresses that are known now.
     pub(crate) fn learn(&self, discovered: Vec<String>, leader: Option<String>) -> Vec<String> {
-        let mut view = self.0.lock();
+        let mut view = self.view.lock();
         let mut addresses = discovered;
         addresses.truncate(limits::MAX_ADDRESSES);
         for seed in &view.seeds {
@@ -108,10 +152,23 @@ impl Failover {
         let now = Instant::now();
         let failed = |leader: &String| view.suspects.get(leader).is_some_and(|until| *until > now);
         let leader = leader.filter(|leader| !failed(leader) && addresses.contains(leader));
-        view.leader = leader;
+        // One that knows of no leader may be behind one that says of itself that it leads.
+        view.leader = leader.or_else(|| view.leader.take()).filter(|leader| addresses.contains(leader));
         view.addresses.clone_from(&addresses);
+        self.publish(&view);
         addresses
     }
+}
+
+/// Completes when the lead has passed from this node to another, or from nobody to another, and this one has had a
+/// moment to answer. Never where another led from the beginning: then this one was asked all the same.
+pub(crate) async fn superseded(mut leader: watch::Receiver<Option<String>>, address: &str) {
+    let elsewhere = |leader: &Option<String>| leader.as_ref().is_some_and(|leader| leader != address);
+    // An error can't be: the sender lives as long as the client.
+    if elsewhere(&leader.borrow_and_update()) || leader.wait_for(elsewhere).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(limits::MAX_SILENCE_OF_OTHERS).await;
 }
 
 /// What an answer means for the next attempt.

@@ -18,6 +18,7 @@ mod channels;
 mod config;
 mod error;
 mod failover;
+mod lead;
 mod ledger;
 pub mod limits;
 mod members;
@@ -43,6 +44,7 @@ use tokio::time::Instant;
 
 use crate::channels::Channels;
 use crate::failover::Failover;
+use crate::lead::Listening;
 use crate::submit::Pipeline;
 
 /// What a call comes to.
@@ -59,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) channels: Channels,
     pub(crate) failover: Failover,
+    pub(crate) listening: Listening,
     pub(crate) pipeline: Pipeline,
     /// Room for reads in flight.
     pub(crate) reads: Semaphore,
@@ -80,6 +83,7 @@ impl Client {
             env: env.clone(),
             channels: Channels::new(dialer),
             failover: Failover::new(config.addresses.clone()),
+            listening: Listening::default(),
             pipeline: Pipeline::new(config.max_in_flight),
             reads: Semaphore::new(limits::MAX_READS),
             wake_refresh: Arc::new(Notify::new()),

@@ -21,6 +21,10 @@ pub const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 pub const KEEPALIVE: Duration = Duration::from_secs(1);
 /// How long a node may be silent while it owes an answer; then another is asked.
 pub const MAX_SILENCE: Duration = Duration::from_secs(2);
+/// How long a node may be silent while it owes an answer and another one leads.
+pub const MAX_SILENCE_OF_OTHERS: Duration = Duration::from_millis(50);
+/// Before a node that doesn't tell whether it leads is asked again.
+pub const LISTEN_AGAIN: Duration = Duration::from_millis(500);
 /// Reads in flight; further ones wait, their time for an attempt not running yet. A node takes a few hundred streams.
 pub const MAX_READS: usize = 128;
 /// How long one attempt to read may take; then another node is asked.

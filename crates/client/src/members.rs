@@ -23,7 +23,7 @@ pub(crate) async fn status_from(shared: &Shared, address: &str) -> Result<GetSta
 }
 
 /// Takes what an answer says of the members.
-pub(crate) fn take(shared: &Shared, status: &GetStatusResponse) {
+pub(crate) fn take(shared: &Arc<Shared>, status: &GetStatusResponse) {
     let addresses: Vec<String> = status
         .nodes
         .iter()
@@ -37,10 +37,11 @@ pub(crate) fn take(shared: &Shared, status: &GetStatusResponse) {
     let leader = leader.map(|node| node.client_address.clone()).filter(|address| !address.is_empty());
     let known = shared.failover.learn(addresses, leader);
     shared.channels.keep_only(&known);
+    shared.listening.to_all(shared);
 }
 
 /// Finds the members from the first address that answers.
-pub(crate) async fn discover(shared: &Shared, deadline: Instant) -> Result<(), Error> {
+pub(crate) async fn discover(shared: &Arc<Shared>, deadline: Instant) -> Result<(), Error> {
     let mut cause = "the time was over".to_owned();
     for attempt in 1.. {
         let address = shared.failover.pick();
@@ -84,7 +85,7 @@ pub(crate) async fn keep_fresh(shared: Weak<Shared>) {
 }
 
 /// One look at the members, by whichever node is picked.
-async fn refresh(shared: &Shared) {
+async fn refresh(shared: &Arc<Shared>) {
     let address = shared.failover.pick();
     match status_from(shared, &address).await {
         Ok(status) => take(shared, &status),

@@ -13,14 +13,15 @@ use stockade_proto::v1::transaction_service_client::TransactionServiceClient;
 use stockade_proto::v1::{
     AbandonRequestRequest, AbandonRequestResponse, AddLearnerRequest, AddLearnerResponse,
     BatchGetOrdersRequest, BatchGetOrdersResponse, BatchGetSkusRequest, BatchGetSkusResponse,
-    BatchGetStockRequest, BatchGetStockResponse, ExportLogRequest, ExportLogResponse, GetAvailabilityRequest,
-    GetAvailabilityResponse, GetLocationRequest, GetLocationResponse, GetOrderRequest, GetOrderResponse,
-    GetOutcomeRequest, GetOutcomeResponse, GetReservationRequest, GetReservationResponse, GetSkuRequest,
-    GetSkuResponse, GetStatusResponse, GetStockAsOfRequest, GetStockAsOfResponse, GetStockRequest,
-    GetStockResponse, ListLedgerEntriesRequest, ListLedgerEntriesResponse, ListLocationsRequest,
-    ListLocationsResponse, ListOrdersRequest, ListOrdersResponse, ListReservationsRequest,
-    ListReservationsResponse, ListSkusRequest, ListSkusResponse, ListStockRequest, ListStockResponse,
-    PromoteRequest, PromoteResponse, StateHashRequest, StateHashResponse,
+    BatchGetStockRequest, BatchGetStockResponse, DrainRequest, DrainResponse, ExportLogRequest,
+    ExportLogResponse, GetAvailabilityRequest, GetAvailabilityResponse, GetLocationRequest,
+    GetLocationResponse, GetOrderRequest, GetOrderResponse, GetOutcomeRequest, GetOutcomeResponse,
+    GetReservationRequest, GetReservationResponse, GetSkuRequest, GetSkuResponse, GetStatusResponse,
+    GetStockAsOfRequest, GetStockAsOfResponse, GetStockRequest, GetStockResponse, ListLedgerEntriesRequest,
+    ListLedgerEntriesResponse, ListLocationsRequest, ListLocationsResponse, ListOrdersRequest,
+    ListOrdersResponse, ListReservationsRequest, ListReservationsResponse, ListSkusRequest, ListSkusResponse,
+    ListStockRequest, ListStockResponse, PromoteRequest, PromoteResponse, StateHashRequest,
+    StateHashResponse,
 };
 use tokio::time::{Instant, timeout};
 use tonic::{Status, Streaming};
@@ -118,6 +119,16 @@ impl Client {
             ClusterServiceClient::new(channel).promote(request).await
         })
         .await
+    }
+
+    /// Prepares the node at `address` for being stopped, or takes that back where `undo` says so; no retry. Harmless to repeat.
+    pub async fn drain(&self, address: &str, request: DrainRequest) -> Result<DrainResponse> {
+        let mut client = ClusterServiceClient::new(self.0.channels.to(address)?);
+        let mut asked = tonic::Request::new(request);
+        asked.set_timeout(self.0.config.timeout);
+        let answer = timeout(self.0.config.timeout, client.drain(asked)).await;
+        let answer = answer.unwrap_or_else(|_| Err(too_late(address)));
+        answer.map(tonic::Response::into_inner).map_err(|status| refused(&status))
     }
 
     /// What every node says of itself, from any node that answers.

@@ -9,11 +9,12 @@ use prost::Message;
 use stockade_proto::Connection;
 use stockade_proto::v1::transaction_service_client::TransactionServiceClient;
 use stockade_proto::v1::{Mutation, MutationResult, SubmitRequest, SubmitResponse};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use crate::failover::superseded;
 use crate::limits;
 
 /// What comes back for a mutation.
@@ -67,12 +68,15 @@ impl Stream {
     pub(crate) fn new(
         address: String,
         channel: Connection,
+        leader: watch::Receiver<Option<String>>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (jobs, queue) = mpsc::unbounded_channel();
         let started = Instant::now();
         let health =
             Arc::new(Health { broken: AtomicBool::new(false), started, heard_ms: AtomicU64::new(0) });
         let worker = Worker {
+            address: address.clone(),
+            leader,
             queue,
             health: Arc::clone(&health),
             waiting: VecDeque::new(),
@@ -108,6 +112,9 @@ impl Stream {
 /// - A job is in the queue, in `waiting` or in `in_flight`, in one of them.
 /// - An answer goes to the job with its request id and to no other; an answer to no job is dropped.
 struct Worker {
+    address: String,
+    /// Who is taken for the leader.
+    leader: watch::Receiver<Option<String>>,
     queue: mpsc::UnboundedReceiver<Job>,
     health: Arc<Health>,
     waiting: VecDeque<Job>,
@@ -121,11 +128,14 @@ impl Worker {
         let (messages, outgoing) = mpsc::channel(limits::MAX_QUEUED_MESSAGES);
         let mut client =
             TransactionServiceClient::new(channel).max_decoding_message_size(limits::MAX_ANSWER_BYTES);
-        let opened = timeout(limits::OPEN_TIMEOUT, client.submit(ReceiverStream::new(outgoing))).await;
+        let opened = tokio::select! {
+            opened = timeout(limits::OPEN_TIMEOUT, client.submit(ReceiverStream::new(outgoing))) => opened.ok(),
+            () = superseded(self.leader.clone(), &self.address) => None,
+        };
         let outcome = match opened {
-            Ok(Ok(answers)) => self.pump(&messages, answers.into_inner()).await,
-            Ok(Err(status)) => Err(status.message().to_owned()),
-            Err(_) => Err("the stream was not accepted in time".to_owned()),
+            Some(Ok(answers)) => self.pump(&messages, answers.into_inner()).await,
+            Some(Err(status)) => Err(status.message().to_owned()),
+            None => Err("the stream was not accepted in time".to_owned()),
         };
         self.health.broken.store(true, Ordering::Release);
         self.queue.close();
@@ -146,19 +156,40 @@ impl Worker {
         mut answers: Streaming<SubmitResponse>,
     ) -> Result<(), String> {
         let mut more_calls = true;
+        // Another node leads: this one owes answers no longer than a moment after it was heard last.
+        let mut elsewhere = self.leads_elsewhere();
+        let mut heard = Instant::now();
+        let mut leader = self.leader.clone();
         while more_calls || !self.waiting.is_empty() || !self.in_flight.is_empty() {
             tokio::select! {
                 answer = answers.message() => match answer {
-                    Ok(Some(answer)) => self.take(answer),
+                    Ok(Some(answer)) => {
+                        heard = Instant::now();
+                        self.take(answer);
+                    }
                     Ok(None) => return Err("the node ended the stream".to_owned()),
                     Err(status) => return Err(status.message().to_owned()),
                 },
+                Ok(()) = leader.changed() => {
+                    let now = self.leads_elsewhere();
+                    if now && !elsewhere {
+                        heard = Instant::now();
+                    }
+                    elsewhere = now;
+                }
+                () = sleep_until(heard + limits::MAX_SILENCE_OF_OTHERS), if elsewhere && self.is_owed() => {
+                    return Err("another node leads, and this one is silent".to_owned());
+                }
                 job = self.queue.recv(), if more_calls => match job {
                     Some(job) => self.waiting.push_back(job),
                     None => more_calls = false,
                 },
                 room = messages.reserve(), if !self.waiting.is_empty() => match room {
                     Ok(room) => {
+                        if self.in_flight.is_empty() {
+                            // Until now it owed nothing.
+                            heard = Instant::now();
+                        }
                         let batch = self.batch();
                         // Nothing may be left of what waited, and a node takes no empty message.
                         if !batch.mutations.is_empty() {
@@ -170,6 +201,14 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    fn is_owed(&self) -> bool {
+        !self.in_flight.is_empty() || !self.waiting.is_empty()
+    }
+
+    fn leads_elsewhere(&self) -> bool {
+        self.leader.borrow().as_ref().is_some_and(|leader| *leader != self.address)
     }
 
     /// What has gathered, as one message.

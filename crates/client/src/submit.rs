@@ -64,7 +64,8 @@ impl Pipeline {
             }
         }
         let address = shared.failover.pick();
-        let (stream, work) = Stream::new(address.clone(), shared.channels.to(&address)?);
+        let (stream, work) =
+            Stream::new(address.clone(), shared.channels.to(&address)?, shared.failover.watch());
         shared.env.tasks.spawn("client submit", work);
         let stream = Arc::new(stream);
         *current = Some(Arc::clone(&stream));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fake::{Act, cluster, lead, refusal};
 use futures_util::future::join_all;
-use stockade_client::{Client, Config, Error};
+use stockade_client::{Client, Config, Error, limits};
 use stockade_env::Env;
 use stockade_proto::v1::{
     Fate, GetStockRequest, Mutation, NewOrderLine, PlaceOrderRequest, PlaceOrderResponse, TransactRequest,
@@ -218,6 +218,27 @@ async fn a_node_that_falls_silent_is_left_for_another() {
     let placed = place(&client, "o1").await.expect("the other node answers");
     assert_eq!(placed.header.expect("has one").node_id, 2);
     assert_eq!(nodes[0].asked(), nodes[1].asked());
+}
+
+#[tokio::test]
+async fn a_silent_leader_is_left_the_moment_another_node_says_that_it_leads() {
+    let env = Env::real();
+    let nodes = cluster(&env, 2).await;
+    nodes[0].always(Act::Ignore);
+    nodes[0].says_that_it_leads(true).await;
+    let client = connect(&env, vec![nodes[0].address()], LONG).await;
+    let begun = Instant::now();
+    let elected = async {
+        while nodes[0].asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        nodes[1].says_that_it_leads(true).await;
+    };
+    let (placed, ()) = tokio::join!(place(&client, "o1"), elected);
+    placed.expect("placed by the new leader");
+    assert!(begun.elapsed() < limits::MAX_SILENCE, "it was waited for: {:?}", begun.elapsed());
+    assert_eq!(nodes[0].asked(), nodes[1].asked(), "under one request id");
+    assert_eq!(client.leader(), Some(nodes[1].address()));
 }
 
 #[tokio::test]

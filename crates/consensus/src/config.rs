@@ -13,11 +13,11 @@ use crate::limits;
 
 /// Between heartbeats, where nothing else is said. An idle network would bear 20 ms; three nodes on two busy cores call
 /// elections at that.
-pub const DEFAULT_HEARTBEAT: Duration = Duration::from_millis(40);
-/// Bounds of the election timeout, where nothing else is said. A dead leader is noticed after the larger one and a
-/// random time between both.
+pub const DEFAULT_HEARTBEAT: Duration = Duration::from_millis(30);
+/// Bounds of the election timeout, where nothing else is said. A leader that falls silent is followed after the larger one,
+/// which is its lease, and a random time between both; one whose process is gone after the lease, see `gone.rs`.
 pub const DEFAULT_ELECTION_TIMEOUT: (Duration, Duration) =
-    (Duration::from_millis(90), Duration::from_millis(160));
+    (Duration::from_millis(80), Duration::from_millis(140));
 
 /// See [`Config::kept_log_entries`].
 pub const DEFAULT_KEPT_LOG_ENTRIES: u64 = 10_000;

@@ -15,6 +15,19 @@ use crate::limits;
 use crate::node::Inner;
 
 impl Inner {
+    /// See [`crate::Node::drain`].
+    pub(crate) async fn drain(&self, patience: Duration) -> bool {
+        self.drained.store(true, Ordering::Release);
+        self.allow_or_forbid_elections();
+        self.hand_over(patience, &|_| true).await
+    }
+
+    /// See [`crate::Node::end_drain`].
+    pub(crate) fn end_drain(&self) {
+        self.drained.store(false, Ordering::Release);
+        self.allow_or_forbid_elections();
+    }
+
     /// See [`crate::Node::resign`]. True where another node has the lead at the end; only who `may_lead` is asked to.
     pub(crate) async fn hand_over(
         &self,
@@ -53,7 +66,7 @@ impl Inner {
         done
     }
 
-    /// True where another voter has answered lately: somebody could take the lead over.
+    /// True where another voter that is not to be stopped has answered lately: somebody could take the lead over.
     fn hears_a_voter(&self) -> bool {
         self.metrics(|metrics| self.heard_voters(metrics).next().is_some())
     }
@@ -66,6 +79,7 @@ impl Inner {
         others.filter(|voter| {
             let heard = metrics.heartbeat.as_ref().and_then(|heard| *heard.get(voter)?);
             heard.is_some_and(|heard| heard.into_inner().elapsed() < self.config.lease_memory())
+                && !self.drained_peers.lock().contains(voter)
         })
     }
 

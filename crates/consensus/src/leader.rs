@@ -61,8 +61,15 @@ impl Inner {
         let address = self.peer_address(node_id)?;
         let mut client = self.links.client(node_id, &address, Purpose::Query).ok()?;
         let request = wire::StatusRequest { envelope: Some(self.links.envelope(node_id)) };
+        let asked = Instant::now();
         let answer = timeout(limits::STATUS_TIMEOUT, client.status(request)).await.ok()?.ok()?.into_inner();
+        self.round_trips.note(node_id, asked.elapsed());
         self.levels.lock().insert(node_id, level_from_wire(answer.disk_level));
+        if answer.draining {
+            self.drained_peers.lock().insert(node_id);
+        } else {
+            self.drained_peers.lock().remove(&node_id);
+        }
         if !answer.client_address.is_empty() {
             self.client_addresses.lock().insert(node_id, answer.client_address.clone());
         }
@@ -123,6 +130,7 @@ pub(crate) async fn learn_addresses(node: Arc<Inner>) {
             () = node.stopping() => return,
         }
         node.publish_leader();
+        node.judge_round_trips();
         let unknown = now.node_id.is_some() && node.leader.borrow().client_address.is_none();
         let pause = if unknown { limits::HEALTH_POLL } else { limits::POLL };
         let wake = Instant::now() + pause;

@@ -19,6 +19,7 @@ mod error;
 mod expiry;
 mod export;
 mod founding;
+mod gone;
 mod handover;
 mod heal;
 mod leader;
@@ -29,6 +30,7 @@ mod peer;
 mod proposer;
 mod read;
 mod restored;
+mod round_trip;
 mod status;
 
 pub use config::{Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, DEFAULT_KEPT_LOG_ENTRIES, Join};

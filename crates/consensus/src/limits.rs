@@ -40,6 +40,18 @@ pub(crate) const MIN_APPEND_TIMEOUT: Duration = Duration::from_millis(500);
 /// Pauses before an unreachable peer is tried again: doubled from the first to the second.
 pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
+/// How often the address of a leader whose connection broke is asked whether anybody listens there, and the pause between.
+pub(crate) const GONE_PROBES: u32 = 3;
+/// See [`GONE_PROBES`].
+pub(crate) const GONE_PROBE_PAUSE: Duration = Duration::from_millis(5);
+/// Raft hears of a message a moment after it came: so much later its lease ends.
+pub(crate) const LEASE_MARGIN: Duration = Duration::from_millis(2);
+/// The least time between two early questions for votes: the answers to the first must have come by then. Half a
+/// heartbeat where that is more.
+pub(crate) const EARLY_VOTE_PAUSE: Duration = Duration::from_millis(10);
+/// Early questions for votes; afterwards the election timeout decides.
+pub(crate) const EARLY_VOTES: u32 = 20;
+
 /// Bytes of a chunk of a snapshot on its way.
 pub(crate) const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
 /// Chunks read ahead of the network.
@@ -58,6 +70,10 @@ pub(crate) const FIRST_TERM_INDEX: u64 = FOUNDING_INDEX + 1;
 pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between looks at things that nothing tells of: peers' addresses, due holds, a log that wants a snapshot.
 pub(crate) const POLL: Duration = Duration::from_secs(1);
+/// Answers of a peer of which the shortest counts as the round trip, and how many there must be.
+pub(crate) const ROUND_TRIPS_KEPT: usize = 10;
+/// See [`ROUND_TRIPS_KEPT`].
+pub(crate) const ROUND_TRIPS_NEEDED: usize = 3;
 /// Between looks at whether Raft still runs.
 pub(crate) const HEALTH_POLL: Duration = Duration::from_millis(200);
 /// The least time between two attempts to expire what is due.

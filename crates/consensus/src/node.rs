@@ -23,11 +23,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::compare::{self, Heard};
+use crate::gone::{self, Contact};
 use crate::membership::{self, Membership};
 use crate::peer::client::Network;
 use crate::peer::link::{Links, Purpose};
 use crate::peer::server::PeerServer;
 use crate::proposer::{self, Proposals};
+use crate::round_trip::RoundTrips;
 use crate::{
     Config, ExportError, ExportedEntry, Leader, MembershipChange, MembershipError, NodeStatus, ProposeError,
     ReadError, StartError, expiry, handover, heal, leader, limits, read,
@@ -64,10 +66,15 @@ pub(crate) struct Inner {
     pub(crate) client_addresses: Mutex<BTreeMap<u64, String>>,
     /// What the others told of their states.
     pub(crate) heard: Heard,
+    /// With the leader.
+    pub(crate) contact: Contact,
+    pub(crate) round_trips: RoundTrips,
     pub(crate) ready: AtomicBool,
     /// It was `ready` before it had a vote, as every node is that is given one: whoever has one without is wiped.
     pub(crate) learned: AtomicBool,
     pub(crate) votes_from: Instant,
+    /// Nobody believes any more what this node promised before it was restarted.
+    may_ask_for_votes: AtomicBool,
     /// It had no vote on its disk when it was started, or only what a backup brings: it is new, or was wiped.
     pub(crate) pristine: bool,
     /// Whom it has given its vote while it was `pristine` and had not caught up.
@@ -77,6 +84,10 @@ pub(crate) struct Inner {
     pub(crate) membership: Membership,
     /// The lead is being handed over: no more proposals, so that the followers can catch up.
     pub(crate) resigning: AtomicBool,
+    /// This node is about to be stopped: it doesn't want to lead.
+    pub(crate) drained: AtomicBool,
+    /// The peers that say so of themselves.
+    pub(crate) drained_peers: Mutex<BTreeSet<u64>>,
     stopping: watch::Sender<bool>,
     _lock: DirLock,
 }
@@ -105,6 +116,13 @@ impl Inner {
     /// Ends all that this node does for callers, for good.
     pub(crate) fn stop_serving(&self) {
         self.stopping.send_replace(true);
+    }
+
+    /// Who is no member any more asks for no votes, nor does who is to be stopped, nor who may have forgotten a promise.
+    pub(crate) fn allow_or_forbid_elections(&self) {
+        let drained = self.drained.load(Ordering::Acquire);
+        let may = self.may_ask_for_votes.load(Ordering::Acquire) && !drained && !self.membership.is_removed();
+        self.raft.runtime_config().elect(may);
     }
 
     /// A short look at Raft's metrics: who holds them longer stops Raft.
@@ -201,14 +219,19 @@ impl Node {
             levels: Mutex::default(),
             client_addresses: Mutex::default(),
             heard: Heard::default(),
+            contact: Contact::default(),
+            round_trips: RoundTrips::default(),
             ready: AtomicBool::new(false),
             learned: AtomicBool::new(false),
             votes_from: Instant::now() + quarantine,
+            may_ask_for_votes: AtomicBool::new(quarantine.is_zero()),
             pristine,
             founders: Mutex::default(),
             restored_at,
             membership: Membership::default(),
             resigning: AtomicBool::new(false),
+            drained: AtomicBool::new(false),
+            drained_peers: Mutex::default(),
             stopping: watch::Sender::new(false),
             _lock: lock,
         });
@@ -223,6 +246,7 @@ impl Node {
         spawn.spawn("room to lead", handover::leave_when_short(Arc::clone(&inner)));
         spawn.spawn("comparison", compare::run(Arc::clone(&inner)));
         spawn.spawn("healing", heal::heal(Arc::clone(&inner)));
+        spawn.spawn("successor", gone::watch_leader(Arc::clone(&inner)));
         spawn.spawn("votes", allow_elections(Arc::clone(&inner)));
         spawn.spawn("removal", membership::watch(Arc::clone(&inner)));
         Ok(Self(inner))
@@ -365,6 +389,17 @@ impl Node {
         self.0.hand_over(patience, &|_| true).await;
     }
 
+    /// Prepares this node for being stopped: it hands the lead over where it has it, and wants it no more until
+    /// [`Node::end_drain`]. False where it still leads after that time: nobody else is there to lead.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        self.0.drain(patience).await
+    }
+
+    /// Takes [`Node::drain`] back.
+    pub fn end_drain(&self) {
+        self.0.end_drain();
+    }
+
     /// True once this node has caught up with a leader since its start, as long as it is a member.
     pub fn is_ready(&self) -> bool {
         self.0.ready.load(Ordering::Acquire) && !self.is_removed() && !self.0.is_stopping()
@@ -412,8 +447,10 @@ async fn allow_elections(node: Arc<Inner>) {
         }
     };
     tokio::select! {
-        // Who is no member any more asks for no votes, see `membership/removal.rs`.
-        () = allowed => node.raft.runtime_config().elect(!node.membership.is_removed()),
+        () = allowed => {
+            node.may_ask_for_votes.store(true, Ordering::Release);
+            node.allow_or_forbid_elections();
+        }
         () = node.stopping() => {}
     }
 }

@@ -8,6 +8,7 @@ use crate::node::Inner;
 
 /// What a node says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub struct NodeStatus {
     /// Who.
     pub node_id: u64,
@@ -47,6 +48,8 @@ pub struct NodeStatus {
     pub alarms: Vec<NodeAlarm>,
     /// It has caught up with a leader since its start.
     pub ready: bool,
+    /// It is about to be stopped and doesn't want to lead.
+    pub draining: bool,
 }
 
 /// An alarm of a node. Its kind is a text: a node of another version may know kinds that this one doesn't.
@@ -135,6 +138,7 @@ impl NodeStatus {
             disk_free_bytes: self.disk_free_bytes,
             disk_level: level_to_wire(self.disk),
             ready: self.ready,
+            draining: self.draining,
             members: Vec::new(),
             peer_address: String::new(),
             membership_index: 0,
@@ -168,6 +172,7 @@ impl NodeStatus {
             disk_free_bytes: status.disk_free_bytes,
             disk: level_from_wire(status.disk_level),
             ready: status.ready,
+            draining: status.draining,
             version: status.version,
             voter: false,
             alarms: status
@@ -196,6 +201,7 @@ impl Inner {
             version: self.config.version.clone(),
             voter: self.is_voter(node_id),
             ready: self.ready.load(std::sync::atomic::Ordering::Acquire),
+            draining: self.drained.load(std::sync::atomic::Ordering::Acquire),
             alarms: self.alarms.list().into_iter().map(NodeAlarm::from).collect(),
             ..NodeStatus::default()
         };

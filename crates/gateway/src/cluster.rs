@@ -4,6 +4,7 @@ use stockade_consensus::{MembershipChange, NodeAlarm, NodeStatus, Role};
 use stockade_proto::v1;
 use stockade_proto::v1::cluster_service_server::ClusterService;
 use stockade_state_machine::{LogTime, Revision};
+use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
@@ -55,6 +56,27 @@ impl ClusterService for Cluster {
         };
         let header = changed.map_err(|failure| self.0.fail(&failure, Call::Write))?;
         Ok(Response::new(v1::PromoteResponse { header: Some(header) }))
+    }
+
+    async fn drain(&self, request: Request<v1::DrainRequest>) -> Result<Response<v1::DrainResponse>, Status> {
+        let deadline = deadline::of_call(request.metadata());
+        let v1::DrainRequest { node_id, undo } = request.into_inner();
+        let own = self.0.node().id();
+        if node_id != own {
+            let mut violations = Violations::default();
+            violations.add("node_id", format!("this is node {own}; call the node that is to be drained"));
+            return Err(self.0.fail(&violations.into(), Call::Read));
+        }
+        let still_leads = if undo {
+            self.0.end_drain();
+            false
+        } else {
+            let patience = deadline.saturating_duration_since(Instant::now());
+            !self.0.drain(patience.min(limits::MAX_HANDOVER)).await
+        };
+        let answering = self.0.answering();
+        let header = Some(answering.read(answering.served));
+        Ok(Response::new(v1::DrainResponse { header, still_leads }))
     }
 }
 
@@ -142,6 +164,7 @@ fn status(node: &NodeStatus, end_of_log: u64) -> v1::NodeStatus {
         version: node.version.clone(),
         voter: node.voter,
         alarms: node.alarms.iter().map(alarm).collect(),
+        draining: node.draining,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all services share: the node, the way to the leader, and how calls end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use stockade_consensus::Node;
 use stockade_env::Env;
@@ -33,6 +34,8 @@ struct Shared {
     limits: GatewayLimits,
     refusals: Arc<Refusals>,
     draining: watch::Sender<bool>,
+    /// The port for callers closes: streams that would never end do.
+    closing: watch::Sender<bool>,
 }
 
 impl Core {
@@ -45,6 +48,7 @@ impl Core {
             limits,
             refusals: Arc::default(),
             draining: watch::Sender::new(false),
+            closing: watch::Sender::new(false),
         }))
     }
 
@@ -68,8 +72,32 @@ impl Core {
         self.0.draining.send_replace(true);
     }
 
+    /// Prepares this node for being stopped; false where it still leads after that time.
+    pub(crate) async fn drain(&self, patience: Duration) -> bool {
+        // The lead goes first: who is sent elsewhere then finds the new leader.
+        let handed_over = self.0.node.drain(patience).await;
+        self.start_draining();
+        handed_over
+    }
+
+    /// Takes [`Core::drain`] back.
+    pub(crate) fn end_drain(&self) {
+        self.0.node.end_drain();
+        self.0.draining.send_replace(false);
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         *self.0.draining.borrow()
+    }
+
+    pub(crate) fn close(&self) {
+        self.0.closing.send_replace(true);
+    }
+
+    /// Completes when the port for callers closes.
+    pub(crate) async fn closing(&self) {
+        // The sender lives as long as the gateway, and no error can come of it.
+        let _ = self.0.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
     /// Completes when this node begins to drain, or to stop.

@@ -28,7 +28,7 @@ pub(crate) fn start(core: &Core) -> Routes {
 }
 
 /// Readiness and leadership, as they change, until the node stops.
-async fn follow(core: Core, reporter: HealthReporter) {
+async fn follow(core: Core, mut reporter: HealthReporter) {
     let mut leader = core.node().watch_leader();
     let mut room = core.node().space().watch();
     let mut interval = tokio::time::interval(limits::HEALTH_INTERVAL);
@@ -46,11 +46,15 @@ async fn follow(core: Core, reporter: HealthReporter) {
             // Readiness has no watch of its own.
             _ = interval.tick() => {}
             () = core.draining(), if !core.is_draining() => {}
+            () = core.closing() => break,
             () = core.env().tasks.stopping() => {}
         }
     }
-    reporter.set_service_status(SERVER, ServingStatus::NotServing).await;
-    reporter.set_service_status(LEADER, ServingStatus::NotServing).await;
+    for service in [SERVER, LEADER] {
+        reporter.set_service_status(service, ServingStatus::NotServing).await;
+        // Who watches is told, and then his stream ends.
+        reporter.clear_service_status(service).await;
+    }
 }
 
 fn serving(serves: bool) -> ServingStatus {

@@ -48,6 +48,8 @@ pub use export::entry as log_entry;
 pub use limits::GatewayLimits;
 pub use reason::Reason;
 
+use std::time::Duration;
+
 use stockade_consensus::Node;
 use stockade_env::Env;
 use stockade_proto::internal::forward_service_server::ForwardServiceServer;
@@ -124,5 +126,21 @@ impl Gateway {
     /// node's tasks are stopped.
     pub fn start_draining(&self) {
         self.core.start_draining();
+    }
+
+    /// Prepares the node for being stopped: it hands the lead over where it has it, and then drains. False where it
+    /// still leads after that time.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        self.core.drain(patience).await
+    }
+
+    /// Ends the streams that tell health: they would keep the port for callers open. Called when it closes.
+    pub fn close(&self) {
+        self.core.close();
+    }
+
+    /// True while the node drains.
+    pub fn is_draining(&self) -> bool {
+        self.core.is_draining()
     }
 }

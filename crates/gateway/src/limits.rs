@@ -12,6 +12,9 @@ pub(crate) const MIN_MUTATION_TIMEOUT: Duration = Duration::from_millis(10);
 /// cuts the call off at the deadline itself, and the fate of a write would be lost with it.
 pub(crate) const ANSWER_MARGIN: Duration = Duration::from_millis(25);
 
+/// How long a node that is drained waits for another to take the lead over.
+pub(crate) const MAX_HANDOVER: Duration = Duration::from_secs(5);
+
 /// Items of a page where the caller names no size.
 pub(crate) const DEFAULT_PAGE_SIZE: usize = 50;
 /// Items of a page at most, and rows read at one revision: nothing is applied meanwhile.

@@ -12,6 +12,9 @@ use tonic::transport::Channel;
 pub trait Dialer: fmt::Debug + Send + Sync {
     /// The connection to an address, `host:port`. Nothing is sent before the first call on it.
     fn dial(&self, address: &str) -> Connection;
+
+    /// True where a connection to the address would be refused, because nobody listens there.
+    fn refuses(&self, address: &str) -> bool;
 }
 
 /// Carries calls in the place of a socket.

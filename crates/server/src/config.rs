@@ -76,17 +76,54 @@ pub struct Timings {
     pub election_max_ms: u64,
 }
 
+/// A kind of network between the nodes, for which timings are known to be sound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// One local network: round trips of at most 15 ms.
+    #[default]
+    Lan,
+    /// Several zones of a region: round trips of at most 30 ms.
+    Cloud,
+    /// Several regions: round trips of at most 150 ms.
+    Wan,
+}
+
+impl Profile {
+    /// All of them, the fastest first.
+    pub const ALL: [Self; 3] = [Self::Lan, Self::Cloud, Self::Wan];
+
+    /// As flags call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lan => "lan",
+            Self::Cloud => "cloud",
+            Self::Wan => "wan",
+        }
+    }
+}
+
 impl Default for Timings {
-    /// For nodes in one local network, busy ones included.
+    /// Those of the default profile.
     fn default() -> Self {
-        let millis = |time: Duration| u64::try_from(time.as_millis()).expect("the defaults are short");
-        let (min, max) = stockade_consensus::DEFAULT_ELECTION_TIMEOUT;
-        let heartbeat_ms = millis(stockade_consensus::DEFAULT_HEARTBEAT);
-        Self { heartbeat_ms, election_min_ms: millis(min), election_max_ms: millis(max) }
+        Self::of(Profile::default())
     }
 }
 
 impl Timings {
+    /// The timings for a kind of network.
+    pub fn of(profile: Profile) -> Self {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).expect("the defaults are short");
+        let (heartbeat_ms, election_min_ms, election_max_ms) = match profile {
+            Profile::Lan => {
+                let (min, max) = stockade_consensus::DEFAULT_ELECTION_TIMEOUT;
+                (millis(stockade_consensus::DEFAULT_HEARTBEAT), millis(min), millis(max))
+            }
+            Profile::Cloud => (60, 200, 350),
+            Profile::Wan => (300, 1_200, 2_200),
+        };
+        Self { heartbeat_ms, election_min_ms, election_max_ms }
+    }
+
     pub(crate) fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms)
     }

@@ -22,7 +22,7 @@ mod raft_runtime;
 mod restore;
 mod server;
 
-pub use config::{Config, Timings, cluster_id, restored_cluster_id};
+pub use config::{Config, Profile, Timings, cluster_id, restored_cluster_id};
 pub use error::{RunError, StartError};
 pub use exit::Exit;
 pub use server::{Addresses, Server};

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
 use stockade_consensus::{Join, Node};
@@ -50,7 +49,6 @@ pub struct Server {
     gateway: Gateway,
     raft: RaftRuntime,
     addresses: Addresses,
-    draining: Arc<AtomicBool>,
     /// True tells the client and HTTP ports to close.
     closing: watch::Sender<bool>,
     /// Ends when both have closed.
@@ -98,10 +96,8 @@ impl Server {
         let gateway = Gateway::new(env.clone(), node.clone(), GatewayLimits::default());
         let (closing, _) = watch::channel(false);
         let (open, open_ports) = mpsc::channel(1);
-        let draining = Arc::new(AtomicBool::new(false));
         let overlay_bytes = config.overlay_bytes;
-        let server =
-            Self { env, node, log, overlay_bytes, gateway, raft, addresses, draining, closing, open_ports };
+        let server = Self { env, node, log, overlay_bytes, gateway, raft, addresses, closing, open_ports };
         server.serve(ports, &open);
         // The peers can be reached only now, so a vote can be won only now.
         let node = server.node.clone();
@@ -125,7 +121,7 @@ impl Server {
         match &failure {
             Some(failure) => {
                 tracing::error!(%failure, "the node can't go on and stops");
-                self.send_callers_elsewhere();
+                self.gateway.start_draining();
             }
             None => self.drain().await,
         }
@@ -141,12 +137,6 @@ impl Server {
         let failure = failure.or_else(|| self.failure_meanwhile());
         self.raft.stop().await;
         failure.map_or(Ok(()), |failure| Err(RunError(failure)))
-    }
-
-    /// Readiness and health say from now on that this node serves nobody.
-    fn send_callers_elsewhere(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        self.gateway.start_draining();
     }
 
     fn failure_meanwhile(&self) -> Option<Failure> {
@@ -172,11 +162,11 @@ impl Server {
     /// Sends callers elsewhere, hands over the lead, lets open calls finish.
     async fn drain(&mut self) {
         tracing::info!("draining");
-        self.send_callers_elsewhere();
-        if timeout(limits::RESIGN_TIMEOUT, self.node.resign(limits::RESIGN_TIMEOUT)).await.is_err() {
+        if !self.gateway.drain(limits::RESIGN_TIMEOUT).await {
             tracing::warn!("nobody took the lead over in time; the others will elect one");
         }
         self.closing.send_replace(true);
+        self.gateway.close();
         // Nothing is ever sent: it ends when both ports have dropped their ends.
         if timeout(limits::DRAIN_TIMEOUT, self.open_ports.recv()).await.is_err() {
             tracing::info!("some calls were still open and are cut off");
@@ -220,7 +210,7 @@ impl Server {
     }
 
     fn probe(&self) -> Probe {
-        let (node, log, draining) = (self.node.clone(), self.log.clone(), Arc::clone(&self.draining));
+        let (node, log) = (self.node.clone(), self.log.clone());
         let gateway = self.gateway.clone();
         let bytes = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
         let backlog_limit = bytes(self.overlay_bytes);
@@ -231,7 +221,7 @@ impl Server {
                 status: node.status(),
                 ready: node.is_ready(),
                 space_marks: node.space().marks(),
-                draining: draining.load(Ordering::Relaxed),
+                draining: gateway.is_draining(),
                 resident_bytes: resident_bytes(),
                 log: log.stats(),
                 scrub: node.state().scrub_stats(),

@@ -159,6 +159,13 @@ impl Network {
         self.0.state.lock().ports.get(address).filter(|port| !port.place.has_ended()).cloned()
     }
 
+    /// The host is reached, and says that nobody listens there.
+    fn refuses(&self, from: u64, address: &str) -> bool {
+        let to = Self::host_of(address);
+        let is_cut = |from, to| self.0.state.lock().cuts.contains(&(from, to));
+        self.port(address).is_none() && !is_cut(from, to) && !is_cut(to, from)
+    }
+
     /// Who has an address, listening or not: links are cut between hosts.
     fn host_of(address: &str) -> u64 {
         let name = address.split(':').next().unwrap_or_default();
@@ -366,6 +373,10 @@ impl Dialer for HostDialer {
     fn dial(&self, address: &str) -> Connection {
         let (network, from) = (self.network.clone(), self.from);
         Connection::Carried(Arc::new(Line { network, from, address: address.to_owned() }))
+    }
+
+    fn refuses(&self, address: &str) -> bool {
+        self.network.refuses(self.from, address)
     }
 }
 

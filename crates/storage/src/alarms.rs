@@ -25,11 +25,13 @@ pub enum AlarmKind {
     LogLost,
     /// A snapshot could not be made.
     SnapshotFailed,
+    /// The round trip to another voter is too long for the heartbeat.
+    RoundTripLong,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::DiskLow,
         Self::DiskFull,
         Self::LogDamaged,
@@ -37,6 +39,7 @@ impl AlarmKind {
         Self::StateDiverged,
         Self::LogLost,
         Self::SnapshotFailed,
+        Self::RoundTripLong,
     ];
 
     /// As status and metrics call it.
@@ -49,6 +52,7 @@ impl AlarmKind {
             Self::StateDiverged => "state_diverged",
             Self::LogLost => "log_lost",
             Self::SnapshotFailed => "snapshot_failed",
+            Self::RoundTripLong => "round_trip_long",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `stockade cluster`.
 
 mod catch_up;
+mod drain;
 mod replace;
 
 use serde_json::json;
@@ -27,6 +28,9 @@ enum NodesCommand {
         after_help = "Example: stockade cluster replace 2 --with 4=shop-4:7101 --cluster shop-1:7001,shop-3:7001"
     )]
     Replace(replace::ReplaceArgs),
+    /// Prepare a node for being stopped: it hands the lead over where it has it, and callers go elsewhere. No call fails.
+    #[command(after_help = "Example: stockade cluster drain 2 --cluster shop-1:7001")]
+    Drain(drain::DrainArgs),
     /// Keep a backup: everything that was acknowledged, in a file of which every byte was checked.
     #[command(after_help = "Example: stockade cluster snapshot --to shop.snapshot --cluster 127.0.0.1:7001")]
     Snapshot(cluster_snapshot::SnapshotArgs),
@@ -36,6 +40,7 @@ pub(crate) async fn run(args: NodesArgs, output: Output) -> anyhow::Result<()> {
     match args.command {
         NodesCommand::Status(cluster) => status(&cluster, output).await,
         NodesCommand::Replace(args) => replace::run(args, output).await,
+        NodesCommand::Drain(args) => drain::run(args, output).await,
         NodesCommand::Snapshot(args) => cluster_snapshot::run(args, output).await,
     }
 }

@@ -1,11 +1,9 @@
 //! `stockade demo`: nodes on this machine take orders, their leader is killed, and at the end it is proven that nothing
 //! was lost.
 //!
-//! `workload.rs` makes the orders and notes what was promised, `stage.rs` kills and restarts, `failover.rs` measures,
-//! `view.rs` draws, `proof.rs` compares promises with what is there.
+//! `workload.rs` makes the orders and notes what was promised, `stage.rs` kills and restarts, `view.rs` draws; what was
+//! promised is compared with what is there by `crate::proof`.
 
-mod failover;
-mod proof;
 mod report;
 mod stage;
 mod view;
@@ -25,6 +23,7 @@ use crate::demo::workload::Workload;
 use crate::failure::Failure;
 use crate::local_cluster::{LocalCluster, Options};
 use crate::output::Output;
+use crate::proof;
 use crate::recording::RecordArgs;
 
 /// What the demo's own tasks may take to end.

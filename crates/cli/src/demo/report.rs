@@ -5,14 +5,11 @@ use std::time::Duration;
 
 use console::style;
 use serde_json::{Value, json};
-use stockade_server::Exit;
 
-use crate::demo::failover::{Failover, median_and_max, millis};
-use crate::demo::proof::{Findings, MAX_SHOWN, NodeHash, all_equal};
-use crate::demo::view::grouped;
-use crate::demo::workload::Record;
-use crate::failure::Failure;
 use crate::local_cluster::LocalCluster;
+use crate::output::grouped;
+use crate::proof::failover::{Failover, median_and_max, millis};
+use crate::proof::{self, Findings, NodeHash, Record, all_equal};
 
 /// All that is known at the end.
 #[derive(Debug)]
@@ -96,7 +93,7 @@ impl Report {
                 unexplained.is_empty(),
                 format!("nothing is there that nobody asked for ({})", unexplained.len()),
             ),
-            (all_equal(&self.hashes), self.hash_line()),
+            (all_equal(&self.hashes), proof::hash_line(&self.hashes)),
         ];
         for (kept, line) in proofs {
             writeln!(text, "  {} {line}", verdict(kept)).expect("a String takes everything");
@@ -104,47 +101,10 @@ impl Report {
         text
     }
 
-    fn hash_line(&self) -> String {
-        let index = self.hashes.first().map_or(0, |hash| hash.applied);
-        if all_equal(&self.hashes) {
-            let hash = self.hashes.first().map(|hash| hex(&hash.state)).unwrap_or_default();
-            return format!(
-                "all {} nodes have the same state at log index {}: {hash}",
-                self.nodes,
-                grouped(index)
-            );
-        }
-        let each: Vec<String> = self.hashes.iter().map(|hash| hex(&hash.state)).collect();
-        format!("the nodes differ at log index {}: {}", grouped(index), each.join(", "))
-    }
-
     /// An error that names every promise that was broken.
     pub(crate) fn verdict(&self) -> anyhow::Result<()> {
-        let Findings { lost, oversold, unexplained } = &self.findings;
-        let mut broken: Vec<String> = [("lost", lost), ("oversold", oversold), ("unexplained", unexplained)]
-            .into_iter()
-            .filter(|(_, found)| !found.is_empty())
-            .map(|(name, found)| {
-                let shown: Vec<&str> = found.iter().take(MAX_SHOWN).map(String::as_str).collect();
-                format!("{} {name} ({})", found.len(), shown.join("; "))
-            })
-            .collect();
-        if !all_equal(&self.hashes) {
-            broken.push(self.hash_line());
-        }
-        if broken.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::new(Exit::ProofFailed, format!("the proof failed: {}", broken.join(", "))).into())
+        proof::verdict(&self.findings, &self.hashes, Vec::new())
     }
-}
-
-/// The first bytes of a hash.
-fn hex(hash: &[u8]) -> String {
-    hash.iter().take(8).fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-        text
-    })
 }
 
 /// What to do with a cluster that is kept.
@@ -200,6 +160,6 @@ mod tests {
         broken.hashes[1].state = vec![3];
         let error = broken.verdict().unwrap_err();
         assert!(error.to_string().contains("order o7") && error.to_string().contains("differ"));
-        assert_eq!(crate::failure::exit_of(&error), Exit::ProofFailed);
+        assert_eq!(crate::failure::exit_of(&error), stockade_server::Exit::ProofFailed);
     }
 }

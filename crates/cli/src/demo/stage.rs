@@ -6,10 +6,11 @@ use anyhow::{Context, bail};
 use console::style;
 use tokio::time::Instant;
 
-use crate::demo::failover::{Failover, first_ack_after, gap_around, millis};
 use crate::demo::view::{Totals, View};
-use crate::demo::workload::{Ack, Workload};
+use crate::demo::workload::Workload;
 use crate::local_cluster::{LocalCluster, Observation};
+use crate::proof::Ack;
+use crate::proof::failover::{Failover, first_ack_after, gap_around, millis};
 
 /// Between two looks at the nodes while all is well.
 const CALM_LOOK: Duration = Duration::from_millis(200);

@@ -7,6 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
 use crate::local_cluster::Observation;
+use crate::output::grouped;
 
 /// Between two plain lines about the nodes.
 const PLAIN_EVERY: Duration = Duration::from_secs(2);
@@ -133,19 +134,6 @@ fn totals_line(totals: Totals) -> String {
         grouped(totals.per_second),
         grouped(totals.rejected)
     )
-}
-
-/// `12,345` of 12345.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(crate) fn node_object(node: &NodeStatus) -> Value {
         "reachable": node.reachable,
         "role": role(node.role),
         "voter": node.voter,
+        "draining": node.draining,
         "term": node.term,
         "leader_id": node.leader_id,
         "last_index": node.last_index,
@@ -50,7 +51,7 @@ pub(crate) fn node_table(nodes: &[NodeStatus]) -> String {
         let number = |value: u64| if node.reachable { value.to_string() } else { "-".to_owned() };
         vec![
             node.node_id.to_string(),
-            if node.reachable { role(node.role).to_lowercase() } else { "unreachable".to_owned() },
+            part(node),
             number(node.term),
             number(node.last_index),
             number(node.committed_index),
@@ -71,6 +72,15 @@ pub(crate) fn node_table(nodes: &[NodeStatus]) -> String {
         }
     }
     text
+}
+
+/// Its role, for people.
+fn part(node: &NodeStatus) -> String {
+    match (node.reachable, node.draining) {
+        (false, _) => "unreachable".to_owned(),
+        (true, false) => role(node.role).to_lowercase(),
+        (true, true) => format!("{}, draining", role(node.role).to_lowercase()),
+    }
 }
 
 #[cfg(test)]

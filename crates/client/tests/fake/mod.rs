@@ -16,21 +16,26 @@ use stockade_proto::v1::stock_service_server::{StockService, StockServiceServer}
 use stockade_proto::v1::transaction_service_server::{TransactionService, TransactionServiceServer};
 use stockade_proto::v1::{
     AbandonRequestRequest, AbandonRequestResponse, AddLearnerRequest, AddLearnerResponse, AdjustStockRequest,
-    AdjustStockResponse, BatchGetStockRequest, BatchGetStockResponse, Fate, GetAvailabilityRequest,
-    GetAvailabilityResponse, GetOutcomeRequest, GetOutcomeResponse, GetStatusRequest, GetStatusResponse,
-    GetStockAsOfRequest, GetStockAsOfResponse, GetStockRequest, GetStockResponse, ListLedgerEntriesRequest,
-    ListLedgerEntriesResponse, ListStockRequest, ListStockResponse, MoveStockRequest, MoveStockResponse,
-    Mutation, MutationResult, NodeRole, NodeStatus, PlaceOrderResponse, PromoteRequest, PromoteResponse,
-    ReceiveStockRequest, ReceiveStockResponse, ResponseHeader, SetStockRequest, SetStockResponse, Stock,
-    SubmitRequest, SubmitResponse, TransactRequest, TransactResponse, VerifyLedgerRequest,
-    VerifyLedgerResponse,
+    AdjustStockResponse, BatchGetStockRequest, BatchGetStockResponse, DrainRequest, DrainResponse, Fate,
+    GetAvailabilityRequest, GetAvailabilityResponse, GetOutcomeRequest, GetOutcomeResponse, GetStatusRequest,
+    GetStatusResponse, GetStockAsOfRequest, GetStockAsOfResponse, GetStockRequest, GetStockResponse,
+    ListLedgerEntriesRequest, ListLedgerEntriesResponse, ListStockRequest, ListStockResponse,
+    MoveStockRequest, MoveStockResponse, Mutation, MutationResult, NodeRole, NodeStatus, PlaceOrderResponse,
+    PromoteRequest, PromoteResponse, ReceiveStockRequest, ReceiveStockResponse, ResponseHeader,
+    SetStockRequest, SetStockResponse, Stock, SubmitRequest, SubmitResponse, TransactRequest,
+    TransactResponse, VerifyLedgerRequest, VerifyLedgerResponse,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_health::ServingStatus;
+use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_types::{ErrorDetails, StatusExt};
+
+/// What a node calls its lead in its health.
+const LEADER: &str = "stockade.leader";
 
 /// What a node does with one mutation.
 #[derive(Debug, Clone)]
@@ -66,6 +71,7 @@ struct Inner {
     reads_refused: Mutex<VecDeque<Status>>,
     verification: Mutex<Vec<Result<VerifyLedgerResponse, Status>>>,
     stop: watch::Sender<bool>,
+    health: HealthReporter,
 }
 
 impl Fake {
@@ -73,6 +79,8 @@ impl Fake {
     pub(crate) async fn start(env: &Env, node_id: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
+        let (health, health_service) = health_reporter();
+        health.set_service_status(LEADER, ServingStatus::NotServing).await;
         let fake = Self(Arc::new(Inner {
             address,
             node_id,
@@ -84,6 +92,7 @@ impl Fake {
             reads_refused: Mutex::default(),
             verification: Mutex::default(),
             stop: watch::Sender::new(false),
+            health,
         }));
         let node = fake.clone();
         env.tasks.spawn("fake node", async move {
@@ -93,6 +102,7 @@ impl Fake {
                 .add_service(ClusterServiceServer::new(node.clone()))
                 .add_service(StockServiceServer::new(node.clone()))
                 .add_service(LedgerServiceServer::new(node.clone()))
+                .add_service(health_service)
                 .serve_with_incoming(TcpListenerStream::new(listener));
             tokio::select! {
                 served = serving => served.expect("the fake node serves"),
@@ -104,6 +114,12 @@ impl Fake {
 
     pub(crate) fn address(&self) -> String {
         self.0.address.to_string()
+    }
+
+    /// It says of itself whether it leads.
+    pub(crate) async fn says_that_it_leads(&self, leads: bool) {
+        let status = if leads { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.0.health.set_service_status(LEADER, status).await;
     }
 
     /// What it does next, one act a mutation; after that it applies.
@@ -301,6 +317,10 @@ impl ClusterService for Fake {
     }
 
     async fn promote(&self, _: Request<PromoteRequest>) -> Result<Response<PromoteResponse>, Status> {
+        Err(Status::unimplemented("the tests place orders only"))
+    }
+
+    async fn drain(&self, _: Request<DrainRequest>) -> Result<Response<DrainResponse>, Status> {
         Err(Status::unimplemented("the tests place orders only"))
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
 use stockade_proto::internal as wire;
-use tokio::time::{Instant, interval};
+use tokio::time::interval;
 
 use crate::limits;
 use crate::node::Inner;
@@ -96,13 +96,10 @@ impl Inner {
                 "this node is no member of its cluster any more: another took its place. It serves nobody now; stop \
                  it, and never start it again under this id"
             );
-            self.raft.runtime_config().elect(false);
-            return;
+        } else {
+            tracing::info!(node_id = self.identity.node_id, "this node is a member of its cluster");
         }
-        tracing::info!(node_id = self.identity.node_id, "this node is a member of its cluster");
-        if Instant::now() >= self.votes_from {
-            self.raft.runtime_config().elect(true);
-        }
+        self.allow_or_forbid_elections();
     }
 }
 

@@ -2,6 +2,7 @@
 //! one; where a cluster is simulated, its dialer goes in here.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -10,6 +11,8 @@ use stockade_proto::internal::Envelope;
 use stockade_proto::internal::peer_service_client::PeerServiceClient;
 use stockade_proto::{Connection, Dialer};
 use stockade_storage::Identity;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 
 use super::acknowledged::Acknowledged;
@@ -99,6 +102,15 @@ impl Links {
         Ok(channel)
     }
 
+    /// True where nobody listens at a peer's address: its process is gone.
+    pub(crate) async fn refuses(&self, node: u64, address: &str) -> bool {
+        let address = self.overrides.get(&node).map_or(address, String::as_str);
+        match &self.dialer {
+            Some(dialer) => dialer.refuses(address),
+            None => connection_refused(address).await,
+        }
+    }
+
     /// [`Links::channel`] with the calls of peers on it.
     pub(crate) fn client(
         &self,
@@ -123,4 +135,12 @@ fn socket(address: &str) -> Result<Channel, String> {
         .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
         .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
         .connect_lazy())
+}
+
+/// True where a connection is refused, and only then: who doesn't answer may still be there.
+async fn connection_refused(address: &str) -> bool {
+    match timeout(limits::CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        Ok(Err(error)) => error.kind() == ErrorKind::ConnectionRefused,
+        Ok(Ok(_)) | Err(_) => false,
+    }
 }

@@ -145,13 +145,19 @@ impl PeerService for PeerServer {
             return Ok(Response::new(Box::pin(stream::empty())));
         };
         self.check(first.envelope.as_ref())?;
+        let from = first.envelope.as_ref().map_or(0, |envelope| envelope.from_node);
+        let node = Arc::clone(&self.node);
         let (space, full) = (self.node.space.clone(), Arc::new(AtomicBool::new(false)));
         let found_full = Arc::clone(&full);
         // A message that can't be read ends the stream; the leader sends what is unanswered again. So does one for which
         // there is no room: said to openraft, that would be a failure of this node, which it isn't.
         let appends = stream::once(future::ready(Ok(first))).chain(inbound).scan((), move |(), message| {
             let request = message
-                .map_err(|status| tracing::debug!(%status, "a stream of appends ended"))
+                .inspect(|_| node.contact.heard(from))
+                .map_err(|status| {
+                    tracing::debug!(%status, "a stream of appends ended");
+                    node.contact.broke();
+                })
                 .and_then(|message| {
                     convert::append_from_wire(message)
                         .map_err(|error| tracing::warn!(%error, "a stream of appends is cut off"))

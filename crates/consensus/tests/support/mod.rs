@@ -40,6 +40,7 @@ pub(crate) struct Setup {
     pub(crate) max_in_flight_bytes: usize,
     /// Of this node [`Cluster::hold_back`] can hold back what the others send it.
     pub(crate) gated: Option<u64>,
+    pub(crate) election_timeout: (Duration, Duration),
 }
 
 impl Default for Setup {
@@ -52,6 +53,7 @@ impl Default for Setup {
             chain_mark_every: CHAIN_MARK_EVERY,
             max_in_flight_bytes: 16 << 20,
             gated: None,
+            election_timeout: (Duration::from_millis(250), Duration::from_millis(500)),
         }
     }
 }
@@ -169,7 +171,7 @@ impl Cluster {
             advertise_client: format!("client-{id}"),
             version: "test".to_owned(),
             heartbeat: Duration::from_millis(60),
-            election_timeout: (Duration::from_millis(250), Duration::from_millis(500)),
+            election_timeout: self.setup.election_timeout,
             max_in_flight_bytes: self.setup.max_in_flight_bytes,
             kept_log_entries: self.setup.kept_log_entries,
             data_dir: None,

@@ -1,7 +1,6 @@
 use stockade_proto::v1::OrderLine;
 
 use super::*;
-use crate::demo::workload::Promised;
 
 /// Ten mugs came in; one order over three of them was acknowledged and paid.
 fn kept() -> (Record, Vec<Order>, Vec<Stock>) {

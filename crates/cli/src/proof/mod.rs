@@ -1,14 +1,24 @@
-//! The end of the demo: what was promised against what is there.
+//! What was promised to callers against what is there at the end: for the demo and the benchmarks.
+//!
+//! `record.rs` holds the promises, `failover.rs` measures how long none were made.
+
+pub(crate) mod failover;
+mod record;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::bail;
 use stockade_client::Client;
 use stockade_proto::v1::{ListOrdersRequest, ListStockRequest, Order, OrderState, Stock};
+use stockade_server::Exit;
 use tokio::time::Instant;
 
-use crate::demo::workload::Record;
+use crate::failure::Failure;
+use crate::output::grouped;
+
+pub(crate) use record::{Ack, Promised, Record};
 
 /// Rows on a page.
 const PAGE_SIZE: i32 = 1_000;
@@ -16,7 +26,7 @@ const PAGE_SIZE: i32 = 1_000;
 const LEVEL_TIMEOUT: Duration = Duration::from_mins(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How many findings of a kind are printed.
-pub(crate) const MAX_SHOWN: usize = 5;
+const MAX_SHOWN: usize = 5;
 
 /// What the proof found. All empty: the promises were kept.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -174,6 +184,45 @@ pub(crate) fn all_equal(hashes: &[NodeHash]) -> bool {
     complete && !hashes.is_empty() && hashes.windows(2).all(|pair| pair[0] == pair[1])
 }
 
+/// Which hashes there are, for people.
+pub(crate) fn hash_line(hashes: &[NodeHash]) -> String {
+    let index = grouped(hashes.first().map_or(0, |hash| hash.applied));
+    if all_equal(hashes) {
+        let hash = hashes.first().map(|hash| hex(&hash.state)).unwrap_or_default();
+        return format!("all {} nodes have the same state at log index {index}: {hash}", hashes.len());
+    }
+    let each: Vec<String> = hashes.iter().map(|hash| hex(&hash.state)).collect();
+    format!("the nodes differ at log index {index}: {}", each.join(", "))
+}
+
+/// The first bytes of a hash.
+fn hex(hash: &[u8]) -> String {
+    hash.iter().take(8).fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes everything");
+        text
+    })
+}
+
+/// An error that names every promise that was broken, those in `also` included.
+pub(crate) fn verdict(findings: &Findings, hashes: &[NodeHash], also: Vec<String>) -> anyhow::Result<()> {
+    let Findings { lost, oversold, unexplained } = findings;
+    let mut broken: Vec<String> = [("lost", lost), ("oversold", oversold), ("unexplained", unexplained)]
+        .into_iter()
+        .filter(|(_, found)| !found.is_empty())
+        .map(|(name, found)| {
+            let shown: Vec<&str> = found.iter().take(MAX_SHOWN).map(String::as_str).collect();
+            format!("{} {name} ({})", found.len(), shown.join("; "))
+        })
+        .collect();
+    broken.extend(also);
+    if !all_equal(hashes) {
+        broken.push(hash_line(hashes));
+    }
+    if broken.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::ProofFailed, format!("the proof failed: {}", broken.join(", "))).into())
+}
+
 #[cfg(test)]
-#[path = "proof_tests.rs"]
 mod tests;

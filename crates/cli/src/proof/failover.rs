@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::demo::workload::Ack;
+use crate::proof::Ack;
 
 /// One failover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
