@@ -12,6 +12,7 @@
 //! - Followers ask one after the other: two that ask at once would split the votes and wait for a whole timeout.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openraft::ServerState;
 use parking_lot::Mutex;
@@ -45,6 +46,11 @@ impl Contact {
     /// A stream of a leader has broken.
     pub(crate) fn broke(&self) {
         self.broken.send_modify(|count| *count += 1);
+    }
+
+    /// For how long no leader was heard; `None` where none ever was.
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        self.heard.lock().map(|(_, at)| at.elapsed())
     }
 
     fn last_heard(&self, from: u64) -> Option<Instant> {

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use openraft::Instant as _;
 use openraft::metrics::RaftMetrics;
 use stockade_storage::{SpaceLevel, TypeConfig};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::limits;
 use crate::node::Inner;
@@ -19,12 +19,15 @@ impl Inner {
     pub(crate) async fn drain(&self, patience: Duration) -> bool {
         self.drained.store(true, Ordering::Release);
         self.allow_or_forbid_elections();
+        // Who else is about to be stopped, as of now.
+        self.room_of_others().await;
         self.hand_over(patience, &|_| true).await
     }
 
     /// See [`crate::Node::end_drain`].
     pub(crate) fn end_drain(&self) {
         self.drained.store(false, Ordering::Release);
+        self.needed.store(false, Ordering::Release);
         self.allow_or_forbid_elections();
     }
 
@@ -143,6 +146,42 @@ pub(crate) async fn leave_when_short(node: Arc<Inner>) {
             changed = level.changed() => if changed.is_err() { return },
             changed = leader.changed(), if !again => if changed.is_err() { return },
             () = node.stopping() => return,
+        }
+    }
+}
+
+/// Has a node that is about to be stopped ask for votes where nobody has led for long: it may be the only one that has the
+/// whole log. It gives the lead away once another has caught up.
+pub(crate) async fn lead_in_need(node: Arc<Inner>) {
+    let patience = node.config.election_timeout.1 * limits::DRAINED_PATIENCE_LEASES;
+    let (first_pause, longest_pause) = limits::ROOM_HANDOVER_PAUSE;
+    let mut pause = first_pause;
+    let mut next_handover = Instant::now();
+    loop {
+        tokio::select! {
+            () = sleep(limits::DRAINED_POLL) => {}
+            () = node.stopping() => return,
+        }
+        if !node.drained.load(Ordering::Acquire) {
+            continue;
+        }
+        let leads = node.raft.is_leader();
+        let needed = !leads && node.contact.silence().is_none_or(|silence| silence > patience);
+        if needed && !node.needed.swap(true, Ordering::AcqRel) {
+            tracing::warn!("this node is to be stopped, but nobody leads: it asks for votes");
+        }
+        if !needed {
+            node.needed.store(false, Ordering::Release);
+        }
+        node.allow_or_forbid_elections();
+        if !leads {
+            pause = first_pause;
+        } else if Instant::now() >= next_handover
+            && !node.hand_over(limits::ROOM_HANDOVER_PATIENCE, &|_| true).await
+        {
+            // No write is taken while it tries, so it tries ever more rarely.
+            next_handover = Instant::now() + pause;
+            pause = (pause * 2).min(longest_pause);
         }
     }
 }

@@ -82,6 +82,11 @@ pub(crate) const EXPIRY_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) const EXPIRE_BATCH: u32 = 250;
 /// How long a command of the system may wait for its reply.
 pub(crate) const SYSTEM_COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between looks of a node that is about to be stopped at whether anybody leads.
+pub(crate) const DRAINED_POLL: Duration = Duration::from_millis(200);
+/// Leases that such a node lets pass without a leader before it asks for votes itself: it may be the only one that has
+/// the whole log.
+pub(crate) const DRAINED_PATIENCE_LEASES: u32 = 6;
 /// How long a leader without room waits for a follower to catch up and take over: no write is taken meanwhile.
 pub(crate) const ROOM_HANDOVER_PATIENCE: Duration = Duration::from_secs(1);
 /// Between attempts of a leader without room to hand over: doubled from the first to the second.

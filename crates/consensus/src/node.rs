@@ -86,7 +86,9 @@ pub(crate) struct Inner {
     pub(crate) resigning: AtomicBool,
     /// This node is about to be stopped: it doesn't want to lead.
     pub(crate) drained: AtomicBool,
-    /// The peers that say so of themselves.
+    /// It is about to be stopped, and without it nobody leads.
+    pub(crate) needed: AtomicBool,
+    /// The peers that say of themselves that they are about to be stopped.
     pub(crate) drained_peers: Mutex<BTreeSet<u64>>,
     stopping: watch::Sender<bool>,
     _lock: DirLock,
@@ -118,11 +120,12 @@ impl Inner {
         self.stopping.send_replace(true);
     }
 
-    /// Who is no member any more asks for no votes, nor does who is to be stopped, nor who may have forgotten a promise.
+    /// Who is no member any more asks for no votes, nor does who may have forgotten a promise, nor, as long as others can
+    /// lead, who is to be stopped.
     pub(crate) fn allow_or_forbid_elections(&self) {
-        let drained = self.drained.load(Ordering::Acquire);
-        let may = self.may_ask_for_votes.load(Ordering::Acquire) && !drained && !self.membership.is_removed();
-        self.raft.runtime_config().elect(may);
+        let stays_behind = self.drained.load(Ordering::Acquire) && !self.needed.load(Ordering::Acquire);
+        let may = self.may_ask_for_votes.load(Ordering::Acquire) && !self.membership.is_removed();
+        self.raft.runtime_config().elect(may && !stays_behind);
     }
 
     /// A short look at Raft's metrics: who holds them longer stops Raft.
@@ -231,6 +234,7 @@ impl Node {
             membership: Membership::default(),
             resigning: AtomicBool::new(false),
             drained: AtomicBool::new(false),
+            needed: AtomicBool::new(false),
             drained_peers: Mutex::default(),
             stopping: watch::Sender::new(false),
             _lock: lock,
@@ -244,6 +248,7 @@ impl Node {
         spawn.spawn("expiry", expiry::expire(Arc::clone(&inner)));
         spawn.spawn("snapshots", expiry::start_snapshots(Arc::clone(&inner)));
         spawn.spawn("room to lead", handover::leave_when_short(Arc::clone(&inner)));
+        spawn.spawn("drained", handover::lead_in_need(Arc::clone(&inner)));
         spawn.spawn("comparison", compare::run(Arc::clone(&inner)));
         spawn.spawn("healing", heal::heal(Arc::clone(&inner)));
         spawn.spawn("successor", gone::watch_leader(Arc::clone(&inner)));
@@ -390,7 +395,7 @@ impl Node {
     }
 
     /// Prepares this node for being stopped: it hands the lead over where it has it, and wants it no more until
-    /// [`Node::end_drain`]. False where it still leads after that time: nobody else is there to lead.
+    /// [`Node::end_drain`], unless nobody else can lead. False where it still leads after that time: nobody else is there to lead.
     pub async fn drain(&self, patience: Duration) -> bool {
         self.0.drain(patience).await
     }
