@@ -21,7 +21,7 @@ impl LoopMount {
         if !root {
             return Some("it needs root, for a loop device".to_owned());
         }
-        for tool in ["mkfs.ext4", "mount", "umount"] {
+        for tool in ["mkfs.ext4", "mount", "umount", "fsfreeze"] {
             let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output();
             if !found.is_ok_and(|output| output.status.success()) {
                 return Some(format!("it needs {tool}"));
@@ -60,9 +60,28 @@ impl LoopMount {
         &self.mount
     }
 
+    /// Holds up every write and sync until what this gives is dropped, as a disk does that doesn't answer. Reads go on. A
+    /// process that writes there can't even be killed meanwhile.
+    pub fn freeze(&self) -> anyhow::Result<Frozen> {
+        run("fsfreeze", &["--freeze", &text(&self.mount)?])?;
+        Ok(Frozen(self.mount.clone()))
+    }
+
     /// Copies what the device holds at this moment: what was synced, and whatever else got there.
     pub fn copy_image(&self, to: &Path) -> anyhow::Result<()> {
         copy_sparse(&self.image, to).context("copying the image")
+    }
+}
+
+/// A file system whose writes are held up as long as this lives.
+#[derive(Debug)]
+pub struct Frozen(PathBuf);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        if let Err(error) = run("fsfreeze", &["--unfreeze", &self.0.to_string_lossy()]) {
+            eprintln!("{error:#}");
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Giving the lead away: when the node is told to stop, and by itself while its disk has too little room to lead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,11 +8,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use openraft::Instant as _;
 use openraft::metrics::RaftMetrics;
-use stockade_storage::{SpaceLevel, TypeConfig};
+use stockade_storage::{AlarmKind, SpaceLevel, TypeConfig};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::limits;
 use crate::node::Inner;
+use crate::status::NodeStatus;
 
 impl Inner {
     /// See [`crate::Node::drain`].
@@ -106,6 +107,25 @@ impl Inner {
         let asked =
             voters.map(|node_id| async move { Some((node_id, self.ask_status(node_id).await?.disk)) });
         join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Hands the lead to a voter that doesn't stall itself.
+    pub(crate) async fn hand_over_to_well(&self) -> bool {
+        let stalls = |status: &NodeStatus| {
+            let kinds = [AlarmKind::DiskSlow, AlarmKind::ApplyStalled].map(AlarmKind::name);
+            status.alarms.iter().any(|alarm| kinds.contains(&alarm.kind.as_str()))
+        };
+        let me = self.identity.node_id;
+        let voters = self.members().into_keys().filter(|node_id| *node_id != me && self.is_voter(*node_id));
+        let asked = join_all(voters.map(|node_id| self.ask_status(node_id))).await;
+        let well: BTreeSet<u64> = asked
+            .into_iter()
+            .flatten()
+            .filter(|status| !stalls(status))
+            .map(|status| status.node_id)
+            .collect();
+        !well.is_empty()
+            && self.hand_over(limits::ROOM_HANDOVER_PATIENCE, &|node_id| well.contains(&node_id)).await
     }
 
     /// Hands the lead to one of the voters with the most room, if they have more than this node. Never to an equal: the

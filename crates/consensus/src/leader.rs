@@ -63,7 +63,9 @@ impl Inner {
         let request = wire::StatusRequest { envelope: Some(self.links.envelope(node_id)) };
         let asked = Instant::now();
         let answer = timeout(limits::STATUS_TIMEOUT, client.status(request)).await.ok()?.ok()?.into_inner();
-        self.round_trips.note(node_id, asked.elapsed());
+        let took = asked.elapsed();
+        self.round_trips.note(node_id, took);
+        self.told.note(node_id, &answer, self.env.clock.now_us(), took);
         self.levels.lock().insert(node_id, level_from_wire(answer.disk_level));
         if answer.draining {
             self.drained_peers.lock().insert(node_id);

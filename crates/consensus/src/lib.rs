@@ -15,6 +15,7 @@
 
 mod compare;
 mod config;
+mod detect;
 mod error;
 mod expiry;
 mod export;

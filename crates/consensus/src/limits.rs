@@ -74,6 +74,22 @@ pub(crate) const POLL: Duration = Duration::from_secs(1);
 pub(crate) const ROUND_TRIPS_KEPT: usize = 10;
 /// See [`ROUND_TRIPS_KEPT`].
 pub(crate) const ROUND_TRIPS_NEEDED: usize = 3;
+/// Between looks at whether this node does what it should.
+pub(crate) const DETECT_POLL: Duration = Duration::from_millis(100);
+/// How long one write and sync of the log may take before the disk counts as slow: then a leader gives the lead away.
+pub(crate) const DISK_STALL: Duration = Duration::from_millis(500);
+/// How long committed entries may wait to be applied, where nothing is applied meanwhile.
+pub(crate) const APPLY_STALL: Duration = Duration::from_secs(2);
+/// How long what waits may be near its limit.
+pub(crate) const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
+/// Of a limit, in hundredths: so much of it is near it.
+pub(crate) const QUEUE_NEAR_LIMIT: usize = 80;
+/// How long all must be well before an alarm about it ends: what comes and goes is one alarm.
+pub(crate) const DETECT_CALM: Duration = Duration::from_secs(10);
+/// How long a member may be silent before its link counts as lost.
+pub(crate) const LINK_PATIENCE: Duration = Duration::from_secs(5);
+/// Difference of two nodes' clocks, beyond what the round trip explains, that is an alarm.
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_millis(500);
 /// Between looks at whether Raft still runs.
 pub(crate) const HEALTH_POLL: Duration = Duration::from_millis(200);
 /// The least time between two attempts to expire what is due.

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::compare::{self, Heard};
+use crate::detect::{self, Told};
 use crate::gone::{self, Contact};
 use crate::membership::{self, Membership};
 use crate::peer::client::Network;
@@ -69,6 +70,7 @@ pub(crate) struct Inner {
     /// With the leader.
     pub(crate) contact: Contact,
     pub(crate) round_trips: RoundTrips,
+    pub(crate) told: Told,
     pub(crate) ready: AtomicBool,
     /// It was `ready` before it had a vote, as every node is that is given one: whoever has one without is wiped.
     pub(crate) learned: AtomicBool,
@@ -223,6 +225,7 @@ impl Node {
             client_addresses: Mutex::default(),
             heard: Heard::default(),
             contact: Contact::default(),
+            told: Told::default(),
             round_trips: RoundTrips::default(),
             ready: AtomicBool::new(false),
             learned: AtomicBool::new(false),
@@ -248,6 +251,7 @@ impl Node {
         spawn.spawn("expiry", expiry::expire(Arc::clone(&inner)));
         spawn.spawn("snapshots", expiry::start_snapshots(Arc::clone(&inner)));
         spawn.spawn("room to lead", handover::leave_when_short(Arc::clone(&inner)));
+        spawn.spawn("detection", detect::run(Arc::clone(&inner)));
         spawn.spawn("drained", handover::lead_in_need(Arc::clone(&inner)));
         spawn.spawn("comparison", compare::run(Arc::clone(&inner)));
         spawn.spawn("healing", heal::heal(Arc::clone(&inner)));

@@ -139,6 +139,8 @@ impl NodeStatus {
             disk_level: level_to_wire(self.disk),
             ready: self.ready,
             draining: self.draining,
+            clock_us: 0,
+            hears: Vec::new(),
             members: Vec::new(),
             peer_address: String::new(),
             membership_index: 0,

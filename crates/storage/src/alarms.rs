@@ -27,11 +27,21 @@ pub enum AlarmKind {
     SnapshotFailed,
     /// The round trip to another voter is too long for the heartbeat.
     RoundTripLong,
+    /// The log waits for the disk for long.
+    DiskSlow,
+    /// Committed entries are not applied.
+    ApplyStalled,
+    /// This node's clock differs from another's.
+    ClockSkew,
+    /// What waits here is near its limit, for long.
+    QueueGrowing,
+    /// Another member doesn't answer, or doesn't hear this one.
+    LinkLost,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::DiskLow,
         Self::DiskFull,
         Self::LogDamaged,
@@ -40,6 +50,11 @@ impl AlarmKind {
         Self::LogLost,
         Self::SnapshotFailed,
         Self::RoundTripLong,
+        Self::DiskSlow,
+        Self::ApplyStalled,
+        Self::ClockSkew,
+        Self::QueueGrowing,
+        Self::LinkLost,
     ];
 
     /// As status and metrics call it.
@@ -53,6 +68,11 @@ impl AlarmKind {
             Self::LogLost => "log_lost",
             Self::SnapshotFailed => "snapshot_failed",
             Self::RoundTripLong => "round_trip_long",
+            Self::DiskSlow => "disk_slow",
+            Self::ApplyStalled => "apply_stalled",
+            Self::ClockSkew => "clock_skew",
+            Self::QueueGrowing => "queue_growing",
+            Self::LinkLost => "link_lost",
         }
     }
 }

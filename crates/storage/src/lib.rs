@@ -76,7 +76,7 @@ pub use inspect::{
 pub use ledger::{
     AsOf, LedgerFilter, LedgerKey, LedgerPage, LedgerProblem, LedgerVerification, LedgerView, StockAsOf,
 };
-pub use log::LogStore;
+pub use log::{LogStats, LogStore};
 pub use open::{DEFAULT_SCRUB_BYTES_PER_SECOND, Options, Storage, open};
 pub use order_list::{OrderFilter, OrderKey, OrderRows};
 pub use quarantine::{Quarantine, read_quarantine};

@@ -291,6 +291,8 @@ impl PeerService for PeerServer {
             membership_index,
             membership,
             chain_marks: self.node.marks_to_tell(),
+            clock_us: self.node.env.clock.now_us(),
+            hears: self.node.hears(),
             ..self.node.status().to_wire()
         }))
     }

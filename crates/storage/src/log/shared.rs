@@ -90,6 +90,9 @@ pub(crate) struct Counters {
     written_bytes: AtomicU64,
     pub(crate) queued: AtomicU64,
     pub(crate) segments: AtomicU64,
+    /// Steps of the log's thread that were begun, and that were done.
+    begun: AtomicU64,
+    done: AtomicU64,
 }
 
 /// What the log has done since the start.
@@ -109,6 +112,10 @@ pub struct LogStats {
     pub segments: u64,
     /// Bytes of entries in memory.
     pub cached_bytes: u64,
+    /// Steps of the log's thread that are done: writes and syncs of all that had gathered.
+    pub steps: u64,
+    /// A step is under way.
+    pub is_busy: bool,
 }
 
 impl Counters {
@@ -119,12 +126,23 @@ impl Counters {
         self.fsync_max_us.fetch_max(took_us, Ordering::Relaxed);
     }
 
+    pub(crate) fn step_begins(&self) {
+        self.begun.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn step_ends(&self) {
+        self.done.fetch_add(1, Ordering::Release);
+    }
+
     pub(crate) fn wrote(&self, bytes: usize) {
         self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn stats(&self) -> LogStats {
+        let steps = self.done.load(Ordering::Acquire);
         LogStats {
+            steps,
+            is_busy: self.begun.load(Ordering::Acquire) > steps,
             fsyncs: self.fsyncs.load(Ordering::Relaxed),
             fsync_us: self.fsync_us.load(Ordering::Relaxed),
             fsync_max_us: self.fsync_max_us.load(Ordering::Relaxed),

@@ -110,6 +110,7 @@ impl Worker {
     /// Does what is asked, with at most one sync for all of it unless a segment fills up.
     pub(crate) fn step(&mut self, requests: Vec<Request>) {
         let last = requests.iter().any(|request| matches!(request.operation, Operation::Stop));
+        self.shared.counters.step_begins();
         self.shared.counters.queued.fetch_sub(requests.len() as u64, Ordering::Relaxed);
         if self.failed.is_none() {
             match self.write(&requests) {
@@ -126,11 +127,15 @@ impl Worker {
         }
         // After they were told, so that nobody waits for it.
         self.aside(|writer| if last { writer.note_durable_for_good() } else { writer.note_durable() });
+        self.shared.counters.step_ends();
     }
 
     /// Uses a moment in which nothing is asked. False when there is nothing left to use it for.
     pub(super) fn idle(&mut self) -> bool {
-        self.aside(Writer::prepare).unwrap_or(false)
+        self.shared.counters.step_begins();
+        let more = self.aside(Writer::prepare).unwrap_or(false);
+        self.shared.counters.step_ends();
+        more
     }
 
     /// Does something that nobody asked for; `None` where the log has failed.

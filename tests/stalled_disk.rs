@@ -1,0 +1,73 @@
+//! A leader whose disk stops answering: it says so and gives the lead away, and callers go on.
+
+use std::os::unix::fs::symlink;
+use std::time::Instant;
+
+use anyhow::ensure;
+use stockade_client::Client;
+use stockade_proto::v1::DrainRequest;
+use stockade_tests::loop_mount::LoopMount;
+use stockade_tests::orders::{Load, expect_orders, stock};
+use stockade_tests::{Cluster, PATIENCE};
+
+/// The node with a disk of its own.
+const STALLED: u64 = 1;
+
+/// Moves the lead to the node with a disk of its own.
+async fn have_it_lead(cluster: &Cluster, client: &Client) -> anyhow::Result<()> {
+    let others = || cluster.nodes.iter().filter(|node| node.id != STALLED);
+    for undo in [false, true] {
+        for node in others() {
+            client.drain(&node.client, DrainRequest { node_id: node.id, undo }).await?;
+        }
+    }
+    ensure!(cluster.wait_until_led().await? == STALLED, "the lead did not move");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_disk_stalls_gives_the_lead_away() -> anyhow::Result<()> {
+    if let Some(missing) = LoopMount::missing() {
+        eprintln!("skipped: a_leader_whose_disk_stalls_gives_the_lead_away: {missing}");
+        return Ok(());
+    }
+    let (disk, parent) = (LoopMount::new(512)?, tempfile::tempdir()?);
+    let own = disk.path().join("node");
+    std::fs::create_dir(&own)?;
+    symlink(&own, parent.path().join(format!("node-{STALLED}")))?;
+    let cluster = Cluster::start_under(Some(parent.path()), 3, &["--segment-bytes", "1048576"]).await?;
+    let client = cluster.client().await?;
+    stock(&client, "mug", 1_000_000).await?;
+    have_it_lead(&cluster, &client).await?;
+    let load = Load::start(&client, "stall", 4, "mug");
+    let before = load.count();
+    let frozen = disk.freeze()?;
+    let well = cluster.nodes.iter().find(|node| node.id != STALLED).map(|node| node.client.clone());
+    let well = well.unwrap_or_default();
+    let deadline = Instant::now() + PATIENCE;
+    let mut alarms = Vec::new();
+    loop {
+        let status = client.cluster_status_of(&well).await?;
+        let told = status.nodes.iter().find(|node| node.node_id == STALLED);
+        alarms = told
+            .filter(|node| node.reachable)
+            .map_or(alarms, |node| node.alarms.iter().map(|alarm| alarm.kind.clone()).collect());
+        let moved = status
+            .nodes
+            .iter()
+            .any(|node| node.client_address == well && ![0, STALLED].contains(&node.leader_id));
+        if moved && alarms.iter().any(|kind| kind == "disk_slow") {
+            break;
+        }
+        ensure!(Instant::now() < deadline, "the lead stays where the disk stalls; alarms: {alarms:?}");
+        tokio::task::yield_now().await;
+    }
+    // Orders go on while the disk still stalls.
+    while load.count() < before + 100 {
+        ensure!(Instant::now() < deadline, "no orders are taken");
+        tokio::task::yield_now().await;
+    }
+    drop(frozen);
+    expect_orders(&client, &load.finish().await?).await?;
+    cluster.expect_equal_states().await
+}
