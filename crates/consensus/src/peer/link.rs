@@ -13,6 +13,7 @@ use stockade_storage::Identity;
 use tonic::transport::{Channel, Endpoint};
 
 use super::acknowledged::Acknowledged;
+use super::heard_from::HeardFrom;
 use crate::limits;
 
 /// What a connection is for.
@@ -51,6 +52,7 @@ pub(crate) struct Links {
     /// `None` for sockets.
     dialer: Option<Arc<dyn Dialer>>,
     pub(crate) acknowledged: Acknowledged,
+    pub(crate) heard: HeardFrom,
     /// This node began without data and has not caught up since, see `founding.rs`.
     pub(crate) founding: AtomicBool,
     open: Mutex<BTreeMap<(u64, Purpose), (String, Connection)>>,
@@ -64,7 +66,8 @@ impl Links {
         founding: bool,
     ) -> Self {
         let (founding, acknowledged) = (AtomicBool::new(founding), Acknowledged::default());
-        Self { identity, overrides, dialer, acknowledged, founding, open: Mutex::default() }
+        let heard = HeardFrom::default();
+        Self { identity, overrides, dialer, acknowledged, heard, founding, open: Mutex::default() }
     }
 
     /// Names both ends of a call to a peer.
