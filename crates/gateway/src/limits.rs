@@ -12,6 +12,11 @@ pub(crate) const MIN_MUTATION_TIMEOUT: Duration = Duration::from_millis(10);
 /// cuts the call off at the deadline itself, and the fate of a write would be lost with it.
 pub(crate) const ANSWER_MARGIN: Duration = Duration::from_millis(25);
 
+/// The shortest `max_staleness` of a bounded read: less is a linearizable read.
+pub(crate) const MIN_STALENESS: Duration = Duration::from_millis(1);
+/// The longest.
+pub(crate) const MAX_STALENESS: Duration = Duration::from_hours(1);
+
 /// Items of a page where the caller names no size.
 pub(crate) const DEFAULT_PAGE_SIZE: usize = 50;
 /// Items of a page at most, and rows read at one revision: nothing is applied meanwhile.
