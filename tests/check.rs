@@ -70,12 +70,12 @@ async fn trade(
         let order_id = format!("t{name}-{number}");
         let (sku_id, location_id) = ("hot".to_owned(), "main".to_owned());
         tolerate(client.place_order(order(&order_id, "hot", 1 + i64::from(number % 3))).await)?;
-        tolerate(client.get_order(GetOrderRequest { order_id: order_id.clone() }).await)?;
+        tolerate(client.get_order(GetOrderRequest { order_id: order_id.clone(), read: None }).await)?;
         if number % 2 == 0 {
             let order_id = order_id.clone();
             tolerate(client.confirm_order(ConfirmOrderRequest { order_id, ..Default::default() }).await)?;
         }
-        tolerate(client.get_stock(GetStockRequest { sku_id, location_id }).await)?;
+        tolerate(client.get_stock(GetStockRequest { sku_id, location_id, read: None }).await)?;
         if number % 3 == 0 {
             let order_id = order_id.clone();
             tolerate(client.cancel_order(CancelOrderRequest { order_id, ..Default::default() }).await)?;

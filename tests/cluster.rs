@@ -14,7 +14,11 @@ use stockade_tests::{Cluster, binary};
 
 async fn available(client: &Client, sku: &str) -> anyhow::Result<(i64, i64)> {
     let (sku_id, location_id) = (sku.to_owned(), "main".to_owned());
-    let stock = client.get_stock(GetStockRequest { sku_id, location_id }).await?.stock.context("stock")?;
+    let stock = client
+        .get_stock(GetStockRequest { sku_id, location_id, read: None })
+        .await?
+        .stock
+        .context("stock")?;
     Ok((stock.available, stock.reserved))
 }
 
@@ -29,7 +33,8 @@ async fn an_order_placed_at_any_node_is_read_at_every_node_at_once() -> anyhow::
             let channel =
                 tonic::transport::Endpoint::new(format!("http://{}", reader.client))?.connect().await?;
             let mut orders = stockade_proto::v1::order_service_client::OrderServiceClient::new(channel);
-            let read = orders.get_order(GetOrderRequest { order_id: id.clone() }).await?.into_inner();
+            let read =
+                orders.get_order(GetOrderRequest { order_id: id.clone(), read: None }).await?.into_inner();
             let header = read.header.context("a header")?;
             ensure!(header.node_id == reader.id, "the node that was asked answers");
             ensure!(header.served_revision >= header.revision);
@@ -90,7 +95,7 @@ async fn a_killed_leader_loses_nothing_and_callers_see_no_error() -> anyhow::Res
         "{available} + {reserved}, {sold} acknowledged"
     );
     for id in acknowledged {
-        client.get_order(GetOrderRequest { order_id: id }).await?;
+        client.get_order(GetOrderRequest { order_id: id, read: None }).await?;
     }
     cluster.expect_equal_states().await
 }
@@ -203,7 +208,7 @@ async fn a_request_beyond_its_limit_is_refused_and_the_connection_lives() -> any
     huge.customer_id = "c".repeat(8 << 20);
     let refused = orders.place_order(huge).await.expect_err("too large");
     ensure!(refused.code() != tonic::Code::Unknown, "{refused:?}");
-    let missing = orders.get_order(GetOrderRequest { order_id: "none".to_owned() }).await;
+    let missing = orders.get_order(GetOrderRequest { order_id: "none".to_owned(), read: None }).await;
     ensure!(missing.expect_err("no such order").code() == tonic::Code::NotFound);
     Ok(())
 }

@@ -147,12 +147,12 @@ async fn heal(mut cluster: Cluster, load: Load, file: &Path) -> anyhow::Result<(
     cluster.wait_until_led().await?;
     let client = cluster.client().await?;
     for order_id in acknowledged {
-        client.get_order(GetOrderRequest { order_id }).await?;
+        client.get_order(GetOrderRequest { order_id, read: None }).await?;
     }
     cluster.expect_equal_states().await?;
     // The new one's vote counts: with it the cluster bears the loss of another.
     cluster.kill(1)?;
-    client.get_order(GetOrderRequest { order_id: "b0-0".to_owned() }).await?;
+    client.get_order(GetOrderRequest { order_id: "b0-0".to_owned(), read: None }).await?;
     Ok(())
 }
 

@@ -131,7 +131,7 @@ async fn of_two_who_have_seen_the_same_version_one_wins() -> anyhow::Result<()> 
     let (one, other) = (cluster.client_of(1).await?, cluster.client_of(2).await?);
     stock(&one, "mug", 1).await?;
     for round in 0..ROUNDS {
-        let read = one.get_sku(GetSkuRequest { sku_id: "mug".to_owned() }).await?;
+        let read = one.get_sku(GetSkuRequest { sku_id: "mug".to_owned(), read: None }).await?;
         let etag = read.sku.context("a SKU")?.etag;
         let names = [format!("{round} one"), format!("{round} other")];
         let (first, second) =
@@ -141,7 +141,11 @@ async fn of_two_who_have_seen_the_same_version_one_wins() -> anyhow::Result<()> 
             (Err(loser), Ok(_)) => (&names[1], loser),
             both => anyhow::bail!("round {round}: {both:?}"),
         };
-        let now = other.get_sku(GetSkuRequest { sku_id: "mug".to_owned() }).await?.sku.context("a SKU")?;
+        let now = other
+            .get_sku(GetSkuRequest { sku_id: "mug".to_owned(), read: None })
+            .await?
+            .sku
+            .context("a SKU")?;
         ensure!(now.display_name == *winner, "round {round}: {now:?}");
         ensure!(loser.reason() == "PRECONDITION_FAILED" && loser.code() == Code::Aborted, "{loser:?}");
         let info =
@@ -150,8 +154,11 @@ async fn of_two_who_have_seen_the_same_version_one_wins() -> anyhow::Result<()> 
         ensure!((told("failed"), told("precondition")) == (Some("1"), Some("1")), "{info:?}");
         ensure!(told("current").is_some_and(|current| current.contains(&now.etag)), "{info:?}");
     }
-    let names =
-        stockade_proto::v1::GetStockRequest { sku_id: "mug".to_owned(), location_id: "main".to_owned() };
+    let names = stockade_proto::v1::GetStockRequest {
+        sku_id: "mug".to_owned(),
+        location_id: "main".to_owned(),
+        read: None,
+    };
     let units = one.get_stock(names).await?.stock.context("stock")?.on_hand;
     ensure!(units == 1 + ROUNDS, "one receipt a round: {units}");
     cluster.expect_equal_states().await
@@ -410,16 +417,22 @@ async fn a_follower_takes_transactions_validates_and_reads_orders_in_one_call() 
     ensure!(again.results == answer.results, "{:?}", again.results);
 
     let ids = ["o2", "o1", "o2"].map(ToOwned::to_owned).to_vec();
-    let read = orders.batch_get_orders(BatchGetOrdersRequest { order_ids: ids.clone() }).await?.into_inner();
+    let read = orders
+        .batch_get_orders(BatchGetOrdersRequest { order_ids: ids.clone(), read: None })
+        .await?
+        .into_inner();
     let read_header = read.header.context("a header")?;
     ensure!(read_header.node_id == follower.id && read_header.served_revision >= header.revision);
     let found: Vec<_> = read.orders.iter().map(|order| order.order_id.clone()).collect();
     ensure!(found == ids, "{found:?}");
     ensure!(read.orders.iter().all(|order| order.revision == header.revision), "{:?}", read.orders);
-    let through_client = client.batch_get_orders(BatchGetOrdersRequest { order_ids: ids }).await?;
+    let through_client =
+        client.batch_get_orders(BatchGetOrdersRequest { order_ids: ids, read: None }).await?;
     ensure!(through_client.orders == read.orders);
-    let missing =
-        BatchGetOrdersRequest { order_ids: vec!["o1".to_owned(), "o8".to_owned(), "o9".to_owned()] };
+    let missing = BatchGetOrdersRequest {
+        order_ids: vec!["o1".to_owned(), "o8".to_owned(), "o9".to_owned()],
+        read: None,
+    };
     let refused = orders.batch_get_orders(missing).await.err().context("two are missing")?;
     let resource = refused.get_details_resource_info().context("a ResourceInfo")?;
     ensure!(refused.code() == Code::NotFound && resource.resource_name == "o8", "{refused:?}");
@@ -446,7 +459,7 @@ async fn a_follower_takes_transactions_validates_and_reads_orders_in_one_call() 
         validated.header.as_ref().is_some_and(|header| header.node_id == follower.id && !header.replayed)
     );
     ensure!(validated.sources.len() == 1 && validated.state() == OrderState::PendingPayment);
-    let read = client.get_order(GetOrderRequest { order_id: "o3".to_owned() }).await;
+    let read = client.get_order(GetOrderRequest { order_id: "o3".to_owned(), read: None }).await;
     ensure!(read.is_err_and(|error| error.reason() == MISSING), "a trial took effect");
 
     let extend = ExtendOrderRequest { order_id: "o2".to_owned(), ..ExtendOrderRequest::default() };

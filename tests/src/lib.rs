@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use stockade_client::{Client, Config};
 use stockade_env::{Env, ReservedPort};
@@ -185,6 +186,21 @@ impl Cluster {
     /// The process of a node that runs.
     pub fn pid(&self, id: u64) -> anyhow::Result<u32> {
         Ok(self.node(id).process.as_ref().context("the node runs")?.0.id())
+    }
+
+    /// SIGSTOP: the process stands still wherever it is.
+    pub fn pause(&self, id: u64) -> anyhow::Result<()> {
+        self.signal(id, Signal::STOP)
+    }
+
+    /// SIGCONT: it goes on from there.
+    pub fn resume(&self, id: u64) -> anyhow::Result<()> {
+        self.signal(id, Signal::CONT)
+    }
+
+    fn signal(&self, id: u64, signal: Signal) -> anyhow::Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.pid(id)?)?).context("a process id")?;
+        Ok(kill_process(pid, signal)?)
     }
 
     /// Asks a node to stop and waits for it.

@@ -98,7 +98,7 @@ impl Load {
 pub async fn expect_orders(client: &Client, ids: &[String]) -> anyhow::Result<()> {
     for chunk in ids.chunks(64) {
         let reads = chunk.iter().map(|id| async move {
-            let answer = client.get_order(GetOrderRequest { order_id: id.clone() }).await;
+            let answer = client.get_order(GetOrderRequest { order_id: id.clone(), read: None }).await;
             let order = answer.with_context(|| format!("acknowledged order {id}"))?.order;
             ensure!(order.is_some_and(|order| order.order_id == *id), "order {id} is another");
             Ok(())

@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use stockade_history::{
     Answer, Asked, Consistency, Fate, Header, Invoke, LineError, Lines, NodeState, Outcome, Record, Return,
-    VERSION,
+    Served, VERSION,
 };
 use stockade_proto::v1::LogEntry;
 use stockade_state_machine::LogTime;
@@ -86,6 +86,33 @@ impl Operation {
     pub(crate) fn writes(&self) -> bool {
         let is_for_good = self.asked.is_mutation() && !self.asked.is_trial();
         is_for_good || matches!(self.asked, Asked::AbandonRequest(_))
+    }
+
+    /// What a read promised: what it asked for, or what its answer says that it was served as, where that is more.
+    pub(crate) fn promised(&self) -> Consistency {
+        let header = self.ended.as_ref().and_then(|ended| ended.header.as_ref());
+        match header.and_then(|header| header.served_consistency) {
+            Some(Served::Linearizable | Served::Lease) => Consistency::Linearizable,
+            Some(Served::Bounded | Served::AtLeast | Served::Local) | None => self.consistency,
+        }
+    }
+
+    /// The instant of which it has to see everything that had been returned by then, in nanoseconds, where it has to.
+    pub(crate) fn fresh_from_ns(&self) -> u64 {
+        match self.promised() {
+            Consistency::Bounded(age_ns) => self.invoked_ns.saturating_sub(age_ns),
+            Consistency::Linearizable | Consistency::Lease | Consistency::AtLeast(_) | Consistency::Local => {
+                self.invoked_ns
+            }
+        }
+    }
+
+    /// True of a read with a least revision that was refused because the node had not got there.
+    pub(crate) fn was_behind(&self, ended: &Ended) -> bool {
+        let Consistency::AtLeast(least) = self.consistency else { return false };
+        let Outcome::Refused { reason, metadata, .. } = &ended.outcome else { return false };
+        let applied = metadata.get("applied_revision").and_then(|applied| applied.parse::<u64>().ok());
+        reason == "REVISION_AHEAD" && applied.is_some_and(|applied| applied < least)
     }
 
     /// How a mutation ended that was only tried, where a state was asked, and the log time at which it was tried.

@@ -91,6 +91,7 @@ pub(crate) fn check(reading: &Reading<'_>, operation: &Operation, ended: &Ended)
         (Asked::GetStockAsOf(request), Ending::Ok(Answer::GetStockAsOf(answer))) => {
             ledger_reads::stock_as_of(reading, request, answer, revision)
         }
+        (_, Ending::Refused { .. }) if operation.was_behind(ended) => None,
         (Asked::GetStockAsOf(request), Ending::Refused { reason, metadata, .. })
             if reason == "REVISION_AHEAD" =>
         {

@@ -2,7 +2,8 @@
 //!
 //! Everything that an answer names was committed: its revision, and the revision of the state that answered. So a
 //! mutation that is called after an answer gets an entry behind it, and a linearizable read that is called after it sees it.
-//! So does a mutation that is only tried.
+//! So does a mutation that is only tried. A bounded read sees what was answered so long before it was called. Each read is held
+//! against what it asked for, or what its answer says that it was served as, where that is more.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,8 @@ use crate::history::{Ended, History, Operation};
 use crate::report::{Check, Report};
 use crate::words;
 
-/// The highest revision that was returned to anybody before a call began, and the line that returned it.
+/// The highest revision that was returned to anybody before a call began, or before the instant of which a bounded read is to see
+/// everything, and the line that returned it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Floor {
     pub(crate) revision: u64,
@@ -37,7 +39,7 @@ impl Floors {
         // Of an end and a beginning at one instant nobody knows which came first: the beginning is taken for it.
         let mut instants: Vec<(usize, u64, bool, usize)> = Vec::with_capacity(history.operations.len() * 2);
         for (at, operation) in history.operations.iter().enumerate() {
-            instants.push((operation.clock, operation.invoked_ns, false, at));
+            instants.push((operation.clock, operation.fresh_from_ns(), false, at));
             if let Some(ended) = &operation.ended {
                 instants.push((operation.clock, ended.at_ns, true, at));
             }
@@ -91,6 +93,7 @@ impl Floors {
             if operation.writes() {
                 check_write(operation, &of_requests, report);
             } else {
+                check_echo(operation, ended, report);
                 check_read(operation, ended, header.served_revision, self.of(at), report);
             }
         }
@@ -139,6 +142,19 @@ fn check_write(operation: &Operation, of_requests: &HashMap<u128, OfRequest>, re
     report.violated(Check::C, ended.line, text);
 }
 
+/// A read is served as what it asked for, or as something stronger.
+fn check_echo(operation: &Operation, ended: &Ended, report: &mut Report) {
+    let Some(served) = ended.header.as_ref().and_then(|header| header.served_consistency) else { return };
+    if !served.keeps(operation.consistency) {
+        let text = format!(
+            "{} asked for {:?} and was served as {served:?}, which promises something else",
+            operation.words(),
+            operation.consistency
+        );
+        report.violated(Check::C, ended.line, text);
+    }
+}
+
 /// What is only tried is answered from a state, as a read is.
 fn check_read(operation: &Operation, ended: &Ended, served: u64, floor: Floor, report: &mut Report) {
     match &ended.outcome {
@@ -150,7 +166,8 @@ fn check_read(operation: &Operation, ended: &Ended, served: u64, floor: Floor, r
             }
         }
         Outcome::Refused { reason, .. } => {
-            if reason != "NOT_FOUND" && reason != "REVISION_AHEAD" {
+            let is_behind = operation.was_behind(ended);
+            if is_behind || (reason != "NOT_FOUND" && reason != "REVISION_AHEAD") {
                 return;
             }
         }
@@ -158,12 +175,14 @@ fn check_read(operation: &Operation, ended: &Ended, served: u64, floor: Floor, r
     }
     let least = least(operation, floor);
     if served < least {
-        let why = match operation.consistency {
+        let returned = format!("revision {} had been returned (line {})", floor.revision, floor.line);
+        let called = format!("it was called (line {})", operation.line);
+        let why = match operation.promised() {
             Consistency::AtLeast(revision) => format!("it asked for revision {revision} at least"),
-            Consistency::Linearizable | Consistency::Local => format!(
-                "revision {} had been returned (line {}) before it was called (line {})",
-                floor.revision, floor.line, operation.line
-            ),
+            Consistency::Bounded(age_ns) => format!("{returned} more than {age_ns} ns before {called}"),
+            Consistency::Linearizable | Consistency::Lease | Consistency::Local => {
+                format!("{returned} before {called}")
+            }
         };
         let text = format!(
             "stale read: {} was served at revision {served}, though {why}: it should have been served at {least} or later",
@@ -175,8 +194,8 @@ fn check_read(operation: &Operation, ended: &Ended, served: u64, floor: Floor, r
 
 /// The oldest state from which a read or a trial may be answered.
 pub(crate) fn least(operation: &Operation, floor: Floor) -> u64 {
-    match operation.consistency {
-        Consistency::Linearizable => floor.revision,
+    match operation.promised() {
+        Consistency::Linearizable | Consistency::Lease | Consistency::Bounded(_) => floor.revision,
         Consistency::AtLeast(revision) => revision,
         Consistency::Local => 0,
     }

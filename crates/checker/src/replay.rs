@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use stockade_history::NodeState;
+use stockade_history::{Consistency, NodeState};
 use stockade_state_machine::{Command, Outcome, Reply};
 
 use crate::history::History;
@@ -126,9 +126,10 @@ fn jobs(history: &History, floors: &Floors) -> Vec<(u64, Job)> {
         let Some(header) = &ended.header else { continue };
         let is_trial = operation.asked.is_trial();
         jobs.push((header.served_revision, if is_trial { Job::Trial(at) } else { Job::Read(at) }));
-        if found_nothing(operation, ended) {
+        // A read that promises nothing may have looked at any state, but it tells of the one it stood at a moment later.
+        if found_nothing(operation, ended) && operation.promised() != Consistency::Local {
             // What is asked of a revision is looked for where that has come.
-            let begun = floors.of(at).revision.max(ledger_reads::revision_of(&operation.asked));
+            let begun = least(operation, floors.of(at)).max(ledger_reads::revision_of(&operation.asked));
             jobs.push((begun, Job::MissingBefore(at)));
         }
     }

@@ -3,7 +3,7 @@
 mod support;
 
 use stockade_checker::{Check, CheckError, Ended, History, Operation, Options, Report, check};
-use stockade_history::{Answer, Asked, Fate, Outcome};
+use stockade_history::{Answer, Asked, Consistency, Fate, Outcome, Served};
 use stockade_proto::v1;
 use support::{Cluster, Fault, Memory, Shape};
 
@@ -266,10 +266,98 @@ fn a_read_at_an_asked_revision_is_held_against_that_one() {
     let mut history = sound(1);
     let is_read = |operation: &Operation| matches!(operation.asked, Asked::GetStock(_));
     let at = history.operations.iter().rposition(is_read).expect("a read");
-    history.operations[at].consistency = stockade_history::Consistency::AtLeast(1);
+    history.operations[at].consistency = Consistency::AtLeast(1);
     assert!(report(&history).holds());
-    history.operations[at].consistency = stockade_history::Consistency::AtLeast(1_000_000);
+    history.operations[at].consistency = Consistency::AtLeast(1_000_000);
     finds(&history, Options::default(), Check::C, &["it asked for revision 1000000 at least"]);
+}
+
+/// A sound history, a read in it that was served before something that had been returned when it was called, and since when.
+fn a_stale_read() -> (History, usize, u64) {
+    for seed in 0..20 {
+        let history = History::read(text(seed, Fault::StaleRead(120)).as_slice()).expect("it can be read");
+        let Some(violation) = report(&history).violations.into_iter().find(|found| found.check == Check::C)
+        else {
+            continue;
+        };
+        let is_it = |operation: &Operation| {
+            operation.ended.as_ref().is_some_and(|ended| ended.line == violation.line)
+        };
+        let at = history.operations.iter().position(is_it).expect("the line of a call");
+        let served = served_revision(&history.operations[at]);
+        let newer = history.operations.iter().filter(|operation| served_revision(operation) > served);
+        let first = newer.filter_map(|operation| Some(operation.ended.as_ref()?.at_ns)).min();
+        return (history, at, first.expect("something newer was returned"));
+    }
+    panic!("no stale read in 20 histories")
+}
+
+fn served_revision(operation: &Operation) -> u64 {
+    let header = operation.ended.as_ref().and_then(|ended| ended.header.as_ref());
+    header.map_or(0, |header| header.served_revision.max(header.revision))
+}
+
+#[test]
+fn each_read_is_held_against_what_it_was_promised() {
+    let (mut history, at, outdated_ns) = a_stale_read();
+    let age_ns = history.operations[at].invoked_ns - outdated_ns;
+    let stale: &[&str] = &["stale read: "];
+    for (consistency, is_wrong) in [
+        (Consistency::Linearizable, true),
+        (Consistency::Lease, true),
+        // What was returned at that very instant need not be in it.
+        (Consistency::Bounded(age_ns), false),
+        (Consistency::Bounded(age_ns - 1), true),
+        (Consistency::Bounded(u64::MAX), false),
+        (Consistency::Local, false),
+    ] {
+        history.operations[at].consistency = consistency;
+        if is_wrong {
+            finds(&history, Options::default(), Check::C, stale);
+        } else {
+            let line = end(&mut history.operations[at]).line;
+            let found = report(&history).violations;
+            assert!(found.iter().all(|found| found.line != line), "{consistency:?}: {found:#?}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_says_more_than_it_keeps_is_found() {
+    let (mut history, at, _) = a_stale_read();
+    history.operations[at].consistency = Consistency::Bounded(u64::MAX);
+    let line = end(&mut history.operations[at]).line;
+    let mut served_as = |served| {
+        let header = end(&mut history.operations[at]).header.as_mut();
+        header.expect("a read has one").served_consistency = Some(served);
+        report(&history).violations.into_iter().find(|found| found.line == line).map(|found| found.text)
+    };
+    assert_eq!(served_as(Served::Bounded), None);
+    let found = served_as(Served::Linearizable).expect("it is older than that");
+    assert!(found.starts_with("stale read: "), "{found}");
+    let found = served_as(Served::Local).expect("it promises less than was asked for");
+    assert!(found.contains("was served as Local"), "{found}");
+}
+
+#[test]
+fn a_node_that_had_not_got_there_may_say_so() {
+    let mut history = sound(1);
+    let is_read = |operation: &Operation| matches!(operation.asked, Asked::GetStock(_));
+    let at = history.operations.iter().rposition(is_read).expect("a read");
+    history.operations[at].consistency = Consistency::AtLeast(1_000_000);
+    let mut refuse_at = |applied: u64| {
+        let ended = end(&mut history.operations[at]);
+        ended.outcome = Outcome::Refused {
+            reason: "REVISION_AHEAD".to_owned(),
+            message: String::new(),
+            metadata: [("applied_revision".to_owned(), applied.to_string())].into(),
+            logged: false,
+            fate: None,
+        };
+        report(&history)
+    };
+    assert!(refuse_at(7).holds());
+    assert!(!refuse_at(1_000_000).holds(), "it had got there");
 }
 
 #[test]

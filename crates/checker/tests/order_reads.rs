@@ -57,7 +57,7 @@ fn read(asked: impl Into<Asked>) -> (History, Asked) {
 }
 
 fn get(id: &str) -> v1::GetOrderRequest {
-    v1::GetOrderRequest { order_id: id.to_owned() }
+    v1::GetOrderRequest { order_id: id.to_owned(), read: None }
 }
 
 /// Changes a field.
@@ -165,7 +165,7 @@ fn an_order_closes_with_log_time_and_not_before() {
 
 #[test]
 fn several_orders_that_are_read_wrongly_are_found() {
-    let all = |names: &[&str]| v1::BatchGetOrdersRequest { order_ids: ids(names) };
+    let all = |names: &[&str]| v1::BatchGetOrdersRequest { order_ids: ids(names), read: None };
     let (history, asked) = read(all(&["d", "b", "d"]));
     finds(&history, &asked, changes!(BatchGetOrders, answer => answer.orders.swap(0, 1)), &["row 1 is"]);
     finds(&history, &asked, changes!(BatchGetOrders, answer => answer.orders.pop()), &["2 rows", "3 rows"]);
@@ -190,7 +190,7 @@ fn several_orders_that_are_read_wrongly_are_found() {
 
 #[test]
 fn several_orders_of_which_one_came_while_they_were_read_may_be_missing() {
-    let (mut history, asked) = read(v1::BatchGetOrdersRequest { order_ids: ids(&["a", "b"]) });
+    let (mut history, asked) = read(v1::BatchGetOrdersRequest { order_ids: ids(&["a", "b"]), read: None });
     not_found(end_of(&mut history, &asked));
     assert!(!report(&history).holds());
     // It is called before anybody was told of the orders.
@@ -203,7 +203,8 @@ fn several_orders_of_which_one_came_while_they_were_read_may_be_missing() {
 
 #[test]
 fn a_stale_read_of_several_orders_is_found() {
-    let (mut shop, asked) = (sent(), Asked::from(v1::BatchGetOrdersRequest { order_ids: ids(&["a"]) }));
+    let (mut shop, asked) =
+        (sent(), Asked::from(v1::BatchGetOrdersRequest { order_ids: ids(&["a"]), read: None }));
     shop.read(asked.clone());
     ask(&mut shop, |request| orders::extend(request, "a", 600, ""));
     let mut history = written(shop);

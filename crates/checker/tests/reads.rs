@@ -20,7 +20,7 @@ fn read(asked: impl Into<Asked>) -> (History, Asked) {
 
 #[test]
 fn a_location_that_is_read_wrongly_is_found() {
-    let (history, asked) = read(v1::GetLocationRequest { location_id: "east".to_owned() });
+    let (history, asked) = read(v1::GetLocationRequest { location_id: "east".to_owned(), read: None });
     let location = |answer: &mut v1::GetLocationResponse| answer.location.take().expect("it is there");
     let priority = changes!(GetLocation, answer => {
         answer.location = Some(v1::Location { priority: 9, ..location(answer) });
@@ -38,10 +38,10 @@ fn a_location_that_is_read_wrongly_is_found() {
 fn a_location_that_is_gone_is_rightly_not_found_and_its_stock_neither() {
     let gone = || "gone".to_owned();
     for asked in [
-        Asked::from(v1::GetLocationRequest { location_id: gone() }),
-        v1::GetStockRequest { sku_id: "sku-0".to_owned(), location_id: gone() }.into(),
+        Asked::from(v1::GetLocationRequest { location_id: gone(), read: None }),
+        v1::GetStockRequest { sku_id: "sku-0".to_owned(), location_id: gone(), read: None }.into(),
         names(&[("sku-0", "main"), ("sku-0", "gone")]),
-        v1::BatchGetSkusRequest { sku_ids: ids(&["sku-0", "sku-9"]) }.into(),
+        v1::BatchGetSkusRequest { sku_ids: ids(&["sku-0", "sku-9"]), read: None }.into(),
         v1::GetAvailabilityRequest {
             sku_ids: ids(&["sku-0"]),
             location_ids: vec![gone()],
@@ -57,7 +57,8 @@ fn a_location_that_is_gone_is_rightly_not_found_and_its_stock_neither() {
         assert!(report.holds(), "{:#?}", report.violations);
     }
     // An answer is as wrong there as a refusal elsewhere.
-    let (history, asked) = read(v1::GetStockRequest { sku_id: "sku-0".to_owned(), location_id: gone() });
+    let (history, asked) =
+        read(v1::GetStockRequest { sku_id: "sku-0".to_owned(), location_id: gone(), read: None });
     let stock = Some(v1::Stock { sku_id: "sku-0".to_owned(), location_id: gone(), ..v1::Stock::default() });
     let answered = |ended: &mut Ended| {
         ended.outcome = Outcome::Ok(v1::GetStockResponse { header: None, stock }.into());
@@ -67,16 +68,18 @@ fn a_location_that_is_gone_is_rightly_not_found_and_its_stock_neither() {
 
 #[test]
 fn a_wrong_etag_of_a_sku_or_of_stock_is_found() {
-    let (history, asked) = read(v1::GetSkuRequest { sku_id: "sku-0".to_owned() });
+    let (history, asked) = read(v1::GetSkuRequest { sku_id: "sku-0".to_owned(), read: None });
     let etag = changes!(GetSku, answer => {
         STALE_ETAG.clone_into(&mut answer.sku.as_mut().expect("it is there").etag);
     });
     finds(&history, &asked, etag, &["etag: \"1-0\""]);
     let main = || "main".to_owned();
-    let (history, asked) = read(v1::GetStockRequest { sku_id: "sku-0".to_owned(), location_id: main() });
+    let (history, asked) =
+        read(v1::GetStockRequest { sku_id: "sku-0".to_owned(), location_id: main(), read: None });
     let etag = changes!(GetStock, answer => answer.stock.as_mut().expect("it is there").etag.clear());
     finds(&history, &asked, etag, &["etag \"\""]);
-    let (history, asked) = read(v1::GetStockRequest { sku_id: "service".to_owned(), location_id: main() });
+    let (history, asked) =
+        read(v1::GetStockRequest { sku_id: "service".to_owned(), location_id: main(), read: None });
     let etag = changes!(GetStock, answer => {
         STALE_ETAG.clone_into(&mut answer.stock.as_mut().expect("all zero").etag);
     });
@@ -85,7 +88,8 @@ fn a_wrong_etag_of_a_sku_or_of_stock_is_found() {
 
 #[test]
 fn several_skus_that_are_read_wrongly_are_found() {
-    let (history, asked) = read(v1::BatchGetSkusRequest { sku_ids: ids(&["sku-1", "service", "sku-1"]) });
+    let (history, asked) =
+        read(v1::BatchGetSkusRequest { sku_ids: ids(&["sku-1", "service", "sku-1"]), read: None });
     finds(&history, &asked, changes!(BatchGetSkus, answer => answer.skus.swap(0, 1)), &["row 1 is"]);
     finds(&history, &asked, changes!(BatchGetSkus, answer => answer.skus.pop()), &["2 rows", "3 rows"]);
     let untracked = changes!(BatchGetSkus, answer => answer.skus[1].untracked = false);
@@ -99,7 +103,7 @@ fn names(names: &[(&str, &str)]) -> Asked {
         sku_id: (*sku).to_owned(),
         location_id: (*location).to_owned(),
     };
-    v1::BatchGetStockRequest { names: names.iter().map(name).collect() }.into()
+    v1::BatchGetStockRequest { names: names.iter().map(name).collect(), read: None }.into()
 }
 
 #[test]
@@ -220,7 +224,7 @@ fn what_orders_could_take_told_wrongly_is_found() {
 fn what_orders_could_take_at_some_locations_told_wrongly_is_found() {
     let (sku_ids, zone) = (ids(&["sku-0"]), "e".to_owned());
     for (location_ids, zone) in [(Vec::new(), zone), (ids(&["east", "shut"]), String::new())] {
-        let request = v1::GetAvailabilityRequest { sku_ids: sku_ids.clone(), location_ids, zone };
+        let request = v1::GetAvailabilityRequest { sku_ids: sku_ids.clone(), location_ids, zone, read: None };
         let (history, asked) = read(request);
         let everywhere = changes!(GetAvailability, answer => {
             let all = &mut answer.availability[0];

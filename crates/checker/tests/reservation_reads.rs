@@ -41,7 +41,7 @@ fn read(asked: impl Into<Asked>) -> (History, Asked) {
 }
 
 fn get(id: &str) -> v1::GetReservationRequest {
-    v1::GetReservationRequest { reservation_id: id.to_owned() }
+    v1::GetReservationRequest { reservation_id: id.to_owned(), read: None }
 }
 
 /// Changes a field, a time by the function that it is given.

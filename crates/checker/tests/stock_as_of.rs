@@ -38,6 +38,7 @@ fn of(sku: &str, location: &str, as_of: AsOf) -> v1::GetStockAsOfRequest {
         as_of: Some(as_of),
         page_size: 9,
         page_token: String::new(),
+        read: None,
     }
 }
 
@@ -382,7 +383,7 @@ fn a_revision_that_has_yet_to_come_is_refused_and_no_other() {
         finds(&history, &asked, ahead(Some(last)), &not_ahead);
     }
     let mut shop = moved();
-    let asked = Asked::from(v1::GetSkuRequest { sku_id: "sku-0".to_owned() });
+    let asked = Asked::from(v1::GetSkuRequest { sku_id: "sku-0".to_owned(), read: None });
     shop.read(asked.clone());
     finds(&written(shop), &asked, ahead(None), &["an answer to get_sku, which names no revision"]);
 }

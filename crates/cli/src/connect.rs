@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prost_types::Timestamp;
-use stockade_client::{Client, Config};
+use stockade_client::{Client, Config, Consistency, ReadFrom, ReadPolicy};
 use stockade_env::Env;
 
 use crate::recording::RecordArgs;
@@ -43,6 +43,29 @@ impl ClusterArgs {
         let config = Config { timeout, record, ..Config::new(self.cluster.iter().cloned()) };
         Ok(Client::connect(&env, config).await?)
     }
+
+    /// A client for a command that reads.
+    pub(crate) async fn connect_to_read(&self, reads: &ReadArgs) -> anyhow::Result<Client> {
+        let consistency = reads.consistency.unwrap_or_default();
+        let from = match consistency {
+            Consistency::Linearizable | Consistency::Lease => ReadFrom::Cheapest,
+            // Whoever names a node wants to know what that one has.
+            Consistency::Bounded(_) | Consistency::AtLeast(_) | Consistency::Session | Consistency::Local => {
+                let first = self.cluster.first().map_or("", String::as_str).trim();
+                ReadFrom::Node(first.trim_start_matches("http://").trim_end_matches('/').to_owned())
+            }
+        };
+        Ok(self.connect().await?.with_reads(ReadPolicy { consistency, from }))
+    }
+}
+
+/// What a read promises.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ReadArgs {
+    /// What the answer promises: linearizable, lease, bounded:AGE (bounded:500ms), at-least:REVISION or local; linearizable where
+    /// absent. The last three are asked of the first node that --cluster names.
+    #[arg(long, value_name = "WHAT", value_parser = words::consistency)]
+    consistency: Option<Consistency>,
 }
 
 /// Which request this is, and whether it is meant.
@@ -73,6 +96,8 @@ pub(crate) struct PageArgs {
     /// Go on where the last page ended.
     #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
     pub(crate) page_token: String,
+    #[command(flatten)]
+    pub(crate) reads: ReadArgs,
 }
 
 /// Which time a list is of, and in which order.

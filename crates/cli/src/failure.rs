@@ -163,8 +163,8 @@ fn after_refusal(refusal: &Refusal) -> Option<&'static str> {
         ),
         "PURCHASE_LIMIT" => Some("order as much as is allowed; `stockade sku get` shows the limits"),
         "REVISION_AHEAD" => Some(
-            "ask for a revision that has happened, or with --time for what there is now; `stockade cluster status` shows how far \
-             the log is",
+            "ask for a revision that has happened, or with --time for what there is now; of --consistency at-least ask another node. \
+             `stockade cluster status` shows how far each is",
         ),
         "NOT_FOUND" => {
             let missing = refusal.details.resource_info()?;

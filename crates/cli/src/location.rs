@@ -10,7 +10,7 @@ use stockade_proto::v1::{
 };
 use stockade_server::Exit;
 
-use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs};
+use crate::connect::{ClusterArgs, EtagArgs, PageArgs, ReadArgs, RequestArgs};
 use crate::failure::Failure;
 use crate::mutation::{self, Asked};
 use crate::output::Output;
@@ -33,6 +33,8 @@ enum LocationCommand {
     Get {
         /// Its id.
         location: String,
+        #[command(flatten)]
+        reads: ReadArgs,
     },
     /// List locations in the order of their ids.
     #[command(after_help = "Example: stockade location list")]
@@ -177,13 +179,15 @@ pub(crate) async fn run(args: LocationArgs, output: Output) -> anyhow::Result<()
     let LocationArgs { cluster, command } = args;
     match command {
         LocationCommand::Change(change) => mutation::run(&cluster, change.asked()?, output).await,
-        LocationCommand::Get { location } => get(&cluster.connect().await?, location, output).await,
-        LocationCommand::List(page) => list(&cluster.connect().await?, page, output).await,
+        LocationCommand::Get { location, reads } => {
+            get(&cluster.connect_to_read(&reads).await?, location, output).await
+        }
+        LocationCommand::List(page) => list(&cluster.connect_to_read(&page.reads).await?, page, output).await,
     }
 }
 
 async fn get(client: &Client, location_id: String, output: Output) -> anyhow::Result<()> {
-    let answer = client.get_location(GetLocationRequest { location_id }).await?;
+    let answer = client.get_location(GetLocationRequest { location_id, read: None }).await?;
     let location = answer.location.unwrap_or_default();
     let object = json!({
         "header": print::header(answer.header.as_ref()),
@@ -194,8 +198,8 @@ async fn get(client: &Client, location_id: String, output: Output) -> anyhow::Re
 }
 
 async fn list(client: &Client, page: PageArgs, output: Output) -> anyhow::Result<()> {
-    let PageArgs { page_size, page_token } = page;
-    let page = client.list_locations(ListLocationsRequest { page_size, page_token }).await?;
+    let PageArgs { page_size, page_token, reads: _ } = page;
+    let page = client.list_locations(ListLocationsRequest { page_size, page_token, read: None }).await?;
     let object = json!({
         "header": print::header(page.header.as_ref()),
         "locations": page.locations.iter().map(print::location_object).collect::<Vec<_>>(),

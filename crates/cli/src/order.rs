@@ -10,7 +10,7 @@ use stockade_proto::v1::{
     ReturnOrderRequest, ShipOrderRequest, ShortagePolicy, Sourcing,
 };
 
-use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs, TimeArgs};
+use crate::connect::{ClusterArgs, EtagArgs, PageArgs, ReadArgs, RequestArgs, TimeArgs};
 use crate::lines::{line_quantity, new_line, return_line};
 use crate::mutation::{self, Asked};
 use crate::output::Output;
@@ -34,6 +34,8 @@ enum OrderCommand {
     Get {
         /// The order's id.
         order: String,
+        #[command(flatten)]
+        reads: ReadArgs,
     },
     /// List orders in the order in which they were placed.
     #[command(after_help = "Example: stockade order list --state shipped --customer c-12 --since 2026-11-01")]
@@ -333,13 +335,17 @@ pub(crate) async fn run(args: OrderArgs, output: Output) -> anyhow::Result<()> {
     let OrderArgs { cluster, command } = args;
     match command {
         OrderCommand::Change(change) => mutation::run(&cluster, change.asked(), output).await,
-        OrderCommand::Get { order } => get(&cluster.connect().await?, order, output).await,
-        OrderCommand::List(wanted) => list(&cluster.connect().await?, wanted, output).await,
+        OrderCommand::Get { order, reads } => {
+            get(&cluster.connect_to_read(&reads).await?, order, output).await
+        }
+        OrderCommand::List(wanted) => {
+            list(&cluster.connect_to_read(&wanted.page.reads).await?, wanted, output).await
+        }
     }
 }
 
 async fn get(client: &Client, order_id: String, output: Output) -> anyhow::Result<()> {
-    let answer = client.get_order(GetOrderRequest { order_id }).await?;
+    let answer = client.get_order(GetOrderRequest { order_id, read: None }).await?;
     let order = answer.order.unwrap_or_default();
     let object =
         json!({ "header": print::header(answer.header.as_ref()), "order": print::order_object(&order) });
@@ -358,6 +364,7 @@ impl List {
             start_time: self.placed.since,
             end_time: self.placed.until,
             newest_first: self.placed.newest_first,
+            read: None,
         }
     }
 }
@@ -464,6 +471,7 @@ mod tests {
             start_time: day(1_767_225_600),
             end_time: day(1_767_312_000),
             newest_first: true,
+            read: None,
         };
         assert_eq!(listed(flags).unwrap(), some);
         assert!(listed("--since yesterday").is_err());

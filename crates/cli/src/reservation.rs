@@ -10,7 +10,7 @@ use stockade_proto::v1::{
     ReservationState,
 };
 
-use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs};
+use crate::connect::{ClusterArgs, EtagArgs, PageArgs, ReadArgs, RequestArgs};
 use crate::lines::{line_number, line_quantity, new_line};
 use crate::mutation::{self, Asked};
 use crate::order::SourcingArgs;
@@ -35,6 +35,8 @@ enum ReservationCommand {
     Get {
         /// The reservation's id.
         reservation: String,
+        #[command(flatten)]
+        reads: ReadArgs,
     },
     /// List reservations in the order of their ids.
     #[command(after_help = "Example: stockade reservation list --state active --customer c-12")]
@@ -258,13 +260,17 @@ pub(crate) async fn run(args: ReservationArgs, output: Output) -> anyhow::Result
     let ReservationArgs { cluster, command } = args;
     match command {
         ReservationCommand::Change(change) => mutation::run(&cluster, change.asked(), output).await,
-        ReservationCommand::Get { reservation } => get(&cluster.connect().await?, reservation, output).await,
-        ReservationCommand::List(wanted) => list(&cluster.connect().await?, wanted, output).await,
+        ReservationCommand::Get { reservation, reads } => {
+            get(&cluster.connect_to_read(&reads).await?, reservation, output).await
+        }
+        ReservationCommand::List(wanted) => {
+            list(&cluster.connect_to_read(&wanted.page.reads).await?, wanted, output).await
+        }
     }
 }
 
 async fn get(client: &Client, reservation_id: String, output: Output) -> anyhow::Result<()> {
-    let answer = client.get_reservation(GetReservationRequest { reservation_id }).await?;
+    let answer = client.get_reservation(GetReservationRequest { reservation_id, read: None }).await?;
     let reservation = answer.reservation.unwrap_or_default();
     let object = json!({
         "header": print::header(answer.header.as_ref()),
@@ -280,6 +286,7 @@ async fn list(client: &Client, wanted: List, output: Output) -> anyhow::Result<(
         page_token: wanted.page.page_token,
         state: wanted.state.unwrap_or(ReservationState::Unspecified).into(),
         customer_id: wanted.customer,
+        read: None,
     };
     let page = client.list_reservations(request).await?;
     let object = json!({

@@ -11,7 +11,7 @@ use stockade_proto::v1::{
 };
 use stockade_server::Exit;
 
-use crate::connect::{ClusterArgs, EtagArgs, PageArgs, RequestArgs};
+use crate::connect::{ClusterArgs, EtagArgs, PageArgs, ReadArgs, RequestArgs};
 use crate::failure::Failure;
 use crate::mutation::{self, Asked};
 use crate::output::Output;
@@ -35,6 +35,8 @@ enum SkuCommand {
     Get {
         /// Its id.
         sku: String,
+        #[command(flatten)]
+        reads: ReadArgs,
     },
     /// List SKUs in the order of their ids.
     #[command(after_help = "Example: stockade sku list --page-size 100")]
@@ -198,15 +200,15 @@ pub(crate) async fn run(args: SkuArgs, output: Output) -> anyhow::Result<()> {
     let SkuArgs { cluster, command } = args;
     match command {
         SkuCommand::Change(change) => mutation::run(&cluster, change.asked()?, output).await,
-        SkuCommand::Get { sku } => get(&cluster.connect().await?, sku, output).await,
-        SkuCommand::List(page) => list(&cluster.connect().await?, page, output).await,
+        SkuCommand::Get { sku, reads } => get(&cluster.connect_to_read(&reads).await?, sku, output).await,
+        SkuCommand::List(page) => list(&cluster.connect_to_read(&page.reads).await?, page, output).await,
         SkuCommand::Export(args) => sheet::export_skus(&cluster, &args, output).await,
         SkuCommand::Import(args) => sheet::import_skus(&cluster, &args, output).await,
     }
 }
 
 async fn get(client: &Client, sku_id: String, output: Output) -> anyhow::Result<()> {
-    let answer = client.get_sku(GetSkuRequest { sku_id }).await?;
+    let answer = client.get_sku(GetSkuRequest { sku_id, read: None }).await?;
     let sku = answer.sku.unwrap_or_default();
     let object = json!({ "header": print::header(answer.header.as_ref()), "sku": print::sku_object(&sku) });
     output.print(&object, || print::sku_table(std::slice::from_ref(&sku)));
@@ -214,8 +216,8 @@ async fn get(client: &Client, sku_id: String, output: Output) -> anyhow::Result<
 }
 
 async fn list(client: &Client, page: PageArgs, output: Output) -> anyhow::Result<()> {
-    let PageArgs { page_size, page_token } = page;
-    let page = client.list_skus(ListSkusRequest { page_size, page_token }).await?;
+    let PageArgs { page_size, page_token, reads: _ } = page;
+    let page = client.list_skus(ListSkusRequest { page_size, page_token, read: None }).await?;
     let object = json!({
         "header": print::header(page.header.as_ref()),
         "skus": page.skus.iter().map(print::sku_object).collect::<Vec<_>>(),

@@ -103,6 +103,10 @@ pub(crate) struct StartArgs {
     /// Commands in flight at the leader; beyond it callers are told OVERLOADED.
     #[arg(long, value_name = "BYTES", env = "STOCKADE_MAX_IN_FLIGHT_BYTES", default_value_t = 64 << 20)]
     max_in_flight_bytes: usize,
+    /// As the leader, answer reads with `--consistency lease` without asking a quorum. Off where the clocks of the nodes can't be
+    /// trusted to run at the same rate, or where machines are suspended: such reads ask a quorum then.
+    #[arg(long, value_name = "on|off", env = "STOCKADE_LEASE_READS", default_value = "on", action = clap::ArgAction::Set, value_parser = switch)]
+    lease_reads: bool,
     /// Listen beyond loopback without TLS. For networks that are trusted.
     #[arg(long, env = "STOCKADE_INSECURE")]
     insecure: bool,
@@ -123,6 +127,15 @@ fn profile(text: &str) -> Result<Profile, String> {
     named.ok_or_else(|| {
         format!("`{text}` is no profile: write {}", Profile::ALL.map(Profile::name).join(", "))
     })
+}
+
+/// `on` or `off`.
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write on or off".to_owned()),
+    }
 }
 
 /// `HOST:PORT`.
@@ -174,6 +187,7 @@ impl StartArgs {
             disk_low_bytes: self.disk_low_bytes,
             disk_reserve_bytes: self.disk_reserve_bytes,
             max_in_flight_bytes: self.max_in_flight_bytes,
+            lease_reads: self.lease_reads,
             engine: EngineKind::Sled,
             insecure: self.insecure,
         })

@@ -8,7 +8,7 @@ use stockade_proto::v1::{
     Reason, ReceiveStockRequest, SetStockRequest,
 };
 
-use crate::connect::{ClusterArgs, PageArgs, RequestArgs};
+use crate::connect::{ClusterArgs, PageArgs, ReadArgs, RequestArgs};
 use crate::mutation::{self, Asked};
 use crate::output::Output;
 use crate::print::{self, more};
@@ -28,7 +28,7 @@ enum StockCommand {
     Change(StockChange),
     /// Show the stock of a SKU at a location.
     #[command(after_help = "Example: stockade stock get mug")]
-    Get(Place),
+    Get(Get),
     /// List stock in the order of SKU and location.
     #[command(after_help = "Example: stockade stock list --location main --below 10")]
     List(List),
@@ -67,6 +67,14 @@ struct Place {
     /// The location's id.
     #[arg(long, value_name = "ID", default_value = "main")]
     location: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Get {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    reads: ReadArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -182,6 +190,8 @@ struct Availability {
     /// Only locations of this zone.
     #[arg(long, value_name = "ZONE", default_value = "", hide_default_value = true)]
     zone: String,
+    #[command(flatten)]
+    reads: ReadArgs,
 }
 
 impl StockChange {
@@ -264,16 +274,22 @@ pub(crate) async fn run(args: StockArgs, output: Output) -> anyhow::Result<()> {
     let StockArgs { cluster, command } = args;
     match command {
         StockCommand::Change(change) => mutation::run(&cluster, change.asked(), output).await,
-        StockCommand::Get(place) => get(&cluster.connect().await?, place, output).await,
-        StockCommand::List(wanted) => list(&cluster.connect().await?, wanted, output).await,
-        StockCommand::Availability(wanted) => availability(&cluster.connect().await?, wanted, output).await,
+        StockCommand::Get(Get { place, reads }) => {
+            get(&cluster.connect_to_read(&reads).await?, place, output).await
+        }
+        StockCommand::List(wanted) => {
+            list(&cluster.connect_to_read(&wanted.page.reads).await?, wanted, output).await
+        }
+        StockCommand::Availability(wanted) => {
+            availability(&cluster.connect_to_read(&wanted.reads).await?, wanted, output).await
+        }
         StockCommand::Export(args) => sheet::export_stock(&cluster, &args, output).await,
         StockCommand::Import(args) => sheet::import_stock(&cluster, &args, output).await,
     }
 }
 
 async fn get(client: &Client, place: Place, output: Output) -> anyhow::Result<()> {
-    let request = GetStockRequest { sku_id: place.sku, location_id: place.location };
+    let request = GetStockRequest { sku_id: place.sku, location_id: place.location, read: None };
     let answer = client.get_stock(request).await?;
     let stock = answer.stock.unwrap_or_default();
     let object =
@@ -289,6 +305,7 @@ async fn list(client: &Client, wanted: List, output: Output) -> anyhow::Result<(
         available_below: wanted.below,
         page_size: wanted.page.page_size,
         page_token: wanted.page.page_token,
+        read: None,
     };
     let page = client.list_stock(request).await?;
     let object = json!({
@@ -301,8 +318,8 @@ async fn list(client: &Client, wanted: List, output: Output) -> anyhow::Result<(
 }
 
 async fn availability(client: &Client, wanted: Availability, output: Output) -> anyhow::Result<()> {
-    let Availability { skus, location, zone } = wanted;
-    let request = GetAvailabilityRequest { sku_ids: skus, location_ids: location, zone };
+    let Availability { skus, location, zone, reads: _ } = wanted;
+    let request = GetAvailabilityRequest { sku_ids: skus, location_ids: location, zone, read: None };
     let answer = client.get_availability(request).await?;
     let object = json!({
         "header": print::header(answer.header.as_ref()),

@@ -1,11 +1,16 @@
 //! Reasons, buckets, states, strategies and times as they are written on the command line and in files.
 
+use std::time;
+
 use prost_types::{Duration, Timestamp};
+use stockade_client::Consistency;
 use stockade_proto::v1::{Bucket, OrderState, Reason, ReservationState, Sourcing, Stock};
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// The longest hold: 30 days.
 const MAX_HOLD_SECONDS: i64 = 30 * DAY_SECONDS;
+/// The oldest state that a bounded read may ask for: an hour.
+const MAX_STALENESS_SECONDS: i64 = 60 * 60;
 /// The longest time after which a shipped order closes by itself: 3,660 days.
 const MAX_CLOSE_AFTER_SECONDS: i64 = 3_660 * DAY_SECONDS;
 
@@ -91,6 +96,38 @@ pub(crate) fn units_in(stock: &Stock, bucket: Bucket) -> i64 {
 pub(crate) fn hold(text: &str) -> Result<Duration, String> {
     let hold = time_up_to(text, MAX_HOLD_SECONDS);
     hold.ok_or_else(|| "write 1s to 30d, for example 90s, 15m, 2h or 3d".to_owned())
+}
+
+/// What a read promises.
+pub(crate) fn consistency(text: &str) -> Result<Consistency, String> {
+    let (what, argument) =
+        text.split_once(':').map_or((text, None), |(what, argument)| (what, Some(argument)));
+    let consistency = match (what, argument) {
+        ("linearizable", None) => Some(Consistency::Linearizable),
+        ("lease", None) => Some(Consistency::Lease),
+        ("local", None) => Some(Consistency::Local),
+        ("bounded", Some(age)) => staleness(age).map(Consistency::Bounded),
+        ("at-least", Some(revision)) => {
+            revision.parse().ok().filter(|revision| *revision > 0).map(Consistency::AtLeast)
+        }
+        _ => None,
+    };
+    consistency.ok_or_else(|| {
+        "write linearizable, lease, bounded:AGE with an age of 1ms to 1h (bounded:500ms, bounded:10s, bounded:5m), \
+         at-least:REVISION with a revision of 1 or higher, or local"
+            .to_owned()
+    })
+}
+
+/// 1 ms to 1 hour.
+fn staleness(text: &str) -> Option<time::Duration> {
+    let age = match text.strip_suffix("ms") {
+        Some(millis) => time::Duration::from_millis(millis.parse().ok()?),
+        None => time::Duration::try_from(time_up_to(text, MAX_STALENESS_SECONDS)?).ok()?,
+    };
+    let bounds =
+        time::Duration::from_millis(1)..=time::Duration::from_secs(MAX_STALENESS_SECONDS.unsigned_abs());
+    bounds.contains(&age).then_some(age)
 }
 
 /// How long after a shipment its order closes.
@@ -193,5 +230,34 @@ mod tests {
     #[test]
     fn a_bucket_is_named_as_it_may_be_written() {
         assert_eq!(bucket(bucket_name(Bucket::QualityControl)), Ok(Bucket::QualityControl));
+    }
+
+    #[test]
+    fn a_consistency_is_a_word_and_what_belongs_to_it() {
+        let millis = time::Duration::from_millis;
+        for (text, expected) in [
+            ("linearizable", Consistency::Linearizable),
+            ("lease", Consistency::Lease),
+            ("bounded:500ms", Consistency::Bounded(millis(500))),
+            ("bounded:2", Consistency::Bounded(millis(2_000))),
+            ("bounded:1h", Consistency::Bounded(millis(3_600_000))),
+            ("at-least:17", Consistency::AtLeast(17)),
+            ("local", Consistency::Local),
+        ] {
+            assert_eq!(consistency(text), Ok(expected), "{text}");
+        }
+        for bad in [
+            "",
+            "stale",
+            "bounded",
+            "bounded:",
+            "bounded:0ms",
+            "bounded:61m",
+            "bounded:3600001ms",
+            "at-least:0",
+            "local:1",
+        ] {
+            assert!(consistency(bad).is_err(), "{bad}");
+        }
     }
 }

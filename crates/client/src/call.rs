@@ -10,12 +10,15 @@ use crate::Shared;
 use crate::error::{Error, Refusal};
 use crate::failover::{self, Advice, superseded};
 use crate::limits;
+use crate::policy::{Plan, Route};
 
-/// Makes a call that can be repeated without harm, with retries until its deadline. One that settles the fate of a
+/// Makes a call that can be repeated without harm, with retries until its deadline. A node that it is to go to first is left once it
+/// has failed. One that settles the fate of a
 /// request names it: then not to know what became of the call is an outcome of its own.
 pub(crate) async fn repeat<Asked, Answer, Call, Answered>(
     shared: &Shared,
     request: &Asked,
+    mut plan: Plan,
     settles: Option<&str>,
     call: Call,
 ) -> Result<Answer, Error>
@@ -32,7 +35,7 @@ where
     let mut last = None;
     let mut unknown = false;
     for attempt in 1.. {
-        let address = shared.failover.pick();
+        let address = shared.failover.pick_by(&plan.route);
         let now = Instant::now();
         if now >= deadline {
             break;
@@ -50,9 +53,12 @@ where
             Some(Err(status)) => Refusal::of_call(&status),
             None => Refusal::of_call(&Status::deadline_exceeded(format!("{address} did not answer in time"))),
         };
-        let advice = failover::advice(&refusal);
+        let advice = advice(&refusal, &plan);
         if advice == Advice::Final {
             return Err(Error::Rejected(Box::new(refusal)));
+        }
+        if let Route::Node(_) = plan.route {
+            plan.route = Route::InTurn;
         }
         unknown |= refusal.reason.is_empty() || advice == Advice::SameAgain;
         if refusal.reason.is_empty() {
@@ -75,8 +81,19 @@ where
             let cause = last.map_or_else(String::new, |refusal| refusal.message);
             Err(Error::OutcomeUnknown { request_id: request_id.to_owned(), cause })
         }
-        None => Err(shared.out_of_time(last.as_ref())),
+        None => Err(match last {
+            Some(refusal) if refusal.reason == "REVISION_AHEAD" => Error::Rejected(Box::new(refusal)),
+            last => shared.out_of_time(last.as_ref()),
+        }),
     }
+}
+
+/// As [`failover::advice`]; and what one node has not got to yet, another may have.
+fn advice(refusal: &Refusal, plan: &Plan) -> Advice {
+    if refusal.applied_revision().is_some_and(|applied| applied < plan.min_revision) {
+        return Advice::ElsewhereSoon;
+    }
+    failover::advice(refusal)
 }
 
 impl Shared {

@@ -6,6 +6,7 @@ use stockade_history::Recorder;
 
 use crate::error::Error;
 use crate::limits;
+use crate::policy::ReadPolicy;
 
 /// Settings of a [`Client`](crate::Client).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Config {
     pub timeout: Duration,
     /// How many mutations may be in flight; further calls wait. At most [`limits::MAX_IN_FLIGHT`].
     pub max_in_flight: usize,
+    /// What reads promise, and which nodes they are asked of; [`Client::with_reads`](crate::Client::with_reads) says otherwise for some.
+    pub reads: ReadPolicy,
     /// Writes every call and its answer into a history, which `stockade check` judges.
     pub record: Option<Recorder>,
 }
@@ -26,6 +29,7 @@ impl Default for Config {
             addresses: Vec::new(),
             timeout: Duration::from_secs(10),
             max_in_flight: limits::MAX_IN_FLIGHT,
+            reads: ReadPolicy::default(),
             record: None,
         }
     }

@@ -131,6 +131,12 @@ impl Refusal {
         Self { code, reason, message, details, header }
     }
 
+    /// How far the node had got that refused because a revision had yet to come.
+    pub(crate) fn applied_revision(&self) -> Option<u64> {
+        let info = self.details.error_info().filter(|info| info.reason == "REVISION_AHEAD")?;
+        info.metadata.get("applied_revision")?.parse().ok()
+    }
+
     /// The leader's address, where the node that refused knows it.
     pub(crate) fn leader(&self) -> Option<&str> {
         let address = self.details.error_info()?.metadata.get("leader_address")?;

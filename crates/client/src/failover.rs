@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::error::Refusal;
 use crate::limits;
+use crate::policy::Route;
 
 /// What is known of the nodes.
 ///
@@ -36,6 +37,18 @@ struct View {
     suspects: BTreeMap<String, Instant>,
     /// Where the search for a node without suspicion begins.
     turn: usize,
+}
+
+impl View {
+    /// The next node that did not just fail, else the one whose failure is longest ago.
+    fn next_in_turn(&mut self) -> String {
+        let count = self.addresses.len();
+        let turn = self.turn;
+        self.turn = turn.wrapping_add(1);
+        let in_turn = (0..count).map(|step| &self.addresses[(turn.wrapping_add(step)) % count]);
+        let best = in_turn.min_by_key(|address| self.suspects.get(*address));
+        best.expect("addresses is never empty").clone()
+    }
 }
 
 impl Failover {
@@ -89,12 +102,21 @@ impl Failover {
         if let Some(leader) = view.leader.as_ref().filter(|leader| !view.suspects.contains_key(*leader)) {
             return leader.clone();
         }
-        let count = view.addresses.len();
-        let turn = view.turn;
-        view.turn = turn.wrapping_add(1);
-        let in_turn = (0..count).map(|step| &view.addresses[(turn.wrapping_add(step)) % count]);
-        let best = in_turn.min_by_key(|address| view.suspects.get(*address));
-        best.expect("addresses is never empty").clone()
+        view.next_in_turn()
+    }
+
+    /// The node to ask next, where it need not be the leader.
+    pub(crate) fn pick_by(&self, route: &Route) -> String {
+        match route {
+            Route::Leader => self.pick(),
+            Route::Node(address) => address.clone(),
+            Route::InTurn => {
+                let mut view = self.view.lock();
+                let now = Instant::now();
+                view.suspects.retain(|_, until| *until > now);
+                view.next_in_turn()
+            }
+        }
     }
 
     /// The leader, where one is known and did not just fail.

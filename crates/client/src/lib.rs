@@ -23,6 +23,7 @@ mod ledger;
 pub mod limits;
 mod members;
 mod mutations;
+mod policy;
 mod reads;
 mod record;
 mod snapshot;
@@ -32,6 +33,7 @@ mod submit;
 pub use config::Config;
 pub use error::{Error, Refusal};
 pub use ledger::VerifiedLedger;
+pub use policy::{Consistency, ReadFrom, ReadPolicy};
 pub use snapshot::SnapshotPieces;
 pub use stockade_history::Recorder;
 
@@ -45,6 +47,7 @@ use tokio::time::Instant;
 use crate::channels::Channels;
 use crate::failover::Failover;
 use crate::lead::Listening;
+use crate::policy::Seen;
 use crate::submit::Pipeline;
 
 /// What a call comes to.
@@ -53,7 +56,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// A client of a cluster. Cheap to clone; clones share connections and the pipeline. Its tasks end when the last
 /// clone is gone.
 #[derive(Debug, Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client(Arc<Shared>, Arc<ReadPolicy>);
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -63,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) failover: Failover,
     pub(crate) listening: Listening,
     pub(crate) pipeline: Pipeline,
+    /// What answers told of, for sessions.
+    pub(crate) seen: Seen,
     /// Room for reads in flight.
     pub(crate) reads: Semaphore,
     /// Asks for a look at the members now.
@@ -85,13 +90,27 @@ impl Client {
             failover: Failover::new(config.addresses.clone()),
             listening: Listening::default(),
             pipeline: Pipeline::new(config.max_in_flight),
+            seen: Seen::default(),
             reads: Semaphore::new(limits::MAX_READS),
             wake_refresh: Arc::new(Notify::new()),
             config,
         });
         members::discover(&shared, Instant::now() + shared.config.timeout).await?;
         env.tasks.spawn("client members", members::keep_fresh(Arc::downgrade(&shared)));
-        Ok(Self(shared))
+        let policy = Arc::new(shared.config.reads.clone());
+        Ok(Self(shared, policy))
+    }
+
+    /// The same client, whose reads follow another policy. Cheap; both share connections, and what a session has seen.
+    #[must_use]
+    pub fn with_reads(&self, policy: impl Into<ReadPolicy>) -> Self {
+        Self(Arc::clone(&self.0), Arc::new(policy.into()))
+    }
+
+    /// The newest revision that this client was told of, by whichever of its handles: what a read with
+    /// [`Consistency::Session`] sees at least. To be handed to another process that is to see as much.
+    pub fn seen_revision(&self) -> u64 {
+        self.0.seen.revision()
     }
 
     /// A new request id, for callers that want to repeat a mutation beyond its deadline.

@@ -22,6 +22,7 @@ use stockade_proto::v1::{
 };
 
 use crate::error::Error;
+use crate::policy::Plan;
 use crate::{Client, Result, call, limits, record};
 
 macro_rules! mutations {
@@ -62,7 +63,7 @@ macro_rules! mutations {
                             if request.request_id.is_empty() {
                                 request.request_id = self.new_request_id();
                             }
-                            let answered = call::repeat(&self.0, &request, None, |channel, request| async move {
+                            let answered = call::repeat(&self.0, &request, Plan::of_leader(), None, |channel, request| async move {
                                 let client = $client::new(channel);
                                 client.max_decoding_message_size(limits::MAX_ANSWER_BYTES).$method(request).await
                             });

@@ -28,6 +28,7 @@ use tonic::{Status, Streaming};
 
 use crate::error::{Error, Refusal};
 use crate::failover::{self, Advice};
+use crate::policy::Plan;
 use crate::{Client, Result, call, limits, members, record};
 
 macro_rules! reads {
@@ -36,9 +37,11 @@ macro_rules! reads {
             $(
                 $(#[$doc])*
                 ///
-                /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over.
-                pub async fn $method(&self, request: $request) -> Result<$response> {
-                    let answered = call::repeat(&self.0, &request, None, |channel, request| async move {
+                /// Errors: `Rejected`, with `REVISION_AHEAD` where no node had what it was to see at least; `NoLeader`, `Overloaded`
+                /// or `Unavailable` when the time is over.
+                pub async fn $method(&self, mut request: $request) -> Result<$response> {
+                    let plan = self.1.apply(&mut request.read, &self.0.seen);
+                    let answered = call::repeat(&self.0, &request, plan, None, |channel, request| async move {
                         let client = $client::new(channel);
                         client.max_decoding_message_size(limits::MAX_ANSWER_BYTES).$method(request).await
                     });
@@ -82,20 +85,36 @@ reads! {
     list_ledger_entries: LedgerServiceClient(ListLedgerEntriesRequest) -> ListLedgerEntriesResponse;
     /// What was in stock of a SKU at a moment in the past.
     get_stock_as_of: LedgerServiceClient(GetStockAsOfRequest) -> GetStockAsOfResponse;
-    /// What became of a request.
-    get_outcome: TransactionServiceClient(GetOutcomeRequest) -> GetOutcomeResponse;
 }
 
 impl Client {
+    /// What became of a request. Linearizable, whatever the client's policy.
+    ///
+    /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over.
+    pub async fn get_outcome(&self, request: GetOutcomeRequest) -> Result<GetOutcomeResponse> {
+        let plan = Plan::of_leader();
+        let answered = call::repeat(&self.0, &request, plan, None, |channel, request| async move {
+            let client = TransactionServiceClient::new(channel);
+            client.max_decoding_message_size(limits::MAX_ANSWER_BYTES).get_outcome(request).await
+        });
+        record::call(&self.0, &request, false, answered).await
+    }
+
     /// Makes sure that a request that was not seen never takes effect.
     ///
     /// Errors: `Rejected`; `OutcomeUnknown` where the time is over and it may have been abandoned or may yet be; `NoLeader`,
     /// `Overloaded` or `Unavailable` when the time is over and nothing was sent.
     pub async fn abandon_request(&self, request: AbandonRequestRequest) -> Result<AbandonRequestResponse> {
         let request_id = request.request_id.clone();
-        let answered = call::repeat(&self.0, &request, Some(&request_id), |channel, request| async move {
-            TransactionServiceClient::new(channel).abandon_request(request).await
-        });
+        let answered = call::repeat(
+            &self.0,
+            &request,
+            Plan::of_leader(),
+            Some(&request_id),
+            |channel, request| async move {
+                TransactionServiceClient::new(channel).abandon_request(request).await
+            },
+        );
         record::call(&self.0, &request, true, answered).await
     }
 
@@ -104,7 +123,7 @@ impl Client {
     /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over: it may have been added all
     /// the same.
     pub async fn add_learner(&self, request: AddLearnerRequest) -> Result<AddLearnerResponse> {
-        call::repeat(&self.0, &request, None, |channel, request| async move {
+        call::repeat(&self.0, &request, Plan::of_leader(), None, |channel, request| async move {
             ClusterServiceClient::new(channel).add_learner(request).await
         })
         .await
@@ -115,7 +134,7 @@ impl Client {
     /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over: it may have been promoted all
     /// the same.
     pub async fn promote(&self, request: PromoteRequest) -> Result<PromoteResponse> {
-        call::repeat(&self.0, &request, None, |channel, request| async move {
+        call::repeat(&self.0, &request, Plan::of_leader(), None, |channel, request| async move {
             ClusterServiceClient::new(channel).promote(request).await
         })
         .await

@@ -39,9 +39,18 @@ pub(crate) async fn call<Asked: Call, Answered: Headed>(
     writes: bool,
     call: impl Future<Output = Result<Answered>>,
 ) -> Result<Answered> {
-    let Some(recorder) = &shared.config.record else { return call.await };
-    let op = recorder.invoke(asked);
+    let op = shared.config.record.as_ref().map(|recorder| recorder.invoke(asked));
     let answered = call.await;
+    let seen = match &answered {
+        Ok(response) => response.header(),
+        // That there is nothing was seen as well.
+        Err(Error::Rejected(refusal)) if refusal.reason == "NOT_FOUND" => refusal.header.as_ref(),
+        Err(_) => None,
+    };
+    if let Some(header) = seen {
+        shared.seen.note(header);
+    }
+    let Some(op) = op else { return answered };
     match &answered {
         Ok(response) => op.answered(response),
         Err(error) => failed(op, error, writes),
@@ -90,6 +99,8 @@ pub(crate) fn of_trailers(trailers: &MetadataMap) -> Option<ResponseHeader> {
         position: number("stockade-position").and_then(|position| u32::try_from(position).ok()).unwrap_or(0),
         replayed: text("stockade-replayed") == Some("true"),
         log_time: text("stockade-log-time").and_then(|time| time.parse().ok()),
+        // There is no trailer of it.
+        served_consistency: 0,
     })
 }
 

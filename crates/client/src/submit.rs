@@ -104,7 +104,7 @@ pub(crate) async fn mutate(shared: &Shared, request_id: String, request: Request
         let stream = shared.pipeline.stream(shared)?;
         let copy = Mutation { timeout: None, request: Some(request.clone()) };
         let outcome = match attempt_on(&stream, &request_id, copy, deadline).await {
-            Attempt::Answered(result) => match judge(*result, &mut trail) {
+            Attempt::Answered(result) => match judge(shared.note_result(*result), &mut trail) {
                 Ok(decided) => return decided,
                 Err(refusal) => Some(refusal),
             },
@@ -177,6 +177,16 @@ async fn attempt_on(
                 patience_ends = next;
             }
         }
+    }
+}
+
+impl Shared {
+    /// What the log has decided was seen by whoever is told of it, be it a refusal.
+    fn note_result(&self, result: MutationResult) -> MutationResult {
+        if let Some(header) = result.header.as_ref().filter(|header| header.log_time.is_some()) {
+            self.seen.note(header);
+        }
+        result
     }
 }
 

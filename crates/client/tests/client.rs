@@ -2,6 +2,7 @@
 
 mod fake;
 mod ledger;
+mod reads;
 mod record;
 
 use std::time::Duration;
@@ -275,7 +276,7 @@ async fn a_read_goes_on_until_a_node_answers() {
     let nodes = cluster(&env, 2).await;
     nodes[0].refuse_reads([refusal(Code::Unavailable, "NO_LEADER"), Status::unavailable("gone")]);
     let client = connect(&env, vec![nodes[0].address()], LONG).await;
-    let request = GetStockRequest { sku_id: "cup".to_owned(), location_id: "main".to_owned() };
+    let request = GetStockRequest { sku_id: "cup".to_owned(), location_id: "main".to_owned(), read: None };
     let stock = client.get_stock(request.clone()).await.expect("answered").stock.expect("has one");
     assert_eq!(stock.sku_id, "cup");
     for node in &nodes {

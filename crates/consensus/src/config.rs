@@ -56,6 +56,9 @@ pub struct Config {
     pub max_in_flight_bytes: usize,
     /// Entries that stay in the log below a snapshot, so that a follower a little behind needs no snapshot.
     pub kept_log_entries: u64,
+    /// As the leader, answer reads that allow it by its lease. Off where the clocks of the nodes can't be trusted to run at the
+    /// same rate.
+    pub lease_reads: bool,
     /// Whose file system's use the status tells; `None` where the data is in memory.
     pub data_dir: Option<PathBuf>,
 }
@@ -65,6 +68,11 @@ impl Config {
     /// is still believed by anybody.
     pub(crate) fn lease_memory(&self) -> Duration {
         self.election_timeout.1 * 2
+    }
+
+    /// What this node promises a leader that it has heard from: to vote for nobody else for so long.
+    pub(crate) fn lease_ms(&self) -> u64 {
+        millis(self.election_timeout.1).unwrap_or(0)
     }
 
     /// As openraft wants it.
@@ -117,6 +125,7 @@ mod tests {
             election_timeout,
             max_in_flight_bytes: 1,
             kept_log_entries: DEFAULT_KEPT_LOG_ENTRIES,
+            lease_reads: true,
             data_dir: None,
         }
     }

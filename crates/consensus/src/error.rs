@@ -1,5 +1,7 @@
 //! What can go wrong between a node and its cluster.
 
+use stockade_state_machine::Revision;
+
 /// Why a proposal has no reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProposeError {
@@ -32,6 +34,12 @@ pub enum ReadError {
     /// Nobody could confirm a read index before the deadline.
     #[error("no leader confirmed a read index in time")]
     NoLeader,
+    /// This node had not applied the revision that was asked for by the deadline.
+    #[error("revision {applied} is the last that this node has applied")]
+    Behind {
+        /// The last one that it has.
+        applied: Revision,
+    },
     /// The node is stopping.
     #[error("the node is stopping")]
     ShuttingDown,

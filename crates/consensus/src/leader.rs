@@ -13,6 +13,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use crate::limits;
 use crate::node::Inner;
 use crate::peer::link::Purpose;
+use crate::read::Confirmed;
 use crate::status::{NodeStatus, level_from_wire};
 
 /// Who leads.
@@ -156,7 +157,7 @@ pub(crate) async fn learn_addresses(node: Arc<Inner>) {
 /// Finds out when this node has caught up: it has, once a read barrier has passed.
 pub(crate) async fn become_ready(node: Arc<Inner>) {
     loop {
-        let barrier = node.read_barrier(Instant::now() + limits::SYSTEM_COMMAND_TIMEOUT);
+        let barrier = node.pass_barrier(Confirmed::ByQuorum, Instant::now() + limits::SYSTEM_COMMAND_TIMEOUT);
         let passed = tokio::select! {
             passed = barrier => passed,
             () = node.stopping() => return,
@@ -225,6 +226,7 @@ mod tests {
             election_timeout: DEFAULT_ELECTION_TIMEOUT,
             max_in_flight_bytes: 1 << 20,
             kept_log_entries: DEFAULT_KEPT_LOG_ENTRIES,
+            lease_reads: true,
             data_dir: None,
         };
         let node = Node::start(&env, storage, config).await.unwrap();

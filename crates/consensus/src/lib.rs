@@ -8,13 +8,15 @@
 //! - A command whose deadline has passed is never handed to Raft. Once it was handed over, any failure is "not known",
 //!   but for the one that says it was never appended.
 //! - A read barrier is asked for after the read has come, never before.
+//! - A leader answers by its lease only while a quorum, by its own word, votes for nobody else.
 //! - Every message among nodes names the cluster and the node it is meant for, and is refused by any other.
 //! - A restarted node takes no part in elections while a lease that it granted may still be believed in.
 //!
-//! Start at [`Node`], then `proposer.rs` (a write's way into the log), `read.rs` (barriers) and `peer/` (the network).
+//! Start at [`Node`], then `proposer.rs` (a write's way into the log), `consistency.rs` and `read.rs` (reads) and `peer/` (the network).
 
 mod compare;
 mod config;
+mod consistency;
 mod detect;
 mod error;
 mod expiry;
@@ -35,6 +37,7 @@ mod round_trip;
 mod status;
 
 pub use config::{Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, DEFAULT_KEPT_LOG_ENTRIES, Join};
+pub use consistency::{Consistency, Served};
 pub use error::{ProposeError, ReadError, StartError};
 pub use export::{ExportError, ExportedEntry, ExportedPayload};
 pub use leader::Leader;

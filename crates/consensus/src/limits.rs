@@ -19,6 +19,9 @@ pub(crate) const PROPOSAL_QUEUE: usize = 65_536;
 pub(crate) const READ_QUEUE: usize = 65_536;
 /// How long one attempt to get a read index may take, before the leader is looked up again.
 pub(crate) const READ_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(500);
+/// The part of a lease, in hundredths, for which the leader relies on it. The rest is for clocks that don't run alike: a
+/// clock disciplined by NTP is off by a two-thousandth at most.
+pub(crate) const LEASE_RELIED_ON_PERCENT: u32 = 90;
 /// Between attempts to get a read index, where nothing tells of a new leader.
 pub(crate) const READ_RETRY_PAUSE: Duration = Duration::from_millis(10);
 

@@ -19,7 +19,7 @@ use stockade_storage::{
     Alarms, DirLock, Identity, LogStore, SnapshotStore, SpaceLevel, SpaceWatch, StateHandle, StateMachine,
     Storage, TypeConfig,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::compare::{self, Heard};
@@ -30,10 +30,11 @@ use crate::peer::client::Network;
 use crate::peer::link::{Links, Purpose};
 use crate::peer::server::PeerServer;
 use crate::proposer::{self, Proposals};
+use crate::read::{self, Confirmed};
 use crate::round_trip::RoundTrips;
 use crate::{
-    Config, ExportError, ExportedEntry, Leader, MembershipChange, MembershipError, NodeStatus, ProposeError,
-    ReadError, StartError, expiry, handover, heal, leader, limits, read,
+    Config, Consistency, ExportError, ExportedEntry, Leader, MembershipChange, MembershipError, NodeStatus,
+    ProposeError, ReadError, Served, StartError, expiry, handover, heal, leader, limits,
 };
 
 type Raft = openraft::Raft<TypeConfig, StateMachine>;
@@ -59,7 +60,8 @@ pub(crate) struct Inner {
     pub(crate) space: SpaceWatch,
     pub(crate) links: Arc<Links>,
     pub(crate) proposals: Proposals,
-    pub(crate) reads: mpsc::Sender<read::Waiting>,
+    pub(crate) reads: read::Queues,
+    pub(crate) mark: read::Mark,
     pub(crate) leader: watch::Sender<Leader>,
     /// What room the others' disks had when they were asked last.
     pub(crate) levels: Mutex<BTreeMap<u64, SpaceLevel>>,
@@ -206,7 +208,7 @@ impl Node {
         // Before anything is awaited: the first election is a whole timeout away.
         raft.runtime_config().elect(quarantine.is_zero());
         let (proposals, proposal_queue) = Proposals::new(config.max_in_flight_bytes);
-        let (reads, read_queue) = mpsc::channel(limits::READ_QUEUE);
+        let (reads, queued) = read::Queues::new();
         let inner = Arc::new(Inner {
             env: env.clone(),
             identity,
@@ -220,6 +222,7 @@ impl Node {
             links,
             proposals,
             reads,
+            mark: read::Mark::default(),
             leader: watch::Sender::default(),
             levels: Mutex::default(),
             client_addresses: Mutex::default(),
@@ -244,7 +247,8 @@ impl Node {
         });
         let spawn = &env.tasks;
         spawn.spawn("proposer", proposer::run(Arc::clone(&inner), proposal_queue));
-        spawn.spawn("read-barriers", read::serve(Arc::clone(&inner), read_queue));
+        spawn.spawn("read-barriers", read::serve(Arc::clone(&inner), Confirmed::ByQuorum, queued.quorum));
+        spawn.spawn("lease-reads", read::serve(Arc::clone(&inner), Confirmed::ByLease, queued.lease));
         spawn.spawn("leader-watch", leader::follow(Arc::clone(&inner)));
         spawn.spawn("peer-addresses", leader::learn_addresses(Arc::clone(&inner)));
         spawn.spawn("readiness", leader::become_ready(Arc::clone(&inner)));
@@ -357,7 +361,17 @@ impl Node {
 
     /// Completes when this node's state is at least as new as everything acknowledged anywhere before the call. On any node.
     pub async fn read_barrier(&self, deadline: Instant) -> Result<(), ReadError> {
-        self.0.read_barrier(deadline).await
+        self.prepare_read(Consistency::Linearizable, deadline).await.map(drop)
+    }
+
+    /// Completes when this node's state may be read under this consistency, and says which one it comes to: that one, or a stronger
+    /// one. On any node.
+    pub async fn prepare_read(
+        &self,
+        consistency: Consistency,
+        deadline: Instant,
+    ) -> Result<Served, ReadError> {
+        self.0.prepare_read(consistency, deadline).await
     }
 
     /// A lazy connection for forwarding commands to a peer, its own; `None` for a node that is no member.

@@ -53,6 +53,7 @@ fn config(peers: BTreeMap<u64, String>, join: Option<Join>, overrides: BTreeMap<
         election_timeout: (Duration::from_millis(250), Duration::from_millis(500)),
         max_in_flight_bytes: 16 << 20,
         kept_log_entries: 10_000,
+        lease_reads: true,
         data_dir: None,
     }
 }

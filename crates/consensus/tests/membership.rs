@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use stockade_consensus::{MembershipChange, MembershipError, Node, RefusalKind, Role, StartError};
+use stockade_consensus::{
+    Consistency, MembershipChange, MembershipError, Node, ReadError, RefusalKind, Role, StartError,
+};
 use support::{Cluster, PATIENCE, Setup, assert_created, bring_about, has_sku, until};
 use tokio::time::Instant;
 
@@ -246,6 +248,11 @@ async fn a_node_that_was_replaced_and_comes_back_disturbs_nobody_and_notices() {
     let term = cluster.node(leader).term();
     cluster.restart(old).await;
     until("the old node notices", async || cluster.node(old).is_removed().then_some(())).await;
+    // What it has may be as old as can be.
+    for consistency in [Consistency::Local, Consistency::Bounded(Duration::from_hours(1))] {
+        let read = cluster.node(old).prepare_read(consistency, Instant::now() + PATIENCE).await;
+        assert_eq!(read, Err(ReadError::NoLeader), "{consistency:?}");
+    }
     assert!(!cluster.node(old).is_ready());
     // Several election timeouts, in which it could have called elections.
     let quiet = Instant::now() + Duration::from_secs(2);

@@ -154,6 +154,7 @@ async fn a_node_founds_nothing_beside_peers_of_another_cluster() {
         election_timeout: (Duration::from_millis(250), Duration::from_millis(500)),
         max_in_flight_bytes: 1 << 20,
         kept_log_entries: 1,
+        lease_reads: true,
         data_dir: None,
     };
     let node = Node::start(&env, storage, config).await.unwrap();

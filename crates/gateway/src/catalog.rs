@@ -20,10 +20,16 @@ use crate::validate::Violations;
 pub(crate) struct Catalog(pub(crate) Core);
 
 impl Catalog {
-    async fn get(&self, metadata: &MetadataMap, sku_id: &str) -> Result<v1::GetSkuResponse, Failure> {
+    async fn get(
+        &self,
+        metadata: &MetadataMap,
+        request: &v1::GetSkuRequest,
+    ) -> Result<v1::GetSkuResponse, Failure> {
         let mut violations = Violations::default();
-        let Some(id) = violations.sku("sku_id", sku_id) else { return Err(violations.into()) };
-        let (sku, answering) = self.0.read(metadata, |view| view.sku(&id)).await?;
+        let consistency = violations.consistency(request.read.as_ref());
+        let Some(id) = violations.sku("sku_id", &request.sku_id) else { return Err(violations.into()) };
+        violations.into_result()?;
+        let (sku, answering) = self.0.read(metadata, consistency, |view| view.sku(&id)).await?;
         let sku = sku.ok_or(Failure::Missing(Resource::Sku(id)))?;
         Ok(v1::GetSkuResponse {
             header: Some(answering.read(sku.version.revision)),
@@ -37,12 +43,14 @@ impl Catalog {
         request: &v1::ListSkusRequest,
     ) -> Result<v1::ListSkusResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let size = pages::size(request.page_size, &mut violations);
         violations.into_result()?;
         let scope = Scope::new("skus", &[]);
         let after = scope.last_key(&request.page_token)?.map(|key| SkuId::new(&key)).transpose();
         let after = after.map_err(|_| Failure::PageTokenInvalid)?;
-        let (skus, answering) = self.0.read(metadata, |view| view.skus_after(after.as_ref(), size)).await?;
+        let (skus, answering) =
+            self.0.read(metadata, consistency, |view| view.skus_after(after.as_ref(), size)).await?;
         let seen = skus.len();
         let page = pages::within_bytes(skus.iter().map(convert::sku));
         let last = skus.get(page.len().saturating_sub(1)).filter(|_| page.len() < seen || seen == size);
@@ -59,9 +67,10 @@ impl Catalog {
         request: &v1::BatchGetSkusRequest,
     ) -> Result<v1::BatchGetSkusResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let ids = violations.several("sku_ids", &request.sku_ids, limits::MAX_SKU_BATCH, SkuId::new);
         violations.into_result()?;
-        let read = self.0.read(metadata, |view| -> Result<Vec<Sku>, Failure> {
+        let read = self.0.read(metadata, consistency, |view| -> Result<Vec<Sku>, Failure> {
             let found = |id: &SkuId| view.sku(id).ok_or_else(|| Failure::Missing(Resource::Sku(id.clone())));
             ids.iter().map(found).collect()
         });
@@ -77,11 +86,15 @@ impl Catalog {
     async fn location(
         &self,
         metadata: &MetadataMap,
-        location_id: &str,
+        request: &v1::GetLocationRequest,
     ) -> Result<v1::GetLocationResponse, Failure> {
         let mut violations = Violations::default();
-        let Some(id) = violations.location("location_id", location_id) else { return Err(violations.into()) };
-        let (location, answering) = self.0.read(metadata, |view| view.location(&id)).await?;
+        let consistency = violations.consistency(request.read.as_ref());
+        let Some(id) = violations.location("location_id", &request.location_id) else {
+            return Err(violations.into());
+        };
+        violations.into_result()?;
+        let (location, answering) = self.0.read(metadata, consistency, |view| view.location(&id)).await?;
         let location = location.ok_or(Failure::Missing(Resource::Location(id)))?;
         let header = Some(answering.read(location.version.revision));
         Ok(v1::GetLocationResponse { header, location: Some(convert::location(&location)) })
@@ -93,12 +106,13 @@ impl Catalog {
         request: &v1::ListLocationsRequest,
     ) -> Result<v1::ListLocationsResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let size = pages::size(request.page_size, &mut violations);
         violations.into_result()?;
         let scope = Scope::new("locations", &[]);
         let after = scope.last_key(&request.page_token)?.map(|key| LocationId::new(&key)).transpose();
         let after = after.map_err(|_| Failure::PageTokenInvalid)?;
-        let read = self.0.read(metadata, |view| view.locations_after(after.as_ref(), size));
+        let read = self.0.read(metadata, consistency, |view| view.locations_after(after.as_ref(), size));
         let (locations, answering) = read.await?;
         let last = locations.last().filter(|_| locations.len() == size);
         Ok(v1::ListLocationsResponse {
@@ -122,7 +136,7 @@ impl CatalogService for Catalog {
         &self,
         request: Request<v1::GetSkuRequest>,
     ) -> Result<Response<v1::GetSkuResponse>, Status> {
-        self.0.answer(self.get(request.metadata(), &request.get_ref().sku_id).await)
+        self.0.answer(self.get(request.metadata(), request.get_ref()).await)
     }
 
     async fn batch_get_skus(
@@ -164,7 +178,7 @@ impl CatalogService for Catalog {
         &self,
         request: Request<v1::GetLocationRequest>,
     ) -> Result<Response<v1::GetLocationResponse>, Status> {
-        self.0.answer(self.location(request.metadata(), &request.get_ref().location_id).await)
+        self.0.answer(self.location(request.metadata(), request.get_ref()).await)
     }
 
     async fn update_location(

@@ -1,6 +1,7 @@
 //! Between the types of the public surface and those of the state machine, where nothing can go wrong. What a caller
 //! can get wrong is in `validate`.
 
+use stockade_consensus::Served;
 use stockade_proto::v1;
 use stockade_state_machine::command::{Disposition, ShortagePolicy, Sourcing};
 use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId};
@@ -352,6 +353,17 @@ pub(crate) fn customer_id(customer: Option<&CustomerId>) -> String {
 
 fn text<T: ToString>(id: Option<&T>) -> String {
     id.map(ToString::to_string).unwrap_or_default()
+}
+
+/// What a read was served as.
+pub(crate) fn served_as(served: Served) -> v1::Consistency {
+    match served {
+        Served::Linearizable => v1::Consistency::Linearizable,
+        Served::Lease => v1::Consistency::Lease,
+        Served::Bounded => v1::Consistency::Bounded,
+        Served::AtLeast => v1::Consistency::AtLeast,
+        Served::Local => v1::Consistency::Local,
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockade_consensus::Node;
+use stockade_consensus::{Consistency, Node};
 use stockade_env::Env;
+use stockade_proto::v1;
 use stockade_proto::v1::mutation::Request as Mutated;
 use stockade_proto::v1::mutation_result::Response as MutationResponse;
 use stockade_state_machine::{LogTime, Origin, Outcome, Rejection, Reply, Request as StateRequest, Revision};
@@ -20,7 +21,7 @@ use crate::refusals::Refusals;
 use crate::route::{self, Router};
 use crate::status::{self, Answering, Call};
 use crate::validate::{self, Valid};
-use crate::{deadline, reply};
+use crate::{convert, deadline, reply};
 
 /// What all services share. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -117,7 +118,13 @@ impl Core {
 
     /// Who answers, from a certain state.
     pub(crate) fn answering_from(&self, served: Revision) -> Answering {
+        self.answering_as(v1::Consistency::Unspecified, served)
+    }
+
+    /// Who answers a read that was served so.
+    pub(crate) fn answering_as(&self, consistency: v1::Consistency, served: Revision) -> Answering {
         Answering {
+            consistency,
             cluster_id: self.0.node.cluster_id().to_owned(),
             node_id: self.0.node.id(),
             term: self.0.node.term(),
@@ -179,38 +186,49 @@ impl Core {
                     continue;
                 }
             }
-            return reply::trial(outcome, time, &self.answering_from(served));
+            let answering = self.answering_as(v1::Consistency::Linearizable, served);
+            return reply::trial(outcome, time, &answering);
         }
     }
 
-    /// Reads at one revision that is at least as new as everything acknowledged before the call.
+    /// Reads at one revision, which is as new as the consistency asks for.
     pub(crate) async fn read<T>(
         &self,
         metadata: &MetadataMap,
+        consistency: Consistency,
         read: impl FnOnce(&View<'_>) -> T,
     ) -> Result<(T, Answering), Failure> {
-        self.0.node.read_barrier(deadline::of_call(metadata)).await?;
+        let served_as = self.0.node.prepare_read(consistency, deadline::of_call(metadata)).await?;
         let (value, served) = self.0.node.state().read(|view| (read(view), view.revision()));
-        Ok((value, self.answering_from(served)))
+        Ok((value, self.answering_as(convert::served_as(served_as), served)))
     }
 
-    /// The ledger, with every movement that was acknowledged before the call.
-    pub(crate) async fn read_ledger(&self, metadata: &MetadataMap) -> Result<LedgerView, Failure> {
-        self.read_ledger_with(metadata, |_| ()).await.map(|(ledger, ())| ledger)
+    /// The ledger, with every movement up to a revision that is as new as the consistency asks for: the node has to have written
+    /// that into it.
+    pub(crate) async fn read_ledger(
+        &self,
+        metadata: &MetadataMap,
+        consistency: Consistency,
+    ) -> Result<(LedgerView, Answering), Failure> {
+        let read = self.read_ledger_with(metadata, consistency, |_| ()).await;
+        read.map(|(ledger, (), answering)| (ledger, answering))
     }
 
     /// The same, and something of the state at a revision that it covers.
     pub(crate) async fn read_ledger_with<T>(
         &self,
         metadata: &MetadataMap,
+        consistency: Consistency,
         read: impl FnOnce(&View<'_>) -> T,
-    ) -> Result<(LedgerView, T), Failure> {
+    ) -> Result<(LedgerView, T, Answering), Failure> {
         let deadline = deadline::of_call(metadata);
-        self.0.node.read_barrier(deadline).await?;
+        let served_as = self.0.node.prepare_read(consistency, deadline).await?;
         let state = self.0.node.state();
         let (value, at) = state.read(|view| (read(view), view.revision()));
         let ledger = tokio::time::timeout_at(deadline, state.ledger(at)).await;
-        ledger.map(|ledger| (ledger, value)).map_err(|_| Failure::DeadlineExceeded)
+        let ledger = ledger.map_err(|_| Failure::DeadlineExceeded)?;
+        let answering = self.answering_as(convert::served_as(served_as), ledger.revision());
+        Ok((ledger, value, answering))
     }
 
     /// Ends a read call.

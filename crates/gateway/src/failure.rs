@@ -71,9 +71,9 @@ pub(crate) enum Failure {
         /// False where it is for another cause than the deadline.
         deadline_passed: bool,
     },
-    /// A read of the past asks for a revision that has yet to come.
+    /// A read asks for a revision that has yet to come, of the past or at least.
     RevisionAhead {
-        /// The last one that can be asked for.
+        /// The last one that can be asked for, on this node.
         applied: Revision,
     },
     /// A read found nothing under that id.
@@ -98,6 +98,7 @@ impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::NoLeader => Self::NoLeader,
+            ReadError::Behind { applied } => Self::RevisionAhead { applied },
             ReadError::ShuttingDown => Self::ShuttingDown,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stockade_consensus::Consistency;
 use stockade_proto::v1;
 use stockade_proto::v1::get_stock_as_of_request::AsOf as Asked;
 use stockade_proto::v1::ledger_service_server::LedgerService;
@@ -9,7 +10,7 @@ use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ids::LocationId;
 use stockade_state_machine::rejection::Resource;
 use stockade_state_machine::{Revision, Stock, StockKey};
-use stockade_storage::{AsOf, LedgerFilter, LedgerKey, LedgerView};
+use stockade_storage::{AsOf, LedgerFilter, LedgerKey, View};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
@@ -44,18 +45,19 @@ impl Ledger {
         request: &v1::ListLedgerEntriesRequest,
     ) -> Result<v1::ListLedgerEntriesResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let size = pages::size(request.page_size, &mut violations);
         let filter = filter(request, &mut violations);
         violations.into_result()?;
         let scope = scope_of_list(request, &filter);
         let after = scope.last_key(&request.page_token)?;
         let after = after.map(|key| parse_place(&key).ok_or(Failure::PageTokenInvalid)).transpose()?;
-        let ledger = self.core.read_ledger(metadata).await?;
+        let (ledger, answering) = self.core.read_ledger(metadata, consistency).await?;
         // With the longest ids and references as many entries as a page may hold stay below its bound in bytes.
         let page = ledger.entries(&filter, after, size).map_err(|error| Failure::storage(&error))?;
         let last = page.last.map(|(revision, position)| scope.token(&pages::key(&revision, &position)));
         Ok(v1::ListLedgerEntriesResponse {
-            header: Some(self.header(&ledger, ledger.revision())),
+            header: Some(answering.read(answering.served)),
             entries: page.entries.iter().map(convert::ledger_entry).collect(),
             next_page_token: last.unwrap_or_default(),
         })
@@ -67,6 +69,7 @@ impl Ledger {
         request: &v1::GetStockAsOfRequest,
     ) -> Result<v1::GetStockAsOfResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let size = pages::size(request.page_size, &mut violations);
         let sku = violations.sku("sku_id", &request.sku_id);
         let location = violations.optional_location("location_id", &request.location_id);
@@ -77,7 +80,8 @@ impl Ledger {
         let after = scope.last_key(&request.page_token)?.map(|key| LocationId::new(&key)).transpose();
         let after = after.map_err(|_| Failure::PageTokenInvalid)?;
         // Whether the SKU exists is read first: the ledger then covers what was there.
-        let (ledger, exists) = self.core.read_ledger_with(metadata, |view| view.sku(&sku).is_some()).await?;
+        let exists = |view: &View<'_>| view.sku(&sku).is_some();
+        let (ledger, exists, answering) = self.core.read_ledger_with(metadata, consistency, exists).await?;
         if let AsOf::Revision(revision) = moment
             && revision > ledger.revision()
         {
@@ -101,7 +105,7 @@ impl Ledger {
             convert::past_stock(&key, &stock, stock.version.revision)
         };
         Ok(v1::GetStockAsOfResponse {
-            header: Some(self.header(&ledger, moved)),
+            header: Some(answering.read(moved)),
             as_of_revision: found.revision.get(),
             stock: rows.into_iter().map(row).collect(),
             next_page_token: found.last.map(|last| scope.token(last.as_str())).unwrap_or_default(),
@@ -112,15 +116,11 @@ impl Ledger {
     async fn verify(&self, metadata: &MetadataMap) -> Result<Messages, Failure> {
         let permit = Arc::clone(&self.verifications).try_acquire_owned();
         let permit = permit.map_err(|_| Failure::Overloaded)?;
-        self.core.read_ledger(metadata).await?;
+        self.core.read_ledger(metadata, Consistency::Linearizable).await?;
         let (messages, receiver) = mpsc::channel(limits::STREAM_QUEUE);
         let verification = Verification { core: self.core.clone(), messages, permit };
         self.core.env().tasks.spawn("ledger verification", verification.run());
         Ok(ReceiverStream::new(receiver))
-    }
-
-    fn header(&self, ledger: &LedgerView, revision: Revision) -> v1::ResponseHeader {
-        self.core.answering_from(ledger.revision()).read(revision)
     }
 }
 

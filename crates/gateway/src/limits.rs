@@ -14,6 +14,10 @@ pub(crate) const ANSWER_MARGIN: Duration = Duration::from_millis(25);
 
 /// How long a node that is drained waits for another to take the lead over.
 pub(crate) const MAX_HANDOVER: Duration = Duration::from_secs(5);
+/// The shortest `max_staleness` of a bounded read: less is a linearizable read.
+pub(crate) const MIN_STALENESS: Duration = Duration::from_millis(1);
+/// The longest.
+pub(crate) const MAX_STALENESS: Duration = Duration::from_hours(1);
 
 /// Items of a page where the caller names no size.
 pub(crate) const DEFAULT_PAGE_SIZE: usize = 50;

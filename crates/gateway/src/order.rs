@@ -22,11 +22,17 @@ use crate::validate::Violations;
 pub(crate) struct Orders(pub(crate) Core);
 
 impl Orders {
-    async fn get(&self, metadata: &MetadataMap, order_id: &str) -> Result<v1::GetOrderResponse, Failure> {
+    async fn get(
+        &self,
+        metadata: &MetadataMap,
+        request: &v1::GetOrderRequest,
+    ) -> Result<v1::GetOrderResponse, Failure> {
         let mut violations = Violations::default();
-        let Some(id) = violations.order("order_id", order_id) else { return Err(violations.into()) };
+        let consistency = violations.consistency(request.read.as_ref());
+        let Some(id) = violations.order("order_id", &request.order_id) else { return Err(violations.into()) };
+        violations.into_result()?;
         let ((order, now), answering) =
-            self.0.read(metadata, |view| (view.order(&id), view.clock().now)).await?;
+            self.0.read(metadata, consistency, |view| (view.order(&id), view.clock().now)).await?;
         let order = order.map_err(|error| Failure::storage(&error))?;
         let order = order.ok_or(Failure::Missing(Resource::Order(id)))?;
         let header = Some(answering.read(order.version.revision));
@@ -39,9 +45,10 @@ impl Orders {
         request: &v1::BatchGetOrdersRequest,
     ) -> Result<v1::BatchGetOrdersResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let ids = violations.several("order_ids", &request.order_ids, limits::MAX_ORDER_BATCH, OrderId::new);
         violations.into_result()?;
-        let read = self.0.read(metadata, |view| -> Result<_, Failure> {
+        let read = self.0.read(metadata, consistency, |view| -> Result<_, Failure> {
             let order = |id: &OrderId| {
                 let order = view.order(id).map_err(|error| Failure::storage(&error))?;
                 order.ok_or_else(|| Failure::Missing(Resource::Order(id.clone())))
@@ -62,6 +69,7 @@ impl Orders {
         request: &v1::ListOrdersRequest,
     ) -> Result<v1::ListOrdersResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let size = pages::size(request.page_size, &mut violations);
         let filter = filter(request, &mut violations);
         violations.into_result()?;
@@ -71,7 +79,7 @@ impl Orders {
         // A filter of several parts looks at more orders than it takes, so that few matches don't mean many calls.
         let rows = if filter.parts() > 1 { limits::MAX_PAGE_SIZE } else { size };
         let read = |view: &View<'_>| (view.list_orders(&filter, after.as_ref(), rows), view.clock().now);
-        let ((seen, now), answering) = self.0.read(metadata, read).await?;
+        let ((seen, now), answering) = self.0.read(metadata, consistency, read).await?;
         let seen = seen.map_err(|error| Failure::storage(&error))?;
         // More follow where storage says so, however many it gave.
         let asked = if seen.has_more { seen.orders.len() } else { usize::MAX };
@@ -175,7 +183,7 @@ impl OrderService for Orders {
         &self,
         request: Request<v1::GetOrderRequest>,
     ) -> Result<Response<v1::GetOrderResponse>, Status> {
-        self.0.answer(self.get(request.metadata(), &request.get_ref().order_id).await)
+        self.0.answer(self.get(request.metadata(), request.get_ref()).await)
     }
 
     async fn batch_get_orders(

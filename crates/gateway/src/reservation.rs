@@ -45,9 +45,11 @@ impl Reservations {
         request: &v1::GetReservationRequest,
     ) -> Result<v1::GetReservationResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let id = violations.reservation("reservation_id", &request.reservation_id);
         let Some(id) = id else { return Err(violations.into()) };
-        let (found, answering) = self.0.read(metadata, |view| view.reservation(&id)).await?;
+        violations.into_result()?;
+        let (found, answering) = self.0.read(metadata, consistency, |view| view.reservation(&id)).await?;
         let found = found.map_err(|error| Failure::storage(&error))?;
         let reservation = found.ok_or(Failure::Missing(Resource::Reservation(id)))?;
         let header = Some(answering.read(reservation.version.revision));
@@ -60,6 +62,7 @@ impl Reservations {
         request: &v1::ListReservationsRequest,
     ) -> Result<v1::ListReservationsResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let size = pages::size(request.page_size, &mut violations);
         let state = v1::ReservationState::try_from(request.state).unwrap_or_else(|_| {
             violations.add("state", "is not known");
@@ -74,7 +77,7 @@ impl Reservations {
         // A filter looks at more reservations than it takes, so that few matches don't mean many calls.
         let rows = if filter.takes_all() { size } else { limits::MAX_PAGE_SIZE };
         let (seen, answering) =
-            self.0.read(metadata, |view| view.reservations_after(after.as_ref(), rows)).await?;
+            self.0.read(metadata, consistency, |view| view.reservations_after(after.as_ref(), rows)).await?;
         let seen = seen.map_err(|error| Failure::storage(&error))?;
         let page = pages::fill(&seen, size, rows, |reservation| {
             filter.takes(reservation).then(|| convert::reservation(reservation))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stockade_proto::v1::{Fate, ResponseHeader};
+use stockade_proto::v1::{self, Fate, ResponseHeader};
 use stockade_state_machine::{LogTime, Revision};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
@@ -38,6 +38,8 @@ pub(crate) struct Answering {
     pub(crate) term: u64,
     /// What its state has applied.
     pub(crate) served: Revision,
+    /// What a read was served as; unspecified where it is none.
+    pub(crate) consistency: v1::Consistency,
     /// Where callers reach the leader, where known.
     pub(crate) leader_address: Option<String>,
     /// Where what it refuses is counted.
@@ -56,6 +58,7 @@ impl Answering {
             position: 0,
             replayed: false,
             log_time: None,
+            served_consistency: self.consistency.into(),
         }
     }
 
@@ -67,6 +70,7 @@ impl Answering {
             log_time: Some(convert::timestamp(decided.time)),
             // A forwarded write may have been decided where this node has yet to come.
             served_revision: self.served.max(decided.revision).get(),
+            served_consistency: v1::Consistency::Unspecified.into(),
             ..self.read(decided.revision)
         }
     }

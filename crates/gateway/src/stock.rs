@@ -31,11 +31,13 @@ impl StockKeeping {
         request: &v1::GetStockRequest,
     ) -> Result<v1::GetStockResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let sku = violations.sku("sku_id", &request.sku_id);
         let location = violations.location("location_id", &request.location_id);
         let (Some(sku), Some(location)) = (sku, location) else { return Err(violations.into()) };
+        violations.into_result()?;
         let key = StockKey { sku, location };
-        let (stock, answering) = self.0.read(metadata, |view| stock_at(view, &key)).await?;
+        let (stock, answering) = self.0.read(metadata, consistency, |view| stock_at(view, &key)).await?;
         let stock = stock?;
         let header = Some(answering.read(stock.version.revision));
         Ok(v1::GetStockResponse { header, stock: Some(convert::stock(&key, &stock)) })
@@ -47,6 +49,7 @@ impl StockKeeping {
         request: &v1::BatchGetStockRequest,
     ) -> Result<v1::BatchGetStockResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         violations.check_count("names", request.names.len(), limits::MAX_BATCH);
         let mut keys = Vec::new();
         for (number, name) in request.names.iter().take(limits::MAX_BATCH).enumerate() {
@@ -55,7 +58,7 @@ impl StockKeeping {
             keys.extend(sku.zip(location).map(|(sku, location)| StockKey { sku, location }));
         }
         violations.into_result()?;
-        let read = self.0.read(metadata, |view| -> Result<Vec<Stock>, Failure> {
+        let read = self.0.read(metadata, consistency, |view| -> Result<Vec<Stock>, Failure> {
             keys.iter().map(|key| stock_at(view, key)).collect()
         });
         let (rows, answering) = read.await?;
@@ -71,6 +74,7 @@ impl StockKeeping {
         request: &v1::ListStockRequest,
     ) -> Result<v1::ListStockResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let size = pages::size(request.page_size, &mut violations);
         let filter = Filter {
             sku: violations.optional_sku("sku_id", &request.sku_id),
@@ -85,7 +89,7 @@ impl StockKeeping {
         // A filter looks at more rows than it takes, so that few matches don't mean many calls.
         let most = if filter.below.is_some() { limits::MAX_PAGE_SIZE } else { size };
         let (rows, answering) =
-            self.0.read(metadata, |view| filter.rows_after(view, after.as_ref(), most)).await?;
+            self.0.read(metadata, consistency, |view| filter.rows_after(view, after.as_ref(), most)).await?;
         let mut page = Vec::new();
         let mut last = None;
         for (key, stock) in &rows {
@@ -113,6 +117,7 @@ impl StockKeeping {
         request: &v1::GetAvailabilityRequest,
     ) -> Result<v1::GetAvailabilityResponse, Failure> {
         let mut violations = Violations::default();
+        let consistency = violations.consistency(request.read.as_ref());
         let skus =
             violations.several("sku_ids", &request.sku_ids, limits::MAX_AVAILABILITY_BATCH, SkuId::new);
         let ids = &request.location_ids;
@@ -125,7 +130,7 @@ impl StockKeeping {
         violations.into_result()?;
         let among: BTreeSet<LocationId> = among.into_iter().collect();
         let asked = Asked { among, zone: request.zone.clone() };
-        let read = self.0.read(metadata, |view| -> Result<Vec<v1::Availability>, Failure> {
+        let read = self.0.read(metadata, consistency, |view| -> Result<Vec<v1::Availability>, Failure> {
             if let Some(id) = asked.among.iter().find(|id| view.location(id).is_none()) {
                 return Err(Failure::Missing(Resource::Location(id.clone())));
             }

@@ -1,5 +1,6 @@
 //! Many mutations on one stream, and what became of a request. The stream itself is in `submit`.
 
+use stockade_consensus::Consistency;
 use stockade_proto::v1;
 use stockade_proto::v1::transaction_service_server::TransactionService;
 use stockade_state_machine::ids::RequestId;
@@ -24,7 +25,8 @@ impl Transactions {
     async fn outcome_of(&self, metadata: &MetadataMap, id: &str) -> Result<v1::GetOutcomeResponse, Failure> {
         let request = parse(id)?;
         let origin = Origin { request, principal: route::principal() };
-        let (status, answering) = self.0.read(metadata, |view| view.request_status(&origin)).await?;
+        let (status, answering) =
+            self.0.read(metadata, Consistency::Linearizable, |view| view.request_status(&origin)).await?;
         let undecided = |state: v1::OutcomeState, revision| v1::GetOutcomeResponse {
             header: Some(answering.read(revision)),
             state: state.into(),

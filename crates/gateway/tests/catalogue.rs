@@ -104,9 +104,9 @@ async fn a_location_is_changed_by_its_mask_and_its_etag() {
     assert_eq!(fields, ["update_mask.paths", "location.etag"]);
 
     shop.location(named("south")).await;
-    let page = v1::ListLocationsRequest { page_size: 1, page_token: String::new() };
+    let page = v1::ListLocationsRequest { page_size: 1, page_token: String::new(), read: None };
     let first = shop.catalog.list_locations(page).await.unwrap().into_inner();
-    let page = v1::ListLocationsRequest { page_size: 1, page_token: first.next_page_token };
+    let page = v1::ListLocationsRequest { page_size: 1, page_token: first.next_page_token, read: None };
     let second = shop.catalog.list_locations(page).await.unwrap().into_inner();
     assert_eq!((&*first.locations[0].location_id, &*second.locations[0].location_id), ("north", "south"));
     let delete = v1::DeleteLocationRequest {
@@ -116,7 +116,7 @@ async fn a_location_is_changed_by_its_mask_and_its_etag() {
         ..v1::DeleteLocationRequest::default()
     };
     shop.catalog.delete_location(delete).await.unwrap();
-    let gone = v1::GetLocationRequest { location_id: "south".to_owned() };
+    let gone = v1::GetLocationRequest { location_id: "south".to_owned(), read: None };
     assert_eq!(shop.catalog.get_location(gone).await.unwrap_err().code(), Code::NotFound);
     shop.cluster.stop().await;
 }
@@ -158,18 +158,18 @@ async fn several_things_are_read_at_one_revision_and_lists_hold_what_was_asked_f
         shop.set(sku_id, location_id, quantity, None).await.unwrap();
     }
     let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
-    let batch = v1::BatchGetSkusRequest { sku_ids: ids(&["wrap", "A", "wrap"]) };
+    let batch = v1::BatchGetSkusRequest { sku_ids: ids(&["wrap", "A", "wrap"]), read: None };
     let skus = shop.catalog.batch_get_skus(batch).await.unwrap().into_inner().skus;
     let seen: Vec<_> = skus.iter().map(|sku| (sku.sku_id.as_str(), sku.untracked)).collect();
     assert_eq!(seen, [("wrap", true), ("A", false), ("wrap", true)]);
-    let missing = v1::BatchGetSkusRequest { sku_ids: ids(&["A", "Z"]) };
+    let missing = v1::BatchGetSkusRequest { sku_ids: ids(&["A", "Z"]), read: None };
     let missing = shop.catalog.batch_get_skus(missing).await.unwrap_err();
     assert_eq!(missing.get_details_resource_info().unwrap().resource_name, "Z");
     let name = |sku_id: &str, location_id: &str| v1::StockName {
         sku_id: sku_id.to_owned(),
         location_id: location_id.to_owned(),
     };
-    let batch = v1::BatchGetStockRequest { names: vec![name("B", "shop"), name("B", "main")] };
+    let batch = v1::BatchGetStockRequest { names: vec![name("B", "shop"), name("B", "main")], read: None };
     let rows = shop.stock.batch_get_stock(batch).await.unwrap().into_inner().stock;
     // Where none was ever booked there is no etag either.
     let seen: Vec<_> = rows.iter().map(|stock| (stock.available, stock.etag.is_empty())).collect();

@@ -123,15 +123,20 @@ async fn an_order_lives_its_life_through_a_follower_and_the_leader_shows_it() {
     assert_eq!((returned.state(), returned.returned), (v1::OrderState::Returned, 3));
 
     let mut orders = OrderServiceClient::new(leader.clone());
-    let order =
-        orders.get_order(v1::GetOrderRequest { order_id: "O-1".to_owned() }).await.unwrap().into_inner();
+    let order = orders
+        .get_order(v1::GetOrderRequest { order_id: "O-1".to_owned(), read: None })
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(order.header.unwrap().revision, returned.header.unwrap().revision);
     assert_eq!(order.order.unwrap().payment_reference, "pay");
     let state = v1::OrderState::Returned.into();
     let listed = orders.list_orders(v1::ListOrdersRequest { state, ..Default::default() }).await.unwrap();
     assert_eq!(listed.into_inner().orders.len(), 1);
     let (sku_id, location_id) = ("A".to_owned(), "main".to_owned());
-    let stock = StockServiceClient::new(leader).get_stock(v1::GetStockRequest { sku_id, location_id }).await;
+    let stock = StockServiceClient::new(leader)
+        .get_stock(v1::GetStockRequest { sku_id, location_id, read: None })
+        .await;
     assert_eq!(stock.unwrap().into_inner().stock.unwrap().available, 10);
     cluster.stop().await;
 }
@@ -167,12 +172,13 @@ async fn skus_and_stock_are_kept_and_listed_in_pages() {
     };
     catalog.delete_sku(delete("B")).await.unwrap();
     assert_eq!(reason(&catalog.delete_sku(delete("A")).await.unwrap_err()), "SKU_IN_USE");
-    let missing = catalog.get_sku(v1::GetSkuRequest { sku_id: "B".to_owned() }).await.unwrap_err();
+    let missing =
+        catalog.get_sku(v1::GetSkuRequest { sku_id: "B".to_owned(), read: None }).await.unwrap_err();
     assert_eq!((missing.code(), trailer(&missing, "stockade-logged")), (Code::NotFound, "false".to_owned()));
 
-    let first = v1::ListSkusRequest { page_size: 1, page_token: String::new() };
+    let first = v1::ListSkusRequest { page_size: 1, page_token: String::new(), read: None };
     let first = catalog.list_skus(first).await.unwrap().into_inner();
-    let second = v1::ListSkusRequest { page_size: 1, page_token: first.next_page_token.clone() };
+    let second = v1::ListSkusRequest { page_size: 1, page_token: first.next_page_token.clone(), read: None };
     let second = catalog.list_skus(second).await.unwrap().into_inner();
     assert_eq!((&*first.skus[0].sku_id, &*second.skus[0].sku_id), ("A", "C"));
     let wrong_list = v1::ListStockRequest { page_token: first.next_page_token, ..Default::default() };
@@ -298,7 +304,7 @@ async fn nodes_tell_their_status_and_agree_on_log_and_state() {
     for member in cluster.members.values() {
         let mut maintenance = MaintenanceServiceClient::new(member.channel.clone());
         // A read barrier before the hash: this node has applied what was acknowledged.
-        let get = v1::GetSkuRequest { sku_id: "A".to_owned() };
+        let get = v1::GetSkuRequest { sku_id: "A".to_owned(), read: None };
         CatalogServiceClient::new(member.channel.clone()).get_sku(get).await.unwrap();
         let hash = maintenance.state_hash(v1::StateHashRequest { full: true }).await.unwrap().into_inner();
         hashes.insert((hash.applied_index, hash.chain_hash, hash.state_hash));

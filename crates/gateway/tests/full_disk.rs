@@ -105,7 +105,8 @@ async fn a_node_whose_disk_is_low_takes_cancels_and_reads_and_refuses_the_rest()
     let mut transactions = TransactionServiceClient::new(low.channel.clone());
     let abandon = v1::AbandonRequestRequest { request_id: cluster.request_id() };
     transactions.abandon_request(abandon).await.unwrap();
-    let read = orders.get_order(v1::GetOrderRequest { order_id: "O-1".to_owned() }).await.unwrap();
+    let read =
+        orders.get_order(v1::GetOrderRequest { order_id: "O-1".to_owned(), read: None }).await.unwrap();
     assert_eq!(read.into_inner().order.unwrap().state(), v1::OrderState::Cancelled);
 
     low.leave_free(FULL, SpaceLevel::Full).await;

@@ -49,7 +49,8 @@ impl Books {
             leader.transact(request).await.unwrap();
         }
         let mut orders = OrderServiceClient::new(cluster.follower_channel().await);
-        let read = orders.batch_get_orders(v1::BatchGetOrdersRequest { order_ids }).await.unwrap();
+        let read =
+            orders.batch_get_orders(v1::BatchGetOrdersRequest { order_ids, read: None }).await.unwrap();
         let mut placed = read.into_inner().orders;
         placed.sort_by_key(|order| (created(order), order.order_id.clone()));
         Self { cluster, orders, placed }

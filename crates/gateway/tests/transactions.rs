@@ -75,7 +75,8 @@ impl Shop {
     }
 
     async fn available(&mut self) -> (i64, String) {
-        let asked = v1::GetStockRequest { sku_id: "A".to_owned(), location_id: "main".to_owned() };
+        let asked =
+            v1::GetStockRequest { sku_id: "A".to_owned(), location_id: "main".to_owned(), read: None };
         let stock = self.stock.get_stock(asked).await.unwrap().into_inner().stock.unwrap();
         (stock.available, stock.etag)
     }
@@ -118,7 +119,7 @@ async fn a_transaction_takes_effect_whole_or_not_at_all() {
     let header = done.header.unwrap();
     assert_eq!(done.results.len(), 2);
     assert!(done.results.iter().all(|result| result.response.is_some() && result.header.is_none()));
-    let read = v1::GetOrderRequest { order_id: "o1".to_owned() };
+    let read = v1::GetOrderRequest { order_id: "o1".to_owned(), read: None };
     let order = shop.orders.get_order(read).await.unwrap().into_inner().order.unwrap();
     assert_eq!((order.state(), order.revision), (v1::OrderState::Confirmed, header.revision));
 
@@ -200,8 +201,10 @@ async fn several_orders_are_read_at_once() {
     let mut shop = Shop::open().await;
     let places = ["o1", "o2"].map(|order| Mutated::PlaceOrder(place(order, 1)));
     let revision = shop.transact(Vec::new(), places.to_vec()).await.unwrap().header.unwrap().revision;
-    let ids =
-        |ids: &[&str]| v1::BatchGetOrdersRequest { order_ids: ids.iter().map(ToString::to_string).collect() };
+    let ids = |ids: &[&str]| v1::BatchGetOrdersRequest {
+        order_ids: ids.iter().map(ToString::to_string).collect(),
+        read: None,
+    };
     let read = shop.orders.batch_get_orders(ids(&["o2", "o1", "o2"])).await.unwrap().into_inner();
     let found: Vec<_> = read.orders.iter().map(|order| order.order_id.as_str()).collect();
     assert_eq!((found, read.header.unwrap().revision), (vec!["o2", "o1", "o2"], revision));

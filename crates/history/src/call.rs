@@ -1,7 +1,7 @@
 //! The calls that a history holds, by their names, and their messages.
 
 use prost::Message;
-use stockade_proto::v1::{self, ResponseHeader, mutation, mutation_result};
+use stockade_proto::v1::{self, ReadOptions, ResponseHeader, mutation, mutation_result};
 
 /// Why a call could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,8 @@ pub trait Call: Message {
     fn request_id(&self) -> &str;
     /// True where it is to be tried only (`validate_only`): nothing takes effect, and no fate is to be settled.
     fn is_trial(&self) -> bool;
+    /// How a read is to be served; `None` of what is no read, and where it says nothing.
+    fn read_options(&self) -> Option<&ReadOptions>;
     /// What it asks for, short.
     fn words(&self) -> String;
 }
@@ -38,7 +40,7 @@ pub trait Headed: Message {
 }
 
 macro_rules! calls {
-    ($($(#[$doc:meta])* $variant:ident, $kind:literal, $request:ident => $response:ident $(, $id:ident $(, $trial:ident)?)?;)*) => {
+    ($($(#[$doc:meta])* $variant:ident, $kind:literal, $request:ident => $response:ident $(, $id:ident $(, $trial:ident)?)? $(with $read:ident)?;)*) => {
         /// What was asked.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Asked {
@@ -70,6 +72,13 @@ macro_rules! calls {
             pub fn is_trial(&self) -> bool {
                 match self {
                     $(Self::$variant(request) => Call::is_trial(request),)*
+                }
+            }
+
+            /// How a read is to be served; `None` of what is no read, and where it says nothing.
+            pub fn read_options(&self) -> Option<&ReadOptions> {
+                match self {
+                    $(Self::$variant(request) => Call::read_options(request),)*
                 }
             }
 
@@ -140,6 +149,10 @@ macro_rules! calls {
                     calls!(@trial self $($($trial)?)?)
                 }
 
+                fn read_options(&self) -> Option<&ReadOptions> {
+                    calls!(@read self $($read)?)
+                }
+
                 fn words(&self) -> String {
                     let words = crate::words::Words::words(self);
                     if Call::is_trial(self) { format!("try to {words}") } else { words }
@@ -169,6 +182,8 @@ macro_rules! calls {
     (@id $self:ident) => { "" };
     (@trial $self:ident $trial:ident) => { $self.$trial };
     (@trial $self:ident) => { false };
+    (@read $self:ident $read:ident) => { $self.$read.as_ref() };
+    (@read $self:ident) => { None };
 }
 
 calls! {
@@ -223,37 +238,37 @@ calls! {
     /// What became of a request is read.
     GetOutcome, "get_outcome", GetOutcomeRequest => GetOutcomeResponse, request_id;
     /// A SKU is read.
-    GetSku, "get_sku", GetSkuRequest => GetSkuResponse;
+    GetSku, "get_sku", GetSkuRequest => GetSkuResponse with read;
     /// Several SKUs are read at once.
-    BatchGetSkus, "batch_get_skus", BatchGetSkusRequest => BatchGetSkusResponse;
+    BatchGetSkus, "batch_get_skus", BatchGetSkusRequest => BatchGetSkusResponse with read;
     /// A location is read.
-    GetLocation, "get_location", GetLocationRequest => GetLocationResponse;
+    GetLocation, "get_location", GetLocationRequest => GetLocationResponse with read;
     /// A page of locations is read.
-    ListLocations, "list_locations", ListLocationsRequest => ListLocationsResponse;
+    ListLocations, "list_locations", ListLocationsRequest => ListLocationsResponse with read;
     /// A page of SKUs is read.
-    ListSkus, "list_skus", ListSkusRequest => ListSkusResponse;
+    ListSkus, "list_skus", ListSkusRequest => ListSkusResponse with read;
     /// The stock at a location is read.
-    GetStock, "get_stock", GetStockRequest => GetStockResponse;
+    GetStock, "get_stock", GetStockRequest => GetStockResponse with read;
     /// The stock of several SKUs at locations is read at once.
-    BatchGetStock, "batch_get_stock", BatchGetStockRequest => BatchGetStockResponse;
+    BatchGetStock, "batch_get_stock", BatchGetStockRequest => BatchGetStockResponse with read;
     /// What orders could take is read.
-    GetAvailability, "get_availability", GetAvailabilityRequest => GetAvailabilityResponse;
+    GetAvailability, "get_availability", GetAvailabilityRequest => GetAvailabilityResponse with read;
     /// A page of stock is read.
-    ListStock, "list_stock", ListStockRequest => ListStockResponse;
+    ListStock, "list_stock", ListStockRequest => ListStockResponse with read;
     /// An order is read.
-    GetOrder, "get_order", GetOrderRequest => GetOrderResponse;
+    GetOrder, "get_order", GetOrderRequest => GetOrderResponse with read;
     /// Several orders are read at once.
-    BatchGetOrders, "batch_get_orders", BatchGetOrdersRequest => BatchGetOrdersResponse;
+    BatchGetOrders, "batch_get_orders", BatchGetOrdersRequest => BatchGetOrdersResponse with read;
     /// A page of orders is read.
-    ListOrders, "list_orders", ListOrdersRequest => ListOrdersResponse;
+    ListOrders, "list_orders", ListOrdersRequest => ListOrdersResponse with read;
     /// A reservation is read.
-    GetReservation, "get_reservation", GetReservationRequest => GetReservationResponse;
+    GetReservation, "get_reservation", GetReservationRequest => GetReservationResponse with read;
     /// A page of reservations is read.
-    ListReservations, "list_reservations", ListReservationsRequest => ListReservationsResponse;
+    ListReservations, "list_reservations", ListReservationsRequest => ListReservationsResponse with read;
     /// A page of the ledger is read.
-    ListLedgerEntries, "list_ledger_entries", ListLedgerEntriesRequest => ListLedgerEntriesResponse;
+    ListLedgerEntries, "list_ledger_entries", ListLedgerEntriesRequest => ListLedgerEntriesResponse with read;
     /// What was in stock at a moment in the past is read.
-    GetStockAsOf, "get_stock_as_of", GetStockAsOfRequest => GetStockAsOfResponse;
+    GetStockAsOf, "get_stock_as_of", GetStockAsOfRequest => GetStockAsOfResponse with read;
 }
 
 macro_rules! mutations {

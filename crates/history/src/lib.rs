@@ -23,7 +23,9 @@ mod recorder;
 mod words;
 
 pub use call::{Answer, Asked, Call, Headed, Unreadable, is_trial, request_id_of};
-pub use line::{Beginning, Consistency, Fate, Header, Invoke, NodeState, Outcome, Record, Recording, Return};
+pub use line::{
+    Beginning, Consistency, Fate, Header, Invoke, NodeState, Outcome, Record, Recording, Return, Served,
+};
 pub use lines::{LineError, Lines};
 pub use recorder::{Op, Recorder, entry_line, state_line};
 

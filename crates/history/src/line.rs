@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use stockade_proto::v1::{LogEntry, ResponseHeader};
+use stockade_proto::v1::{self, LogEntry, ResponseHeader};
 
 use crate::call::{Answer, Asked};
 
@@ -54,10 +55,72 @@ pub enum Consistency {
     /// It sees what was acknowledged before it began.
     #[default]
     Linearizable,
+    /// The same, by the leader's lease.
+    Lease,
+    /// It sees what was acknowledged so many nanoseconds before it began.
+    Bounded(u64),
     /// It sees the state of this revision, or a later one.
     AtLeast(u64),
     /// It sees some state.
     Local,
+}
+
+impl Consistency {
+    /// What a request asks for. What no node would take is read as what promises least.
+    pub fn of(options: Option<&v1::ReadOptions>) -> Self {
+        let Some(options) = options else { return Self::Linearizable };
+        match v1::Consistency::try_from(options.consistency) {
+            Ok(v1::Consistency::Unspecified | v1::Consistency::Linearizable) => Self::Linearizable,
+            Ok(v1::Consistency::Lease) => Self::Lease,
+            Ok(v1::Consistency::Bounded) => {
+                let age = options.max_staleness.and_then(|age| Duration::try_from(age).ok());
+                let nanos = age.and_then(|age| u64::try_from(age.as_nanos()).ok());
+                nanos.map_or(Self::Local, Self::Bounded)
+            }
+            Ok(v1::Consistency::AtLeast) => Self::AtLeast(options.min_revision),
+            Ok(v1::Consistency::Local) | Err(_) => Self::Local,
+        }
+    }
+}
+
+/// What an answer says that a read was served as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Served {
+    /// It saw what was acknowledged before it began.
+    Linearizable,
+    /// The same, by the leader's lease.
+    Lease,
+    /// What it asked for with [`Consistency::Bounded`].
+    Bounded,
+    /// What it asked for with [`Consistency::AtLeast`].
+    AtLeast,
+    /// Some state.
+    Local,
+}
+
+impl Served {
+    fn of(consistency: v1::Consistency) -> Option<Self> {
+        match consistency {
+            v1::Consistency::Unspecified => None,
+            v1::Consistency::Linearizable => Some(Self::Linearizable),
+            v1::Consistency::Lease => Some(Self::Lease),
+            v1::Consistency::Bounded => Some(Self::Bounded),
+            v1::Consistency::AtLeast => Some(Self::AtLeast),
+            v1::Consistency::Local => Some(Self::Local),
+        }
+    }
+
+    /// True where it promises all that was asked for.
+    pub fn keeps(self, asked: Consistency) -> bool {
+        match self {
+            Self::Linearizable => !matches!(asked, Consistency::AtLeast(_) | Consistency::Local),
+            Self::Lease => asked == Consistency::Lease,
+            Self::Bounded => matches!(asked, Consistency::Bounded(_)),
+            Self::AtLeast => matches!(asked, Consistency::AtLeast(_)),
+            Self::Local => asked == Consistency::Local,
+        }
+    }
 }
 
 /// A call begins.
@@ -154,6 +217,9 @@ pub struct Header {
     /// As in `ResponseHeader`, in microseconds since 1970: of a write, of one that was tried, and of no read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_time_us: Option<u64>,
+    /// As in `ResponseHeader`: what a read was served as. Of a refusal, and before there was a choice, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served_consistency: Option<Served>,
 }
 
 impl Header {
@@ -168,6 +234,7 @@ impl Header {
             served_revision: header.served_revision,
             replayed: header.replayed,
             log_time_us: header.log_time.as_ref().and_then(micros),
+            served_consistency: Served::of(header.served_consistency()),
         }
     }
 }
@@ -239,6 +306,8 @@ pub(crate) struct WrittenInvoke<'a> {
     pub(crate) consistency: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at_least: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_staleness_ns: Option<u64>,
     #[serde(borrow)]
     pub(crate) request: Cow<'a, str>,
     #[serde(borrow, default)]

@@ -102,16 +102,9 @@ fn bytes(text: &str, what: &str) -> Result<Vec<u8>, String> {
 }
 
 fn invoke(written: &WrittenInvoke<'_>) -> Result<Invoke, String> {
-    let consistency = match (written.consistency.as_deref(), written.at_least) {
-        // A lease read promises the same, as long as the clocks of the nodes run alike.
-        (None | Some("linearizable" | "lease"), None) => Consistency::Linearizable,
-        (Some("at_least"), Some(revision)) => Consistency::AtLeast(revision),
-        // How old is too old is a matter of the nodes' clocks, which a history doesn't hold.
-        (Some("local" | "bounded"), None) => Consistency::Local,
-        (named, _) => return Err(format!("consistency {named:?} is not known, or lacks its revision")),
-    };
     let request = bytes(&written.request, "`request`")?;
     let asked = Asked::decode(&written.kind, &request).map_err(|error: Unreadable| error.to_string())?;
+    let consistency = consistency(written, &asked)?;
     Ok(Invoke {
         recorder: written.recorder.clone().into_owned(),
         op: written.op,
@@ -119,6 +112,27 @@ fn invoke(written: &WrittenInvoke<'_>) -> Result<Invoke, String> {
         consistency,
         asked,
     })
+}
+
+/// What a read asks for: the line says so, the request, or both.
+fn consistency(written: &WrittenInvoke<'_>, asked: &Asked) -> Result<Consistency, String> {
+    let named = written.consistency.as_deref();
+    let said = match (named, written.at_least, written.max_staleness_ns) {
+        (None, None, None) => return Ok(Consistency::of(asked.read_options())),
+        (Some("linearizable"), None, None) => Consistency::Linearizable,
+        (Some("lease"), None, None) => Consistency::Lease,
+        (Some("at_least"), Some(revision), None) => Consistency::AtLeast(revision),
+        (Some("bounded"), None, Some(age_ns)) => Consistency::Bounded(age_ns),
+        // A bound that isn't told can't be judged.
+        (Some("local" | "bounded"), None, None) => Consistency::Local,
+        _ => return Err(format!("consistency {named:?} is not known, or has not what belongs to it")),
+    };
+    match asked.read_options() {
+        Some(options) if Consistency::of(Some(options)) != said => {
+            Err(format!("consistency {named:?} is not what the request asks for"))
+        }
+        Some(_) | None => Ok(said),
+    }
 }
 
 fn ended(written: WrittenReturn<'_>) -> Result<Return, String> {

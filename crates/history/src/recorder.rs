@@ -16,7 +16,7 @@ use stockade_proto::v1::{LogEntry, ResponseHeader};
 use crate::VERSION;
 use crate::call::{Asked, Call, Headed};
 use crate::line::{
-    Beginning, Ending, Fate, Header, NodeState, Recording, Written, WrittenEntry, WrittenInvoke,
+    Beginning, Consistency, Ending, Fate, Header, NodeState, Recording, Written, WrittenEntry, WrittenInvoke,
     WrittenReturn,
 };
 
@@ -80,18 +80,36 @@ impl Recorder {
 
     /// A call begins. To be called before anything of it is sent.
     pub fn invoke<Request: Call>(&self, request: &Request) -> Op {
-        let number =
-            self.begin(Request::KIND, request.request_id(), &request.encode_to_vec(), &request.words());
+        let consistency = Consistency::of(request.read_options());
+        let (id, words) = (request.request_id(), request.words());
+        let number = self.begin(Request::KIND, id, consistency, &request.encode_to_vec(), &words);
         Op { recorder: self.clone(), number, is_trial: request.is_trial() }
     }
 
     /// A call begins, whichever it is.
     pub fn invoke_any(&self, asked: &Asked) -> Op {
-        let number = self.begin(asked.kind(), asked.request_id(), &asked.encode(), &asked.words());
+        let consistency = Consistency::of(asked.read_options());
+        let (id, words) = (asked.request_id(), asked.words());
+        let number = self.begin(asked.kind(), id, consistency, &asked.encode(), &words);
         Op { recorder: self.clone(), number, is_trial: asked.is_trial() }
     }
 
-    fn begin(&self, kind: &str, request_id: &str, request: &[u8], text: &str) -> u64 {
+    fn begin(
+        &self,
+        kind: &str,
+        request_id: &str,
+        consistency: Consistency,
+        request: &[u8],
+        text: &str,
+    ) -> u64 {
+        let (named, at_least, max_staleness_ns) = match consistency {
+            // Said by leaving it out, as histories did before there was a choice.
+            Consistency::Linearizable => (None, None, None),
+            Consistency::Lease => (Some("lease"), None, None),
+            Consistency::Bounded(age_ns) => (Some("bounded"), None, Some(age_ns)),
+            Consistency::AtLeast(revision) => (Some("at_least"), Some(revision), None),
+            Consistency::Local => (Some("local"), None, None),
+        };
         let op = self.0.next_op.fetch_add(1, Ordering::Relaxed);
         let request = STANDARD.encode(request);
         self.write(&Written::Invoke(WrittenInvoke {
@@ -100,8 +118,9 @@ impl Recorder {
             at: (self.0.now_ns)(),
             kind: Cow::Borrowed(kind),
             request_id: Cow::Borrowed(request_id),
-            consistency: None,
-            at_least: None,
+            consistency: named.map(Cow::Borrowed),
+            at_least,
+            max_staleness_ns,
             request: Cow::Borrowed(&request),
             text: Cow::Borrowed(text),
         }));

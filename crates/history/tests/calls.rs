@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use stockade_history::{
-    Answer, Asked, Fate, Lines, Outcome, Record, Recorder, Recording, Return, is_trial, request_id_of,
+    Answer, Asked, Consistency, Fate, Lines, Outcome, Record, Recorder, Recording, Return, is_trial,
+    request_id_of,
 };
 use stockade_proto::v1;
 
@@ -71,12 +72,12 @@ fn calls_of_orders() -> Vec<(Asked, Answer, &'static str)> {
             "place order order of 1 lines, or what is there of it",
         ),
         (
-            v1::GetOrderRequest { order_id: id() }.into(),
+            v1::GetOrderRequest { order_id: id(), read: None }.into(),
             v1::GetOrderResponse { header: header(), order: Some(order()) }.into(),
             "read order order",
         ),
         (
-            v1::BatchGetOrdersRequest { order_ids: vec![id(), id()] }.into(),
+            v1::BatchGetOrdersRequest { order_ids: vec![id(), id()], read: None }.into(),
             v1::BatchGetOrdersResponse { header: header(), orders: vec![order(), order()] }.into(),
             "read 2 orders",
         ),
@@ -268,7 +269,7 @@ fn calls_of_reservations() -> Vec<(Asked, Answer, &'static str)> {
             "move reservation cart to main",
         ),
         (
-            v1::GetReservationRequest { reservation_id: id() }.into(),
+            v1::GetReservationRequest { reservation_id: id(), read: None }.into(),
             v1::GetReservationResponse { header: header(), reservation: Some(v1::Reservation::default()) }
                 .into(),
             "read reservation cart",
@@ -323,13 +324,17 @@ fn calls_of_the_ledger() -> Vec<(Asked, Answer, &'static str)> {
 }
 
 /// What is written while `record` makes calls.
-fn recorded(record: impl FnOnce(&Recorder)) -> Vec<Record> {
+fn written(record: impl FnOnce(&Recorder)) -> Vec<u8> {
     let memory = Memory::default();
     let recording = Recording { id: "r".to_owned(), clock: "c".to_owned(), by: String::new() };
     let recorder = Recorder::new(Box::new(memory.clone()), true, recording, || 1).expect("memory takes all");
     record(&recorder);
     recorder.finish().expect("memory takes all");
-    let text = memory.0.lock().expect("nobody panics while writing").clone();
+    memory.0.lock().expect("nobody panics while writing").clone()
+}
+
+fn recorded(record: impl FnOnce(&Recorder)) -> Vec<Record> {
+    let text = written(record);
     Lines::new(text.as_slice()).map(|line| line.expect("a sound history").1).collect()
 }
 
@@ -487,8 +492,79 @@ fn a_trial_is_never_logged_and_has_no_fate() {
 
 #[test]
 fn a_header_without_log_time_has_none() {
-    let request = v1::GetOrderRequest { order_id: "order".to_owned() };
+    let request = v1::GetOrderRequest { order_id: "order".to_owned(), read: None };
     let response = v1::GetOrderResponse { header: header(), ..v1::GetOrderResponse::default() };
     let ends = ends(recorded(|recorder| recorder.invoke(&request).answered(&response)));
     assert_eq!(ends[0].header.as_ref().expect("it was recorded").log_time_us, None);
+}
+
+#[test]
+fn what_a_read_promises_is_written_and_read_again() {
+    let named = |consistency: v1::Consistency| v1::ReadOptions {
+        consistency: consistency.into(),
+        ..v1::ReadOptions::default()
+    };
+    for (read, served, expected) in [
+        (None, v1::Consistency::Linearizable, Consistency::Linearizable),
+        (Some(named(v1::Consistency::Lease)), v1::Consistency::Lease, Consistency::Lease),
+        (
+            Some(v1::ReadOptions { max_staleness: Some(seconds(2)), ..named(v1::Consistency::Bounded) }),
+            v1::Consistency::Bounded,
+            Consistency::Bounded(2_000_000_000),
+        ),
+        (
+            Some(v1::ReadOptions { min_revision: 7, ..named(v1::Consistency::AtLeast) }),
+            v1::Consistency::AtLeast,
+            Consistency::AtLeast(7),
+        ),
+        (Some(named(v1::Consistency::Local)), v1::Consistency::Local, Consistency::Local),
+    ] {
+        let request = v1::GetOrderRequest { order_id: "order".to_owned(), read };
+        let header =
+            Some(v1::ResponseHeader { served_consistency: served.into(), ..header().unwrap_or_default() });
+        let response = v1::GetOrderResponse { header, ..v1::GetOrderResponse::default() };
+        let records = recorded(|recorder| recorder.invoke(&request).answered(&response));
+        let [_, _, Record::Invoke(invoke), Record::Return(ended)] = &records[..] else {
+            panic!("{records:?}")
+        };
+        assert_eq!(invoke.consistency, expected);
+        let told = ended.header.as_ref().and_then(|header| header.served_consistency);
+        assert!(told.expect("it was recorded").keeps(expected), "{told:?}");
+    }
+}
+
+#[test]
+fn a_history_from_before_there_was_a_choice_is_linearizable_and_one_that_contradicts_itself_is_none() {
+    let request = v1::GetOrderRequest {
+        order_id: "order".to_owned(),
+        read: Some(v1::ReadOptions {
+            consistency: v1::Consistency::Lease.into(),
+            ..v1::ReadOptions::default()
+        }),
+    };
+    let plain = v1::GetOrderRequest { read: None, ..request.clone() };
+    let line = |request: &v1::GetOrderRequest, from: &str, to: &str| {
+        let written = written(|recorder| drop(recorder.invoke(request)));
+        let text = String::from_utf8(written).expect("JSON").replace(from, to);
+        Lines::new(text.as_bytes()).last().expect("a line").map(|(_, record)| match record {
+            Record::Invoke(invoke) => invoke.consistency,
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(line(&plain, "", "").expect("sound"), Consistency::Linearizable);
+    let kind = r#""kind":"get_order""#;
+    let with = |more: &str| format!("{kind},{more}");
+    // Written by others, in words alone or in the request alone.
+    assert_eq!(line(&plain, kind, &with(r#""consistency":"local""#)).expect("sound"), Consistency::Local);
+    assert_eq!(line(&plain, kind, &with(r#""consistency":"bounded""#)).expect("sound"), Consistency::Local);
+    assert_eq!(line(&request, r#""consistency":"lease","#, "").expect("sound"), Consistency::Lease);
+    for (request, from, to) in [
+        (&request, r#""consistency":"lease""#, r#""consistency":"local""#.to_owned()),
+        (&plain, kind, with(r#""consistency":"at_least""#)),
+        (&plain, kind, with(r#""at_least":7"#)),
+        (&plain, kind, with(r#""consistency":"lease","max_staleness_ns":7"#)),
+        (&plain, kind, with(r#""consistency":"stale""#)),
+    ] {
+        assert!(line(request, from, &to).is_err(), "{to}");
+    }
 }

@@ -59,6 +59,9 @@ pub struct Config {
     pub disk_reserve_bytes: u64,
     /// Of commands in flight at the leader; beyond it callers are told OVERLOADED.
     pub max_in_flight_bytes: usize,
+    /// As the leader, answer reads that allow it by its lease. Off where the clocks of the nodes can't be trusted to run at the
+    /// same rate, or where machines are suspended.
+    pub lease_reads: bool,
     /// What keeps the rows of the applied state.
     pub engine: EngineKind,
     /// Allows plaintext beyond loopback.
@@ -293,6 +296,7 @@ mod tests {
             disk_low_bytes: 0,
             disk_reserve_bytes: 0,
             max_in_flight_bytes: 1,
+            lease_reads: true,
             engine: EngineKind::Memory,
             insecure: false,
         }

@@ -288,6 +288,7 @@ fn consensus_config(config: &Config, addresses: Addresses) -> stockade_consensus
         election_timeout: config.timings.election(),
         max_in_flight_bytes: config.max_in_flight_bytes,
         kept_log_entries: config.kept_log_entries,
+        lease_reads: config.lease_reads,
         data_dir: Some(config.data_dir.clone()),
     }
 }
@@ -325,6 +326,7 @@ mod tests {
             disk_low_bytes: 0,
             disk_reserve_bytes: 0,
             max_in_flight_bytes: 1 << 20,
+            lease_reads: true,
             engine: EngineKind::Memory,
             insecure: false,
         }

@@ -39,6 +39,7 @@ fn config(dir: &Path) -> Config {
         disk_reserve_bytes: 0,
         overlay_bytes: 16 << 20,
         max_in_flight_bytes: 1 << 20,
+        lease_reads: true,
         engine: EngineKind::Sled,
         insecure: false,
     }

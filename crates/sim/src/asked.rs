@@ -143,8 +143,9 @@ impl Bag {
             }
             19 => Asked::Reservation(v1::GetReservationRequest {
                 reservation_id: one_of(&self.reservations, random),
+                read: None,
             }),
-            20 => Asked::Stock(v1::GetStockRequest { sku_id, location_id }),
+            20 => Asked::Stock(v1::GetStockRequest { sku_id, location_id, read: None }),
             21 | 22 => self.transaction(call, request_id, random),
             23 => {
                 let disabled = random.random_bool(0.2);
@@ -159,6 +160,7 @@ impl Bag {
             }
             24 => Asked::Orders(v1::BatchGetOrdersRequest {
                 order_ids: vec![one_of(&self.orders, random), one_of(&self.orders, random)],
+                read: None,
             }),
             25 => Asked::Trial(Mutated::PlaceOrder(self.order(format!("trial-{call}"), request_id, random))),
             26 => Asked::List(questions::orders(sku_id, random)),

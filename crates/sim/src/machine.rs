@@ -301,6 +301,7 @@ impl Machine {
             election_timeout: DEFAULT_ELECTION_TIMEOUT,
             max_in_flight_bytes: MAX_IN_FLIGHT_BYTES,
             kept_log_entries: settings.kept_log_entries,
+            lease_reads: true,
             data_dir: None,
         }
     }

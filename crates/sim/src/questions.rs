@@ -1,8 +1,12 @@
-//! What shoppers ask for without changing anything: lists of orders, the ledger, and what there was in the past.
+//! What shoppers ask for without changing anything: lists of orders, the ledger, and what there was in the past; and what that is to
+//! promise.
+
+use std::time::Duration;
 
 use prost_types::Timestamp;
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
+use stockade_client::Consistency;
 use stockade_proto::v1;
 use stockade_proto::v1::get_stock_as_of_request::AsOf;
 
@@ -13,6 +17,26 @@ use crate::machine::BEGINNING_US;
 const REVISIONS: u64 = 400;
 /// Seconds after the beginning that are asked for.
 const SECONDS: i64 = 40;
+
+/// Revisions ahead of what a shopper has seen that it may want to see at least; they come soon, or never.
+const AHEAD: u64 = 10;
+
+/// What a read is to promise: anything, and of what a node could get wrong more.
+pub(crate) fn consistency(seen: u64, random: &mut SmallRng) -> Consistency {
+    match random.random_range(0..24) {
+        0..6 => Consistency::Linearizable,
+        6..12 => Consistency::Lease,
+        12..16 => {
+            let millis = [1, 20, 200, 2_000][random.random_range(0..4)];
+            Consistency::Bounded(Duration::from_millis(millis))
+        }
+        16..18 => Consistency::Session,
+        // Once in a while it never comes.
+        18 => Consistency::AtLeast(seen + random.random_range(1..AHEAD)),
+        19..21 => Consistency::AtLeast(seen.max(1)),
+        _ => Consistency::Local,
+    }
+}
 
 /// A list of orders, filtered somehow.
 pub(crate) fn orders(sku_id: String, random: &mut SmallRng) -> v1::ListOrdersRequest {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use stockade_client::{Client, Config, Error, Recorder};
+use stockade_client::{Client, Config, Error, ReadFrom, ReadPolicy, Recorder};
 use stockade_env::{Clock, Env, Place, Random, Tasks};
 use stockade_proto::v1;
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::asked::{Bag, LOCATIONS, sku_name};
 use crate::machine::{BEGINNING_US, client_address};
 use crate::network::Network;
+use crate::questions;
 use crate::settings::Settings;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -113,17 +114,30 @@ impl Shopper {
     async fn call(&mut self, calls: u64) {
         let request_id = self.client.new_request_id();
         let asked = self.bag.wish(calls, request_id, &mut self.random);
+        let policy = self.policy();
+        let client = self.client.with_reads(policy);
         if self.random.random_range(0..1_000) < self.settings.doubled_per_mille {
-            let (first, second) = tokio::join!(asked.put_to(&self.client), asked.put_to(&self.client));
+            let (first, second) = tokio::join!(asked.put_to(&client), asked.put_to(&client));
             self.note_fate(&first);
             self.note_fate(&second);
         } else {
-            let answer = asked.put_to(&self.client).await;
+            let answer = asked.put_to(&client).await;
             self.note_fate(&answer);
             if answer.is_ok() && !asked.is_read() {
                 self.market.told.send_modify(|told| *told += 1);
             }
         }
+    }
+
+    /// How the next read is made: in every way, of any node.
+    fn policy(&mut self) -> ReadPolicy {
+        let consistency = questions::consistency(self.client.seen_revision(), &mut self.random);
+        let from = if self.random.random_bool(0.5) {
+            ReadFrom::Node(client_address(self.random.random_range(1..=self.settings.nodes)))
+        } else {
+            ReadFrom::Cheapest
+        };
+        ReadPolicy { consistency, from }
     }
 
     fn note_fate(&mut self, answer: &Result<(), Error>) {

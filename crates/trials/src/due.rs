@@ -195,7 +195,8 @@ impl Tickets {
 
     async fn wait_until_free(&self, due: Instant) -> anyhow::Result<()> {
         loop {
-            let request = v1::GetStockRequest { sku_id: SKU.to_owned(), location_id: LOCATION.to_owned() };
+            let request =
+                v1::GetStockRequest { sku_id: SKU.to_owned(), location_id: LOCATION.to_owned(), read: None };
             let stock = self.client.get_stock(request).await?.stock.context("a stock row")?;
             if stock.reserved == 0 {
                 return Ok(());

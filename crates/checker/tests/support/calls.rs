@@ -327,17 +327,17 @@ impl Cluster {
         let sku_id = sku_name(self.rng.below(self.shape.skus + 1));
         match self.rng.below(15) {
             13 | 14 => orders::tried(&self.operation()),
-            0 => v1::GetSkuRequest { sku_id }.into(),
-            1..=5 => v1::GetStockRequest { sku_id, location_id: MAIN.to_owned() }.into(),
+            0 => v1::GetSkuRequest { sku_id, read: None }.into(),
+            1..=5 => v1::GetStockRequest { sku_id, location_id: MAIN.to_owned(), read: None }.into(),
             6 if self.rng.chance(20) => v1::ListStockRequest { page_size: 2, ..Default::default() }.into(),
             7 => v1::GetAvailabilityRequest { sku_ids: vec![sku_id], ..Default::default() }.into(),
             8 | 9 if self.reserved > 0 => {
                 let reservation_id = format!("cart-{}", 1 + self.rng.below(self.reserved));
-                v1::GetReservationRequest { reservation_id }.into()
+                v1::GetReservationRequest { reservation_id, read: None }.into()
             }
             _ => match self.orders.back() {
-                Some((order_id, _)) => v1::GetOrderRequest { order_id: order_id.clone() }.into(),
-                None => v1::GetSkuRequest { sku_id }.into(),
+                Some((order_id, _)) => v1::GetOrderRequest { order_id: order_id.clone(), read: None }.into(),
+                None => v1::GetSkuRequest { sku_id, read: None }.into(),
             },
         }
     }
@@ -358,17 +358,17 @@ impl Cluster {
             10 => {
                 let named = self.orders.iter().rev().step_by(2).take(3);
                 let order_ids = named.map(|(id, _)| id.clone()).collect();
-                v1::BatchGetOrdersRequest { order_ids }.into()
+                v1::BatchGetOrdersRequest { order_ids, read: None }.into()
             }
-            0 => v1::GetLocationRequest { location_id }.into(),
-            1 => v1::BatchGetSkusRequest { sku_ids: vec![one, other, SERVICE.to_owned()] }.into(),
+            0 => v1::GetLocationRequest { location_id, read: None }.into(),
+            1 => v1::BatchGetSkusRequest { sku_ids: vec![one, other, SERVICE.to_owned()], read: None }.into(),
             2 => {
                 let names = [(&one, MAIN), (&other, &location_id)];
                 let name = |(sku_id, location_id): (&String, &str)| v1::StockName {
                     sku_id: sku_id.clone(),
                     location_id: location_id.to_owned(),
                 };
-                v1::BatchGetStockRequest { names: names.map(name).to_vec() }.into()
+                v1::BatchGetStockRequest { names: names.map(name).to_vec(), read: None }.into()
             }
             3 => v1::ListLocationsRequest { page_size: 1, ..Default::default() }.into(),
             4 => v1::ListStockRequest { page_size: 2, location_id, ..Default::default() }.into(),

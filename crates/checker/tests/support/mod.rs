@@ -286,6 +286,7 @@ impl Cluster {
             position: reply.position,
             replayed: reply.replayed,
             log_time: Some(convert::timestamp(reply.time)),
+            served_consistency: 0,
         };
         let ending = expected_ending(&asked, reply).expect("a mutation's outcome");
         self.call(asked, Some((header, ending)), overlap);

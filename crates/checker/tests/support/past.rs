@@ -50,6 +50,7 @@ impl Cluster {
             start_time,
             end_time,
             newest_first: self.rng.chance(2),
+            read: None,
         }
     }
 
@@ -65,6 +66,7 @@ impl Cluster {
             as_of: Some(as_of),
             page_size: 1,
             page_token: String::new(),
+            read: None,
         }
     }
 

@@ -175,7 +175,7 @@ impl<'a> Run<'a> {
 
     /// Reads an order.
     pub(super) async fn read(&self, order_id: &str) -> anyhow::Result<PlacedOrder> {
-        let request = GetOrderRequest { order_id: order_id.to_owned() };
+        let request = GetOrderRequest { order_id: order_id.to_owned(), read: None };
         let answer = persist(|| self.client.get_order(request.clone())).await?;
         answer.order.ok_or_else(|| anyhow::anyhow!("order {order_id} was answered without the order"))
     }

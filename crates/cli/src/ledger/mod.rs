@@ -101,6 +101,7 @@ impl List {
             start_time: self.time.since,
             end_time: self.time.until,
             newest_first: self.time.newest_first,
+            read: None,
         }
     }
 }
@@ -113,17 +114,21 @@ impl Past {
             page_size: self.page.page_size,
             page_token: self.page.page_token,
             as_of: self.moment.revision.map(AsOf::Revision).or(self.moment.time.map(AsOf::Time)),
+            read: None,
         }
     }
 }
 
 pub(crate) async fn run(args: LedgerArgs, output: Output) -> anyhow::Result<()> {
     let LedgerArgs { cluster, command } = args;
-    let client = cluster.connect().await?;
     match command {
-        LedgerCommand::List(wanted) => list(&client, *wanted, output).await,
-        LedgerCommand::AsOf(wanted) => as_of(&client, wanted, output).await,
-        LedgerCommand::Verify(node) => verify::run(&client, &node, output).await,
+        LedgerCommand::List(wanted) => {
+            list(&cluster.connect_to_read(&wanted.page.reads).await?, *wanted, output).await
+        }
+        LedgerCommand::AsOf(wanted) => {
+            as_of(&cluster.connect_to_read(&wanted.page.reads).await?, wanted, output).await
+        }
+        LedgerCommand::Verify(node) => verify::run(&cluster.connect().await?, &node, output).await,
     }
 }
 
@@ -201,6 +206,7 @@ mod tests {
             start_time: Some(NEW_YEAR),
             end_time: Some(Timestamp { seconds: NEW_YEAR.seconds + 1, nanos: 0 }),
             newest_first: true,
+            read: None,
         };
         assert_eq!(listed(flags).unwrap(), some);
         assert_eq!(listed("--reservation cart").unwrap().reservation_id, "cart");

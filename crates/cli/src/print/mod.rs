@@ -9,7 +9,9 @@ mod stock;
 
 use prost_types::Timestamp;
 use serde_json::{Value, json};
-use stockade_proto::v1::{Bucket, NodeRole, OrderState, Reason, ReservationState, ResponseHeader};
+use stockade_proto::v1::{
+    Bucket, Consistency, NodeRole, OrderState, Reason, ReservationState, ResponseHeader,
+};
 
 pub(crate) use catalog::{location_object, location_table, sku_object, sku_table};
 pub(crate) use ledger::{ledger_object, ledger_table, problem_object, problem_table};
@@ -38,7 +40,16 @@ pub(crate) fn header(header: Option<&ResponseHeader>) -> Value {
         "served_revision": header.served_revision,
         "replayed": header.replayed,
         "log_time": time(header.log_time.as_ref()),
+        "served_consistency": served_as(header.served_consistency()),
     })
+}
+
+/// `LEASE` of `CONSISTENCY_LEASE`; null of what is no read.
+fn served_as(consistency: Consistency) -> Value {
+    match consistency {
+        Consistency::Unspecified => Value::Null,
+        named => json!(named.as_str_name().trim_start_matches("CONSISTENCY_")),
+    }
 }
 
 /// `PENDING_PAYMENT` of `ORDER_STATE_PENDING_PAYMENT`.

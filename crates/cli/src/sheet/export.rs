@@ -19,7 +19,7 @@ pub(crate) async fn export_skus(
 ) -> anyhow::Result<()> {
     let client = cluster.connect().await?;
     let mut file = Written::begin(args, "SKUs", &catalog::COLUMNS)?;
-    let mut request = ListSkusRequest { page_size: limits::PAGE_ROWS, page_token: String::new() };
+    let mut request = ListSkusRequest { page_size: limits::PAGE_ROWS, page_token: String::new(), read: None };
     loop {
         let page = persist(|| client.list_skus(request.clone())).await?;
         let more = file.add(page.skus.iter().map(catalog::record))?;

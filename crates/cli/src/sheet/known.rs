@@ -19,7 +19,7 @@ pub(super) type Place = (String, String);
 /// Looks SKUs up.
 pub(super) async fn skus(client: &Client, ids: Vec<String>) -> anyhow::Result<Known<String, Sku>> {
     let ask = |sku_ids: Vec<String>| async move {
-        let request = BatchGetSkusRequest { sku_ids };
+        let request = BatchGetSkusRequest { sku_ids, read: None };
         persist(|| client.batch_get_skus(request.clone())).await.map(|answer| answer.skus)
     };
     look_up("SKUs", ids, limits::SKU_BATCH, ask).await
@@ -29,7 +29,7 @@ pub(super) async fn skus(client: &Client, ids: Vec<String>) -> anyhow::Result<Kn
 pub(super) async fn stock(client: &Client, places: Vec<Place>) -> anyhow::Result<Known<Place, Stock>> {
     let ask = |places: Vec<Place>| async move {
         let name = |(sku_id, location_id)| StockName { sku_id, location_id };
-        let request = BatchGetStockRequest { names: places.into_iter().map(name).collect() };
+        let request = BatchGetStockRequest { names: places.into_iter().map(name).collect(), read: None };
         persist(|| client.batch_get_stock(request.clone())).await.map(|answer| answer.stock)
     };
     look_up("stock rows", places, limits::STOCK_BATCH, ask).await

@@ -334,7 +334,7 @@ impl StockService for Fake {
         if let Some(status) = self.0.reads_refused.lock().pop_front() {
             return Err(status);
         }
-        let GetStockRequest { sku_id, location_id } = request.into_inner();
+        let GetStockRequest { sku_id, location_id, .. } = request.into_inner();
         let header = ResponseHeader { node_id: self.0.node_id, ..ResponseHeader::default() };
         let stock = Stock { sku_id, location_id, ..Stock::default() };
         Ok(Response::new(GetStockResponse { header: Some(header), stock: Some(stock) }))

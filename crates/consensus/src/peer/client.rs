@@ -1,9 +1,11 @@
 //! Calls to peers, as openraft makes them.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
 use openraft::base::{BoxFuture, BoxStream};
@@ -103,7 +105,7 @@ impl PeerClient {
     {
         let mut client = self.connect(self.purpose)?;
         let Some(first) = input.next().await else { return Ok(None) };
-        let vote = first.vote;
+        let sent = VecDeque::from([(first.vote, Instant::now())]);
         let mut first = convert::append_to_wire(first);
         first.envelope = Some(self.envelope());
         let (sender, requests) = mpsc::channel(limits::MAX_APPENDS_IN_FLIGHT);
@@ -113,17 +115,7 @@ impl PeerClient {
         let deadline = Instant::now() + patience;
         let (links, target) = (Arc::clone(&self.links), self.target);
         let sender = Some(sender);
-        Ok(Some(AppendStream {
-            input,
-            sender,
-            answers,
-            unanswered: 1,
-            deadline,
-            patience,
-            links,
-            target,
-            vote,
-        }))
+        Ok(Some(AppendStream { input, sender, answers, sent, deadline, patience, links, target }))
     }
 
     async fn send_snapshot(
@@ -195,20 +187,20 @@ async fn feed_snapshot(
 /// Appends on their way over one stream, and the answers that come back in the same order.
 ///
 /// Invariants:
-/// - `unanswered` is at most [`limits::MAX_APPENDS_IN_FLIGHT`], so the channel always has room.
+/// - `sent` holds what is unanswered, at most [`limits::MAX_APPENDS_IN_FLIGHT`], so the channel always has room.
+/// - The instant of a request is not after any byte of it left.
 /// - `deadline` bounds the oldest of the unanswered.
 /// - Dropping it drops `input` at once: openraft's next stream waits for a lock that this one's input may hold.
 struct AppendStream<S> {
     input: S,
     sender: Option<mpsc::Sender<wire::AppendRequest>>,
     answers: tonic::Streaming<wire::AppendResponse>,
-    unanswered: usize,
+    /// Under which vote the unanswered were sent, and when, oldest first.
+    sent: VecDeque<(VoteOf<TypeConfig>, Instant)>,
     deadline: Instant,
     patience: std::time::Duration,
     links: Arc<Links>,
     target: u64,
-    /// Under which the requests are sent.
-    vote: VoteOf<TypeConfig>,
 }
 
 impl<S> AppendStream<S>
@@ -218,8 +210,8 @@ where
     /// The next answer, sending what is to be sent meanwhile; `None` at the end.
     async fn next(&mut self) -> Option<Answer> {
         loop {
-            let may_send = self.sender.is_some() && self.unanswered < limits::MAX_APPENDS_IN_FLIGHT;
-            let waits = self.unanswered > 0;
+            let may_send = self.sender.is_some() && self.sent.len() < limits::MAX_APPENDS_IN_FLIGHT;
+            let waits = !self.sent.is_empty();
             tokio::select! {
                 biased;
                 answer = self.answers.message() => return self.answered(answer),
@@ -232,32 +224,48 @@ where
     }
 
     fn answered(&mut self, answer: Result<Option<wire::AppendResponse>, Status>) -> Option<Answer> {
-        let waited = self.unanswered > 0;
-        self.unanswered = self.unanswered.saturating_sub(1);
+        let asked = self.sent.pop_front();
         self.deadline = Instant::now() + self.patience;
         match answer {
             Err(status) => Some(Err(rpc_error(&status))),
             // Said as an error: from a stream that just ends openraft concludes nothing, tries again without end, and
             // keeps the log that this peer lacks from being purged.
-            Ok(None) if waited => Some(Err(rpc_error(&Status::unavailable("the peer ended the stream")))),
+            Ok(None) if asked.is_some() => {
+                Some(Err(rpc_error(&Status::unavailable("the peer ended the stream"))))
+            }
             Ok(None) => None,
-            Ok(Some(response)) => Some(match convert::append_result_from_wire(response) {
-                Ok(Ok(result)) => self.note(result),
-                Ok(Err(fatal)) => {
-                    Err(rpc_error(&Status::unavailable(format!("the peer is stopping: {fatal}"))))
-                }
-                Err(error) => Err(network_error(&error)),
-            }),
+            Ok(Some(response)) => {
+                let Some((vote, sent_at)) = asked else {
+                    return Some(Err(network_error(&Malformed("an answer to nothing"))));
+                };
+                let lease = Duration::from_millis(response.lease_ms);
+                Some(match convert::append_result_from_wire(response) {
+                    Ok(Ok(result)) => self.note(result, &vote, sent_at, lease),
+                    Ok(Err(fatal)) => {
+                        Err(rpc_error(&Status::unavailable(format!("the peer is stopping: {fatal}"))))
+                    }
+                    Err(error) => Err(network_error(&error)),
+                })
+            }
         }
     }
 
     /// Remembers what the peer acknowledges. One that takes it back is to openraft as if it could not be reached.
-    fn note(&self, result: StreamAppendResult<TypeConfig>) -> Answer {
+    fn note(
+        &self,
+        result: StreamAppendResult<TypeConfig>,
+        vote: &VoteOf<TypeConfig>,
+        sent_at: Instant,
+        lease: Duration,
+    ) -> Answer {
         let acknowledged = &self.links.acknowledged;
+        if matches!(result, Ok(_) | Err(StreamAppendError::Conflict(_))) {
+            self.links.heard.note(self.target, vote, sent_at, lease);
+        }
         match &result {
-            Ok(Some(log_id)) => acknowledged.matched(self.target, &self.vote, *log_id),
+            Ok(Some(log_id)) => acknowledged.matched(self.target, vote, *log_id),
             Err(StreamAppendError::Conflict(log_id)) => {
-                if acknowledged.conflicts(self.target, &self.vote, *log_id) {
+                if acknowledged.conflicts(self.target, vote, *log_id) {
                     let what = "the peer lacks entries that it had acknowledged";
                     return Err(rpc_error(&Status::failed_precondition(what)));
                 }
@@ -272,11 +280,11 @@ where
             self.sender = None;
             return;
         };
-        self.vote = request.vote;
-        if self.unanswered == 0 {
-            self.deadline = Instant::now() + self.patience;
+        let now = Instant::now();
+        if self.sent.is_empty() {
+            self.deadline = now + self.patience;
         }
-        self.unanswered += 1;
+        self.sent.push_back((request.vote, now));
         // A closed channel means that the stream has failed; its answers will say why.
         if sender.try_send(convert::append_to_wire(request)).is_err() {
             self.sender = None;

@@ -147,7 +147,11 @@ pub(crate) fn append_from_wire(
     Ok(request)
 }
 
-pub(crate) fn append_result_to_wire(result: &StreamAppendResult<TypeConfig>) -> wire::AppendResponse {
+/// `lease_ms` is what this node promises whom it follows.
+pub(crate) fn append_result_to_wire(
+    result: &StreamAppendResult<TypeConfig>,
+    lease_ms: u64,
+) -> wire::AppendResponse {
     let result = match result {
         Ok(log_id) => wire::append_response::Result::Matched(wire::Matched {
             log_id: log_id.as_ref().map(log_id_to_wire),
@@ -159,7 +163,7 @@ pub(crate) fn append_result_to_wire(result: &StreamAppendResult<TypeConfig>) -> 
             wire::append_response::Result::HigherVote(vote_to_wire(vote))
         }
     };
-    wire::AppendResponse { result: Some(result) }
+    wire::AppendResponse { result: Some(result), lease_ms }
 }
 
 /// `Err` holds why the peer can't go on.

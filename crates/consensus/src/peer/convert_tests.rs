@@ -78,7 +78,7 @@ fn an_append_result_comes_back_as_it_was_sent() {
         Err(StreamAppendError::HigherVote(Vote::new(9, 3))),
     ];
     for result in results {
-        assert_eq!(append_result_from_wire(append_result_to_wire(&result)), Ok(Ok(result)));
+        assert_eq!(append_result_from_wire(append_result_to_wire(&result, 160)), Ok(Ok(result)));
     }
 }
 

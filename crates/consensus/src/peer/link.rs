@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 
 use super::acknowledged::Acknowledged;
+use super::heard_from::HeardFrom;
 use crate::limits;
 
 /// What a connection is for.
@@ -54,6 +55,7 @@ pub(crate) struct Links {
     /// `None` for sockets.
     dialer: Option<Arc<dyn Dialer>>,
     pub(crate) acknowledged: Acknowledged,
+    pub(crate) heard: HeardFrom,
     /// This node began without data and has not caught up since, see `founding.rs`.
     pub(crate) founding: AtomicBool,
     open: Mutex<BTreeMap<(u64, Purpose), (String, Connection)>>,
@@ -67,7 +69,8 @@ impl Links {
         founding: bool,
     ) -> Self {
         let (founding, acknowledged) = (AtomicBool::new(founding), Acknowledged::default());
-        Self { identity, overrides, dialer, acknowledged, founding, open: Mutex::default() }
+        let heard = HeardFrom::default();
+        Self { identity, overrides, dialer, acknowledged, heard, founding, open: Mutex::default() }
     }
 
     /// Names both ends of a call to a peer.

@@ -6,6 +6,7 @@
 pub(crate) mod acknowledged;
 pub(crate) mod client;
 pub(crate) mod convert;
+pub(crate) mod heard_from;
 pub(crate) mod link;
 pub(crate) mod server;
 

@@ -22,6 +22,7 @@ use crate::MembershipChange;
 use crate::limits;
 use crate::membership::Failed;
 use crate::node::Inner;
+use crate::read::Confirmed;
 
 /// The service that peers call.
 #[derive(Debug)]
@@ -167,11 +168,13 @@ impl PeerService for PeerServer {
             found_full.fetch_or(refused, Ordering::Relaxed);
             future::ready(request.filter(|_| !refused))
         });
-        let answers = self.node.raft.stream_append(appends).map(|answer| {
+        let lease_ms = self.node.config.lease_ms();
+        let answers = self.node.raft.stream_append(appends).map(move |answer| {
             Ok(match answer {
-                Ok(result) => convert::append_result_to_wire(&result),
+                Ok(result) => convert::append_result_to_wire(&result, lease_ms),
                 Err(fatal) => wire::AppendResponse {
                     result: Some(wire::append_response::Result::Fatal(fatal.to_string())),
+                    lease_ms: 0,
                 },
             })
         });
@@ -257,12 +260,15 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::ReadIndexRequest>,
     ) -> Result<Response<wire::ReadIndexResponse>, Status> {
-        self.check(request.into_inner().envelope.as_ref())?;
-        let result = match self.node.read_index_here().await {
-            Ok(index) => wire::read_index_response::Result::Index(index),
-            Err(leader) => wire::read_index_response::Result::NotLeader(leader.unwrap_or(0)),
+        let request = request.into_inner();
+        self.check(request.envelope.as_ref())?;
+        let by = if request.by_lease { Confirmed::ByLease } else { Confirmed::ByQuorum };
+        let (result, by) = match self.node.read_index_here(by).await {
+            Ok(read) => (wire::read_index_response::Result::Index(read.index), read.by),
+            Err(leader) => (wire::read_index_response::Result::NotLeader(leader.unwrap_or(0)), by),
         };
-        Ok(Response::new(wire::ReadIndexResponse { result: Some(result) }))
+        let by_lease = by == Confirmed::ByLease;
+        Ok(Response::new(wire::ReadIndexResponse { result: Some(result), by_lease }))
     }
 
     async fn report_loss(

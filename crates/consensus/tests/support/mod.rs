@@ -38,6 +38,7 @@ pub(crate) struct Setup {
     pub(crate) segment_bytes: u64,
     pub(crate) chain_mark_every: u64,
     pub(crate) max_in_flight_bytes: usize,
+    pub(crate) lease_reads: bool,
     /// Of this node [`Cluster::hold_back`] can hold back what the others send it.
     pub(crate) gated: Option<u64>,
     pub(crate) election_timeout: (Duration, Duration),
@@ -52,6 +53,7 @@ impl Default for Setup {
             segment_bytes: 1 << 20,
             chain_mark_every: CHAIN_MARK_EVERY,
             max_in_flight_bytes: 16 << 20,
+            lease_reads: true,
             gated: None,
             election_timeout: (Duration::from_millis(250), Duration::from_millis(500)),
         }
@@ -174,6 +176,7 @@ impl Cluster {
             election_timeout: self.setup.election_timeout,
             max_in_flight_bytes: self.setup.max_in_flight_bytes,
             kept_log_entries: self.setup.kept_log_entries,
+            lease_reads: self.setup.lease_reads,
             data_dir: None,
         };
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

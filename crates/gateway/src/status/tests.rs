@@ -20,6 +20,7 @@ const TRAILER_LIMIT: usize = 8 << 10;
 
 fn answering() -> Answering {
     Answering {
+        consistency: v1::Consistency::Unspecified,
         refusals: std::sync::Arc::default(),
         cluster_id: "0123456789abcdef0123456789abcdef".to_owned(),
         node_id: 2,

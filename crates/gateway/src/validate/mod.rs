@@ -7,6 +7,7 @@ mod catalog;
 mod field;
 mod lines;
 mod orders;
+mod reads;
 mod reservations;
 mod stock;
 mod transactions;

@@ -125,6 +125,7 @@ async fn start_member(id: u64, listener: TcpListener, peers: BTreeMap<u64, Strin
         election_timeout: (Duration::from_millis(250), Duration::from_millis(500)),
         max_in_flight_bytes: 16 << 20,
         kept_log_entries: 10_000,
+        lease_reads: true,
         data_dir: None,
     };
     let node = Node::start(&env, storage, config).await.unwrap();

@@ -58,7 +58,7 @@ pub(crate) async fn tell(cluster: &Cluster, channel: &Channel) -> Vec<Told> {
         for ((sku, location), seen) in &mut now.stock {
             let (sku_id, location_id) = ((*sku).to_owned(), (*location).to_owned());
             // One that was deleted keeps what it had.
-            if let Ok(read) = stock.get_stock(v1::GetStockRequest { sku_id, location_id }).await {
+            if let Ok(read) = stock.get_stock(v1::GetStockRequest { sku_id, location_id, read: None }).await {
                 *seen = v1::Stock { etag: String::new(), ..read.into_inner().stock.unwrap() };
             }
         }

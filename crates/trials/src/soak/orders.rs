@@ -164,7 +164,7 @@ impl Shop {
     /// A linearizable read of an order that need not be there.
     pub(crate) async fn read(&self) -> anyhow::Result<()> {
         let order_id = format!("{}-none", self.run);
-        match self.client.get_order(GetOrderRequest { order_id }).await {
+        match self.client.get_order(GetOrderRequest { order_id, read: None }).await {
             Ok(_) => Ok(()),
             Err(error) if error.reason() == "NOT_FOUND" => Ok(()),
             Err(error) => Err(error).context("reading an order"),

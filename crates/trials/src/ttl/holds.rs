@@ -156,12 +156,12 @@ impl Hold {
     pub(super) async fn end(&self, client: &Client) -> anyhow::Result<End> {
         let (promised, updated, is_expired) = match self.kind {
             Kind::Order => {
-                let request = v1::GetOrderRequest { order_id: self.id.clone() };
+                let request = v1::GetOrderRequest { order_id: self.id.clone(), read: None };
                 let order = client.get_order(request).await?.order.context("an order")?;
                 (order.expire_time, order.update_time, order.state() == v1::OrderState::Expired)
             }
             Kind::Reservation => {
-                let request = v1::GetReservationRequest { reservation_id: self.id.clone() };
+                let request = v1::GetReservationRequest { reservation_id: self.id.clone(), read: None };
                 let held = client.get_reservation(request).await?.reservation.context("a reservation")?;
                 (held.expire_time, held.update_time, held.state() == v1::ReservationState::Expired)
             }

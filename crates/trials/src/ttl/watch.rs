@@ -29,7 +29,8 @@ pub(super) async fn watch(shelf: &Shelf, is_over: &AtomicBool) -> anyhow::Result
     while !is_over.load(Ordering::SeqCst) {
         let before = shelf.holds();
         let begun_us = clock.now_us();
-        let request = v1::GetStockRequest { sku_id: SKU.to_owned(), location_id: LOCATION.to_owned() };
+        let request =
+            v1::GetStockRequest { sku_id: SKU.to_owned(), location_id: LOCATION.to_owned(), read: None };
         let stock = shelf.client.get_stock(request).await?.stock.context("stock")?;
         let read = Read {
             begun_us,
