@@ -3,7 +3,9 @@
 //! Results go to standard output (with `--output json` one object, on the last line), progress and errors to standard
 //! error. Exit codes are `stockade_server::Exit`; `docs/reference/cli.md` lists them.
 
+mod access;
 mod batch;
+mod cert;
 mod changed;
 mod check;
 #[cfg(test)]
@@ -118,6 +120,9 @@ enum Command {
     /// Look at the log, the snapshot or the applied state of a node that doesn't run, record by record.
     #[command(after_help = "Example: stockade inspect wal --data-dir ./node-1 --entries")]
     Inspect(inspect::InspectArgs),
+    /// Certificates and tokens: who may call, and which node is which.
+    #[command(after_help = "Example: stockade cert ca --ca-dir ./ca")]
+    Cert(cert::CertArgs),
     /// What helps where nothing else does.
     #[command(after_help = "Example: stockade recover skip-entry --help")]
     Recover(recover::RecoverArgs),
@@ -173,6 +178,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Cluster(args) => cluster::run(args, output).await,
         Command::Verify(args) => verify::run(&args, output),
         Command::Inspect(args) => inspect::run(&args, output),
+        Command::Cert(args) => cert::run(args, output),
         Command::Recover(args) => recover::run(&args, output),
     };
     // What the command came to matters more than that its record is not whole.

@@ -99,6 +99,10 @@ pub(crate) struct StartArgs {
     /// Commands in flight at the leader; beyond it callers are told OVERLOADED.
     #[arg(long, value_name = "BYTES", env = "STOCKADE_MAX_IN_FLIGHT_BYTES", default_value_t = 64 << 20)]
     max_in_flight_bytes: usize,
+    /// Directory with this node's certificates (ca.crt, node.crt, node.key) and the keys that tokens are checked with
+    /// (tokens.pub): all ports speak TLS, and every caller is asked who it is. `stockade cert` makes the files.
+    #[arg(long, value_name = "DIR", env = "STOCKADE_CERTS_DIR")]
+    certs_dir: Option<PathBuf>,
     /// Listen beyond loopback without TLS. For networks that are trusted.
     #[arg(long, env = "STOCKADE_INSECURE")]
     insecure: bool,
@@ -164,6 +168,7 @@ impl StartArgs {
             max_in_flight_bytes: self.max_in_flight_bytes,
             engine: EngineKind::Sled,
             insecure: self.insecure,
+            certs_dir: self.certs_dir,
         })
     }
 }

@@ -32,6 +32,7 @@ pub use config::Config;
 pub use error::{Error, Refusal};
 pub use ledger::VerifiedLedger;
 pub use snapshot::SnapshotPieces;
+pub use stockade_credentials::{Bearer, CallerTls};
 pub use stockade_history::Recorder;
 
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl Client {
         let config = config.checked()?;
         let shared = Arc::new(Shared {
             env: env.clone(),
-            channels: Channels::new(dialer),
+            channels: Channels::new(dialer, config.tls.as_ref(), config.token.clone()),
             failover: Failover::new(config.addresses.clone()),
             pipeline: Pipeline::new(config.max_in_flight),
             reads: Semaphore::new(limits::MAX_READS),
@@ -88,6 +89,12 @@ impl Client {
         members::discover(&shared, Instant::now() + shared.config.timeout).await?;
         env.tasks.spawn("client members", members::keep_fresh(Arc::downgrade(&shared)));
         Ok(Self(shared))
+    }
+
+    /// Shows this token from the next call on: one that took over from another that will soon be over. A stream that is
+    /// open goes on under the older one, until the node ends it.
+    pub fn set_token(&self, token: Bearer) {
+        self.0.channels.set_token(token);
     }
 
     /// A new request id, for callers that want to repeat a mutation beyond its deadline.

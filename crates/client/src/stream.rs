@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use crate::error::{self, Refusal};
 use crate::limits;
 
 /// What comes back for a mutation.
@@ -23,6 +24,8 @@ pub(crate) enum Answer {
     Result(Box<MutationResult>),
     /// The stream broke before the mutation was handed to the network.
     NotSent,
+    /// The node does not let this caller open a stream: nothing was sent, and nothing would be taken elsewhere.
+    Refused(Box<Refusal>),
     /// An older copy of the mutation is on this stream still: the newer one must go over another.
     Busy,
 }
@@ -122,9 +125,13 @@ impl Worker {
         let mut client =
             TransactionServiceClient::new(channel).max_decoding_message_size(limits::MAX_ANSWER_BYTES);
         let opened = timeout(limits::OPEN_TIMEOUT, client.submit(ReceiverStream::new(outgoing))).await;
+        let mut refused = None;
         let outcome = match opened {
             Ok(Ok(answers)) => self.pump(&messages, answers.into_inner()).await,
-            Ok(Err(status)) => Err(status.message().to_owned()),
+            Ok(Err(status)) => {
+                refused = error::is_stranger(&status).then(|| Refusal::of_call(&status));
+                Err(status.message().to_owned())
+            }
             Err(_) => Err("the stream was not accepted in time".to_owned()),
         };
         self.health.broken.store(true, Ordering::Release);
@@ -133,7 +140,9 @@ impl Worker {
             self.waiting.push_back(job);
         }
         for job in self.waiting.drain(..) {
-            drop(job.answer.send(Answer::NotSent));
+            let answer =
+                refused.clone().map_or(Answer::NotSent, |refusal| Answer::Refused(Box::new(refusal)));
+            drop(job.answer.send(answer));
         }
         if let Err(cause) = outcome {
             tracing::debug!(cause, in_flight = self.in_flight.len(), "submit stream broke");

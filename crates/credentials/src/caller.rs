@@ -22,7 +22,10 @@ pub struct CallerTls {
 enum Source {
     /// Read again for every connection, so that new files need no restart.
     Dir(PathBuf),
-    Given { ca: Vec<u8>, pair: Option<(Vec<u8>, Vec<u8>)> },
+    Given {
+        ca: Vec<u8>,
+        pair: Option<(Vec<u8>, Vec<u8>)>,
+    },
 }
 
 impl fmt::Debug for CallerTls {

@@ -1,11 +1,14 @@
 //! What a certificate says of its owner.
 
+use std::path::Path;
+
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::limits;
+use crate::error::Error;
 use crate::node_name::NodeName;
 use crate::role::Role;
+use crate::{limits, pem};
 
 /// What a certificate says. Whether it is to be believed is another matter: TLS has checked that by then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +63,13 @@ impl Certificate {
             not_after_s: parsed.validity().not_after.timestamp(),
             is_authority: parsed.is_ca(),
         })
+    }
+
+    /// Reads a file of certificates in PEM, at least one.
+    pub fn parse_pem(path: &Path, bytes: &[u8]) -> Result<Vec<Self>, Error> {
+        let all = pem::certificates(path, bytes, limits::MAX_AUTHORITIES)?;
+        let parsed = all.iter().map(|der| Self::parse(der));
+        parsed.collect::<Result<_, _>>().map_err(|error| Error::file(path, error))
     }
 
     /// True where the name can be a principal.

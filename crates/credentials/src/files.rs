@@ -41,7 +41,8 @@ pub(crate) fn read_secret(path: &Path) -> Result<Vec<u8>, Error> {
     let metadata = metadata.map_err(|source| Error::Io { file: path.to_owned(), source })?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & OTHERS != 0 {
-        let what = format!("has mode {mode:o}: everybody on this machine can use the key; chmod it to 600 or 640");
+        let what =
+            format!("has mode {mode:o}: everybody on this machine can use the key; chmod it to 600 or 640");
         return Err(Error::file(path, what));
     }
     read(path)

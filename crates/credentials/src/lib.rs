@@ -17,6 +17,8 @@ mod connection;
 mod connector;
 mod error;
 mod files;
+#[cfg(any(test, feature = "issue"))]
+pub mod issue;
 pub mod limits;
 mod material;
 mod node;

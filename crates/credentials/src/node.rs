@@ -128,7 +128,10 @@ struct Shared {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("dir", &self.0.dir).field("node", &self.0.node).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("dir", &self.0.dir)
+            .field("node", &self.0.node)
+            .finish_non_exhaustive()
     }
 }
 
@@ -182,7 +185,8 @@ impl Credentials {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = TlsAcceptor::from(self.settings(audience)).accept(stream).await?;
+        let accepted = TlsAcceptor::from(self.settings(audience)).accept(stream).await;
+        let stream = accepted.map_err(in_words)?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let parsed = shown.map(|der| Certificate::parse(der)).transpose().map_err(io::Error::other)?;
         if audience == Audience::Peers {
@@ -313,6 +317,20 @@ fn looked<Files: PartialEq>(
             Looked::Changed
         }
         Err(error) => Looked::Refused(error.to_string()),
+    }
+}
+
+/// What comes in plain text is to TLS a corrupt message, which tells nobody what to do.
+fn in_words(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidMessage(_)) => {
+            io::Error::other("the other end does not speak TLS; plain text is refused")
+        }
+        Some(rustls::Error::NoCertificatesPresented) => {
+            io::Error::other("the other end has shown no certificate")
+        }
+        _ => error,
     }
 }
 

@@ -94,9 +94,7 @@ pub(crate) fn client(roots: &Arc<RootCertStore>, pair: Option<Pair>) -> Result<A
         .expect("ring has suites of TLS 1.3")
         .with_root_certificates(Arc::clone(roots));
     let mut config = match pair {
-        Some(pair) => {
-            builder.with_client_auth_cert(pair.chain, pair.key).map_err(|error| unfit(&error))?
-        }
+        Some(pair) => builder.with_client_auth_cert(pair.chain, pair.key).map_err(|error| unfit(&error))?,
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![ALPN_H2.to_vec()];

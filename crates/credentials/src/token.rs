@@ -141,7 +141,8 @@ impl SigningKey {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let key = pem::private_key(path, &crate::files::read_secret(path)?)?;
         let pair = Ed25519KeyPair::from_pkcs8(key.secret_der());
-        pair.map(Self).map_err(|_| Error::file(path, "holds no Ed25519 key, as `stockade cert token-key` makes it"))
+        pair.map(Self)
+            .map_err(|_| Error::file(path, "holds no Ed25519 key, as `stockade cert token-key` makes it"))
     }
 
     /// What of it goes to the nodes, as `tokens.pub` holds it.
@@ -168,11 +169,8 @@ impl SigningKey {
             exp: claims.expires_s,
             jti: claims.id.clone(),
         };
-        let signed = format!(
-            "{}.{}",
-            encode(serde_json::to_vec(&header)),
-            encode(serde_json::to_vec(&payload))
-        );
+        let signed =
+            format!("{}.{}", encode(serde_json::to_vec(&header)), encode(serde_json::to_vec(&payload)));
         let signature = URL_SAFE_NO_PAD.encode(self.0.sign(signed.as_bytes()));
         format!("{signed}.{signature}")
     }
@@ -335,7 +333,10 @@ mod tests {
         assert!(keys.verify(&old.sign(&claims()), "shop", 0).is_ok());
         assert!(keys.verify(&new.sign(&claims()), "shop", 0).is_ok());
         assert_eq!(keys.verify(&foreign.sign(&claims()), "shop", 0), Err(TokenError::Signature));
-        assert_eq!(VerifyingKeys::default().verify(&old.sign(&claims()), "shop", 0), Err(TokenError::Signature));
+        assert_eq!(
+            VerifyingKeys::default().verify(&old.sign(&claims()), "shop", 0),
+            Err(TokenError::Signature)
+        );
     }
 
     /// A token with another header or payload under the old signature.
@@ -352,7 +353,8 @@ mod tests {
         let (key, _) = SigningKey::generate();
         let token = key.sign(&claims());
         let keys = keys(&[&key]);
-        let other = r#"{"sub":"checkout","role":"admin","aud":"shop","iat":0,"exp":9999999999,"jti":"00000000"}"#;
+        let other =
+            r#"{"sub":"checkout","role":"admin","aud":"shop","iat":0,"exp":9999999999,"jti":"00000000"}"#;
         assert_eq!(keys.verify(&forged(&token, None, Some(other)), "shop", 0), Err(TokenError::Signature));
         for alg in ["none", "HS256", "eddsa", "ES256", ""] {
             let header = format!(r#"{{"alg":"{alg}","typ":"JWT","kid":"{}"}}"#, key.id());

@@ -41,6 +41,7 @@ fn config(dir: &Path) -> Config {
         max_in_flight_bytes: 1 << 20,
         engine: EngineKind::Sled,
         insecure: false,
+        certs_dir: None,
     }
 }
 

@@ -25,11 +25,15 @@ pub enum AlarmKind {
     LogLost,
     /// A snapshot could not be made.
     SnapshotFailed,
+    /// A certificate of this node, or of the authority that is behind it, is soon over.
+    CertificateExpiring,
+    /// The files of certificates, tokens or revocations can't be used: older ones stay in use.
+    CertificatesRefused,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::DiskLow,
         Self::DiskFull,
         Self::LogDamaged,
@@ -37,6 +41,8 @@ impl AlarmKind {
         Self::StateDiverged,
         Self::LogLost,
         Self::SnapshotFailed,
+        Self::CertificateExpiring,
+        Self::CertificatesRefused,
     ];
 
     /// As status and metrics call it.
@@ -49,6 +55,8 @@ impl AlarmKind {
             Self::StateDiverged => "state_diverged",
             Self::LogLost => "log_lost",
             Self::SnapshotFailed => "snapshot_failed",
+            Self::CertificateExpiring => "certificate_expiring",
+            Self::CertificatesRefused => "certificates_refused",
         }
     }
 }

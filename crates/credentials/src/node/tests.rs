@@ -3,13 +3,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
-};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::codegen::Service as _;
 
 use super::*;
+use crate::issue::Authority;
 use crate::token::{Claims, SigningKey};
 use crate::{CallerTls, names};
 
@@ -18,37 +16,20 @@ fn today_s() -> i64 {
     time::OffsetDateTime::now_utc().unix_timestamp()
 }
 
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
 fn authority() -> Authority {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap();
-    Authority { pem: certificate.pem(), issuer: Issuer::new(params, key) }
+    Authority::new("an authority", 3_650).unwrap().0
 }
 
 /// Certificate and key in PEM.
-fn issue(authority: &Authority, name: &str, unit: Option<&str>, uri: Option<&str>, days: i64) -> (String, String) {
-    let hosts = if uri.is_some() { vec!["localhost".to_owned(), "127.0.0.1".to_owned()] } else { Vec::new() };
-    let mut params = CertificateParams::new(hosts).unwrap();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    if let Some(unit) = unit {
-        params.distinguished_name.push(DnType::OrganizationalUnitName, unit);
-    }
-    if let Some(uri) = uri {
-        params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
-    }
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    params.not_before = time::OffsetDateTime::now_utc() - time::Duration::days(30);
-    params.not_after = time::OffsetDateTime::now_utc() + time::Duration::days(days) + time::Duration::hours(1);
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, &authority.issuer).unwrap();
-    (certificate.pem(), key.serialize_pem())
+fn issue(authority: &Authority, unit: Option<&str>, uri: Option<&str>, days: i64) -> (String, String) {
+    let issued = match (unit, uri.and_then(NodeName::from_uri)) {
+        (_, Some(node)) => {
+            authority.node(&node, &["localhost".to_owned(), "127.0.0.1".to_owned()], days).unwrap()
+        }
+        (Some(unit), None) => authority.client("checkout", unit.parse().unwrap(), days).unwrap(),
+        (None, None) => panic!("neither a node nor a caller"),
+    };
+    (issued.certificate, issued.key)
 }
 
 fn write(dir: &Path, name: &str, text: &str) {
@@ -62,8 +43,8 @@ fn name(node_id: u64) -> NodeName {
 }
 
 fn write_node(dir: &Path, authority: &Authority, uri: &str, days: i64) {
-    let (certificate, key) = issue(authority, "a node", None, Some(uri), days);
-    write(dir, names::CA_CERT, &authority.pem);
+    let (certificate, key) = issue(authority, None, Some(uri), days);
+    write(dir, names::CA_CERT, &authority.certificates);
     write(dir, names::NODE_CERT, &certificate);
     write(dir, names::NODE_KEY, &key);
 }
@@ -123,12 +104,13 @@ async fn strangers_get_through_to_no_peer() {
     assert!(accepted.is_err() && connected.is_err());
     // A caller's certificate is no node's, and another cluster's node is none of this one.
     for (unit, uri) in [(Some("admin"), None), (None, Some("stockade://other/node/2"))] {
-        let (certificate, key) = issue(&authority, "x", unit, uri, 30);
-        let caller = CallerTls::with_ca(authority.pem.clone()).with_certificate(certificate, key);
+        let (certificate, key) = issue(&authority, unit, uri, 30);
+        let caller = CallerTls::with_ca(authority.certificates.clone()).with_certificate(certificate, key);
         let (accepted, _) = shake(&one, Audience::Peers, caller.connector()).await;
         assert!(accepted.is_err(), "{unit:?} {uri:?}");
     }
-    let (accepted, _) = shake(&one, Audience::Peers, CallerTls::with_ca(authority.pem.clone()).connector()).await;
+    let (accepted, _) =
+        shake(&one, Audience::Peers, CallerTls::with_ca(authority.certificates.clone()).connector()).await;
     assert!(accepted.is_err(), "without a certificate");
 }
 
@@ -136,12 +118,14 @@ async fn strangers_get_through_to_no_peer() {
 async fn a_caller_may_come_without_a_certificate_and_believes_its_authority_only() {
     let (authority, foreign) = (authority(), self::authority());
     let (_one, one) = node(&authority, 1);
-    let (shown, connected) = shake(&one, Audience::Callers, CallerTls::with_ca(authority.pem.clone()).connector()).await;
+    let (shown, connected) =
+        shake(&one, Audience::Callers, CallerTls::with_ca(authority.certificates.clone()).connector()).await;
     connected.unwrap();
     assert!(shown.unwrap().is_none());
-    let (_, connected) = shake(&one, Audience::Callers, CallerTls::with_ca(foreign.pem.clone()).connector()).await;
+    let (_, connected) =
+        shake(&one, Audience::Callers, CallerTls::with_ca(foreign.certificates.clone()).connector()).await;
     assert!(connected.is_err());
-    let elsewhere = CallerTls::with_ca(authority.pem.clone()).with_server_name("shop.example");
+    let elsewhere = CallerTls::with_ca(authority.certificates.clone()).with_server_name("shop.example");
     let (_, connected) = shake(&one, Audience::Callers, elsewhere.connector()).await;
     assert!(connected.is_err(), "the certificate has another name");
 }
@@ -156,12 +140,16 @@ async fn plain_text_is_refused() {
         let mut caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         caller.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        assert!(one.accept(audience, stream).await.is_err(), "{audience:?}");
+        let error = one.accept(audience, stream).await.unwrap_err().to_string();
+        assert!(error.contains("does not speak TLS"), "{audience:?}: {error}");
     }
 }
 
 fn shown(authority: &Authority, unit: Option<&str>, days: i64) -> ConnectionInfo {
-    let (pem, _) = issue(authority, "checkout", unit, None, days);
+    read(&issue(authority, unit, None, days).0)
+}
+
+fn read(pem: &str) -> ConnectionInfo {
     let der = crate::pem::certificates(Path::new("x"), pem.as_bytes(), 1).unwrap();
     ConnectionInfo { remote: None, certificate: Some(Arc::new(Certificate::parse(&der[0]).unwrap())) }
 }
@@ -174,8 +162,11 @@ async fn a_certificate_says_who_calls() {
     let checkout = shown(&authority, Some("order"), 30);
     let identified = identify(&checkout).unwrap();
     assert_eq!((identified.name.as_str(), identified.role), ("checkout", Role::Order));
-    assert_eq!(identify(&shown(&authority, None, 30)), Err(Refused::NoCaller));
-    assert_eq!(identify(&shown(&authority, Some("root"), 30)), Err(Refused::NoCaller));
+    let (of_node, _) = issue(&authority, None, Some("stockade://shop/node/2"), 30);
+    assert_eq!(identify(&read(&of_node)), Err(Refused::NoCaller));
+    let no_role = Certificate { role: None, ..Certificate::clone(checkout.certificate.as_ref().unwrap()) };
+    let no_role = ConnectionInfo { remote: None, certificate: Some(Arc::new(no_role)) };
+    assert_eq!(identify(&no_role), Err(Refused::NoCaller));
     assert_eq!(identify(&shown(&authority, Some("order"), -2)), Err(Refused::CertificateExpired));
     assert_eq!(identify(&ConnectionInfo::default()), Err(Refused::Nothing));
     write(dir.path(), names::REVOKED_CERTS, &format!("{} # a lost laptop\n", identified.id));
@@ -233,7 +224,7 @@ async fn new_certificates_are_taken_and_broken_ones_are_not() {
         Looked::Refused(why) => assert!(why.contains(what), "{what} in {why}"),
         other => panic!("{what}: {other:?}"),
     };
-    let (_, other_key) = issue(&old, "x", None, Some("stockade://shop/node/1"), 30);
+    let (_, other_key) = issue(&old, None, Some("stockade://shop/node/1"), 30);
     let own_key = std::fs::read_to_string(dir.path().join(names::NODE_KEY)).unwrap();
     write(dir.path(), names::NODE_KEY, &other_key);
     refused("don't fit together");
@@ -245,14 +236,15 @@ async fn new_certificates_are_taken_and_broken_ones_are_not() {
     refused("this node is stockade://shop/node/1");
     write_node(dir.path(), &old, "stockade://shop/node/1", -2);
     refused("would not be believed");
-    std::fs::set_permissions(dir.path().join(names::NODE_KEY), std::fs::Permissions::from_mode(0o604)).unwrap();
+    std::fs::set_permissions(dir.path().join(names::NODE_KEY), std::fs::Permissions::from_mode(0o604))
+        .unwrap();
     refused("chmod");
     assert!(reached().await, "what was in use stays in use");
     // Another authority takes over: first both are believed, then the certificates change.
     write_node(dir.path(), &new, "stockade://shop/node/1", 5);
-    write(dir.path(), names::CA_CERT, &format!("{}{}", old.pem, new.pem));
+    write(dir.path(), names::CA_CERT, &format!("{}{}", old.certificates, new.certificates));
     assert_eq!(one.look().0, Looked::Changed);
-    assert_eq!(one.days_left().node, 5);
+    assert!((4..=5).contains(&one.days_left().node), "{:?}", one.days_left());
     assert!(!reached().await, "node 2 does not believe the new authority yet");
 }
 
