@@ -22,6 +22,7 @@ mod ledger;
 mod lines;
 mod local_cluster;
 mod location;
+mod log;
 mod mutation;
 mod offline;
 mod one_node;
@@ -46,7 +47,6 @@ use std::time::Duration;
 
 use clap::Parser;
 use stockade_server::Exit;
-use tracing_subscriber::EnvFilter;
 
 use crate::output::Output;
 
@@ -130,7 +130,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    init_log(&cli);
+    if let Err(error) = log::init(&cli) {
+        eprintln!("error: {error:#}");
+        return ExitCode::from(Exit::Configuration.code());
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -147,18 +150,6 @@ fn main() -> ExitCode {
             ExitCode::from(failure::exit_of(&error).code())
         }
     }
-}
-
-/// A node logs what happens to it; other commands only what needs a person.
-fn init_log(cli: &Cli) {
-    let usual =
-        if matches!(cli.command, Command::Start(_)) { "info,openraft=warn,sled=warn" } else { "error" };
-    let wanted = if cli.log.is_empty() { usual } else { cli.log.as_str() };
-    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|error| {
-        eprintln!("warning: --log {wanted}: {error}; logging at `{usual}`");
-        EnvFilter::new(usual)
-    });
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {

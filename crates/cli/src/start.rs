@@ -103,6 +103,10 @@ pub(crate) struct StartArgs {
     /// (tokens.pub): all ports speak TLS, and every caller is asked who it is. `stockade cert` makes the files.
     #[arg(long, value_name = "DIR", env = "STOCKADE_CERTS_DIR")]
     certs_dir: Option<PathBuf>,
+    /// File that the audit log is written behind: who was refused, and who did what to the cluster, a line of JSON each.
+    /// Without it the lines go to standard error, among others.
+    #[arg(long, value_name = "FILE", env = "STOCKADE_AUDIT_LOG")]
+    pub(crate) audit_log: Option<PathBuf>,
     /// Listen beyond loopback without TLS. For networks that are trusted.
     #[arg(long, env = "STOCKADE_INSECURE")]
     insecure: bool,

@@ -36,6 +36,8 @@ pub(crate) struct Sample {
     pub(crate) days_left: Option<DaysLeft>,
     /// Connections refused in their handshake, by callers, peers and HTTP.
     pub(crate) refused_handshakes: [u64; 3],
+    /// Refusals that the audit log was spared.
+    pub(crate) audit_left_out: u64,
 }
 
 /// Writes a sample as text.
@@ -181,6 +183,12 @@ fn security(registry: &mut Registry, sample: &Sample) {
         }
         registry.register("certificate_days_left", "Whole days until a certificate is over", family);
     }
+    let left_out = ConstCounter::new(sample.audit_left_out);
+    registry.register(
+        "audit_left_out",
+        "Refusals that the audit log was spared, for there were too many",
+        left_out,
+    );
     let family = Family::<[(&str, &str); 1], Counter>::default();
     for (port, count) in ["callers", "peers", "http"].into_iter().zip(sample.refused_handshakes) {
         family.get_or_create(&[("port", port)]).inc_by(count);

@@ -118,7 +118,8 @@ impl Server {
             StartError::Consensus(_) => told(error),
             other => other,
         })?;
-        let gateway = Gateway::new(env.clone(), node.clone(), GatewayLimits::default());
+        let gateway =
+            Gateway::guarded(env.clone(), node.clone(), GatewayLimits::default(), credentials.clone());
         let (closing, _) = watch::channel(false);
         let (open, open_ports) = mpsc::channel(1);
         let draining = Arc::new(AtomicBool::new(false));
@@ -286,6 +287,7 @@ impl Server {
                 congested: node.state().is_congested(),
                 request_records: bytes(node.state().request_count()),
                 refusals: gateway.refusals(),
+                audit_left_out: gateway.audit_left_out(),
                 days_left: credentials.as_ref().map(Credentials::days_left),
                 refused_handshakes: refused.each_ref().map(|count| count.load(Ordering::Relaxed)),
             }
