@@ -152,7 +152,7 @@ async fn each_role_has_the_methods_of_the_table_on_a_follower_and_no_others() {
             if denied == *may || code == Code::Unauthenticated {
                 wrong.push(format!("{method} as {role}: {code:?}"));
             }
-            row.push_str(&format!("  {role}: {}", if denied { "-" } else { "yes" }));
+            row.extend(["  ", role, if denied { ": -" } else { ": yes" }]);
         }
         println!("{method:55}{row}");
         assert_eq!(call(stranger.clone(), method).await.1, "UNAUTHENTICATED", "{method}");

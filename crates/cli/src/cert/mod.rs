@@ -170,13 +170,12 @@ fn node(args: &NodeArgs, output: Output) -> anyhow::Result<()> {
 fn client(args: &ClientArgs, output: Output) -> anyhow::Result<()> {
     let authority = Authority::read(&args.ca.ca_dir)?;
     let issued = authority.client(&args.name, args.role, args.days)?;
-    let dir = match &args.out {
-        Some(dir) => dir.clone(),
-        None => {
-            ensure!(!args.name.contains('/'), "the name has a slash; say with --out where the files go");
-            args.ca.ca_dir.join(format!("client-{}", args.name))
-        }
-    };
+    ensure!(
+        args.out.is_some() || !args.name.contains('/'),
+        "the name has a slash; say with --out where the files go"
+    );
+    let usual = || args.ca.ca_dir.join(format!("client-{}", args.name));
+    let dir = args.out.clone().unwrap_or_else(usual);
     pair(&dir, &authority, &issued, [names::CLIENT_CERT, names::CLIENT_KEY], args.force.force, output)
 }
 

@@ -82,21 +82,18 @@ pub(super) fn token(args: &TokenArgs, output: Output) -> anyhow::Result<()> {
         bail!("--name must have 1 to 128 visible ASCII characters");
     }
     let mut object = show::token(&claims);
-    match &args.out {
-        Some(path) => {
-            let name = path.file_name().and_then(|name| name.to_str()).context("--out names no file")?;
-            let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-            let dir = dir.map_or_else(|| PathBuf::from("."), ToOwned::to_owned);
-            let wanted = [Wanted { name, text: &format!("{token}\n"), secrecy: Secrecy::Secret }];
-            files::write(&dir, &wanted, args.force.force)?;
-            object["written"] = json!([path.display().to_string()]);
-            output.print(&object, || format!("wrote {}: {}", path.display(), show::token_text(&claims)));
-        }
-        None => {
-            object["token"] = json!(token);
-            eprintln!("{}", show::token_text(&claims));
-            output.print(&object, || token.clone());
-        }
-    }
+    let Some(path) = &args.out else {
+        object["token"] = json!(token);
+        eprintln!("{}", show::token_text(&claims));
+        output.print(&object, || token.clone());
+        return Ok(());
+    };
+    let name = path.file_name().and_then(|name| name.to_str()).context("--out names no file")?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.map_or_else(|| PathBuf::from("."), ToOwned::to_owned);
+    let wanted = [Wanted { name, text: &format!("{token}\n"), secrecy: Secrecy::Secret }];
+    files::write(&dir, &wanted, args.force.force)?;
+    object["written"] = json!([path.display().to_string()]);
+    output.print(&object, || format!("wrote {}: {}", path.display(), show::token_text(&claims)));
     Ok(())
 }
