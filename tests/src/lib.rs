@@ -2,6 +2,7 @@
 
 pub mod loop_mount;
 pub mod orders;
+pub mod secure;
 pub mod shop;
 
 use std::io::{BufRead, BufReader};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use stockade_client::{Client, Config};
+use stockade_client::{CallerTls, Client, Config};
 use stockade_env::{Env, ReservedPort};
 use tempfile::TempDir;
 
@@ -87,6 +88,8 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     extra: Vec<String>,
     dir: TempDir,
+    /// Whose certificates the nodes have; `None` for plain text.
+    authority: Option<secure::Authority>,
 }
 
 impl Cluster {
@@ -102,6 +105,15 @@ impl Cluster {
 
     /// The same with all data under a directory, on a file system of its own for example.
     pub async fn start_under(parent: Option<&Path>, count: u64, extra: &[&str]) -> anyhow::Result<Self> {
+        Self::start_as(parent, count, extra, None).await
+    }
+
+    async fn start_as(
+        parent: Option<&Path>,
+        count: u64,
+        extra: &[&str],
+        authority: Option<secure::Authority>,
+    ) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let parent = parent.unwrap_or(dir.path()).to_owned();
         let mut nodes = Vec::new();
@@ -109,7 +121,7 @@ impl Cluster {
             nodes.push(Node::new(id, &parent)?);
         }
         let extra = extra.iter().map(|&flag| flag.to_owned()).collect();
-        let mut cluster = Self { nodes, extra, dir };
+        let mut cluster = Self { nodes, extra, dir, authority };
         for id in 1..=count {
             cluster.launch(id)?;
         }
@@ -144,7 +156,10 @@ impl Cluster {
             .create(true)
             .append(true)
             .open(self.dir.path().join(format!("node-{id}.log")))?;
-        let extra = self.extra.clone();
+        let mut extra = self.extra.clone();
+        if let Some(authority) = &self.authority {
+            extra.extend(["--certs-dir".to_owned(), authority.node_dir(id).display().to_string()]);
+        }
         let node = self.node_mut(id);
         let [client, peer, http] = &node.ports;
         let mut process = Command::new(binary())
@@ -245,12 +260,18 @@ impl Cluster {
 
     /// A client that knows every node.
     pub async fn client(&self) -> anyhow::Result<Client> {
-        Ok(Client::connect(&Env::real(), Config::new(self.addresses())).await?)
+        Ok(Client::connect(&Env::real(), self.config(self.addresses())).await?)
     }
 
     /// A client that is told of one node only.
     pub async fn client_of(&self, id: u64) -> anyhow::Result<Client> {
-        Ok(Client::connect(&Env::real(), Config::new([self.node(id).client.clone()])).await?)
+        Ok(Client::connect(&Env::real(), self.config(vec![self.node(id).client.clone()])).await?)
+    }
+
+    /// How a test calls: as one who may do everything, where that is asked.
+    fn config(&self, addresses: Vec<String>) -> Config {
+        let tls = self.authority.as_ref().map(|own| CallerTls::in_dir(own.dir().join("client-admin")));
+        Config { tls, ..Config::new(addresses) }
     }
 
     /// Where callers reach the nodes.

@@ -6,6 +6,7 @@ use prost_types::Timestamp;
 use stockade_client::{Client, Config, Consistency, ReadFrom, ReadPolicy};
 use stockade_env::Env;
 
+use crate::access::AccessArgs;
 use crate::recording::RecordArgs;
 use crate::words;
 
@@ -32,6 +33,8 @@ pub(crate) struct ClusterArgs {
     )]
     pub(crate) timeout_ms: u64,
     #[command(flatten)]
+    pub(crate) access: AccessArgs,
+    #[command(flatten)]
     pub(crate) record: RecordArgs,
 }
 
@@ -41,7 +44,7 @@ impl ClusterArgs {
         let env = Env::real();
         let record = self.record.open(&env)?;
         let config = Config { timeout, record, ..Config::new(self.cluster.iter().cloned()) };
-        Ok(Client::connect(&env, config).await?)
+        Ok(Client::connect(&env, self.access.apply(config)?).await?)
     }
 
     /// A client for a command that reads.

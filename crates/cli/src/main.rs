@@ -3,8 +3,10 @@
 //! Results go to standard output (with `--output json` one object, on the last line), progress and errors to standard
 //! error. Exit codes are `stockade_server::Exit`; `docs/reference/cli.md` lists them.
 
+mod access;
 mod batch;
 mod bench;
+mod cert;
 mod changed;
 mod check;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod lines;
 mod links;
 mod local_cluster;
 mod location;
+mod log;
 mod mutation;
 mod offline;
 mod one_node;
@@ -47,7 +50,6 @@ use std::time::Duration;
 
 use clap::Parser;
 use stockade_server::Exit;
-use tracing_subscriber::EnvFilter;
 
 use crate::output::Output;
 
@@ -124,6 +126,9 @@ enum Command {
     /// Look at the log, the snapshot or the applied state of a node that doesn't run, record by record.
     #[command(after_help = "Example: stockade inspect wal --data-dir ./node-1 --entries")]
     Inspect(inspect::InspectArgs),
+    /// Certificates and tokens: who may call, and which node is which.
+    #[command(after_help = "Example: stockade cert ca --ca-dir ./ca")]
+    Cert(cert::CertArgs),
     /// What helps where nothing else does.
     #[command(after_help = "Example: stockade recover skip-entry --help")]
     Recover(recover::RecoverArgs),
@@ -131,7 +136,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    init_log(&cli);
+    if let Err(error) = log::init(&cli) {
+        eprintln!("error: {error:#}");
+        return ExitCode::from(Exit::Configuration.code());
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -148,18 +156,6 @@ fn main() -> ExitCode {
             ExitCode::from(failure::exit_of(&error).code())
         }
     }
-}
-
-/// A node logs what happens to it; other commands only what needs a person.
-fn init_log(cli: &Cli) {
-    let usual =
-        if matches!(cli.command, Command::Start(_)) { "info,openraft=warn,sled=warn" } else { "error" };
-    let wanted = if cli.log.is_empty() { usual } else { cli.log.as_str() };
-    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|error| {
-        eprintln!("warning: --log {wanted}: {error}; logging at `{usual}`");
-        EnvFilter::new(usual)
-    });
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
@@ -180,6 +176,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Cluster(args) => cluster::run(args, output).await,
         Command::Verify(args) => verify::run(&args, output),
         Command::Inspect(args) => inspect::run(&args, output),
+        Command::Cert(args) => cert::run(args, output),
         Command::Recover(args) => recover::run(&args, output),
     };
     // What the command came to matters more than that its record is not whole.

@@ -107,6 +107,14 @@ pub(crate) struct StartArgs {
     /// trusted to run at the same rate, or where machines are suspended: such reads ask a quorum then.
     #[arg(long, value_name = "on|off", env = "STOCKADE_LEASE_READS", default_value = "on", action = clap::ArgAction::Set, value_parser = switch)]
     lease_reads: bool,
+    /// Directory with this node's certificates (ca.crt, node.crt, node.key) and the keys that tokens are checked with
+    /// (tokens.pub): all ports speak TLS, and every caller is asked who it is. `stockade cert` makes the files.
+    #[arg(long, value_name = "DIR", env = "STOCKADE_CERTS_DIR")]
+    certs_dir: Option<PathBuf>,
+    /// File that the audit log is written behind: who was refused, and who did what to the cluster, a line of JSON each.
+    /// Without it the lines go to standard error, among others.
+    #[arg(long, value_name = "FILE", env = "STOCKADE_AUDIT_LOG")]
+    pub(crate) audit_log: Option<PathBuf>,
     /// Listen beyond loopback without TLS. For networks that are trusted.
     #[arg(long, env = "STOCKADE_INSECURE")]
     insecure: bool,
@@ -190,6 +198,7 @@ impl StartArgs {
             lease_reads: self.lease_reads,
             engine: EngineKind::Sled,
             insecure: self.insecure,
+            certs_dir: self.certs_dir,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stockade_credentials::{Bearer, CallerTls};
 use stockade_history::Recorder;
 
 use crate::error::Error;
@@ -21,6 +22,10 @@ pub struct Config {
     pub reads: ReadPolicy,
     /// Writes every call and its answer into a history, which `stockade check` judges.
     pub record: Option<Recorder>,
+    /// Connects over TLS: whom to believe, and what to show. Plain text where absent.
+    pub tls: Option<CallerTls>,
+    /// Shown with every call. Only over TLS: who listens in on plain text would have it.
+    pub token: Option<Bearer>,
 }
 
 impl Default for Config {
@@ -31,6 +36,8 @@ impl Default for Config {
             max_in_flight: limits::MAX_IN_FLIGHT,
             reads: ReadPolicy::default(),
             record: None,
+            tls: None,
+            token: None,
         }
     }
 }
@@ -51,12 +58,20 @@ impl Config {
         }
         for address in &mut self.addresses {
             let bare = address.trim();
-            let bare = bare.strip_prefix("http://").unwrap_or(bare).trim_end_matches('/');
+            let bare = bare.strip_prefix("http://").or(bare.strip_prefix("https://")).unwrap_or(bare);
+            let bare = bare.trim_end_matches('/');
             let port = bare.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
             if port.and_then(|port| port.parse::<u16>().ok()).is_none() {
                 return Err(Error::Invalid(format!("`{address}` is no address: write host:port")));
             }
             *address = bare.to_owned();
+        }
+        if self.token.is_some() && self.tls.is_none() {
+            let what = "a token is shown over TLS only; say whom to believe (the directory with ca.crt)";
+            return Err(Error::Invalid(what.to_owned()));
+        }
+        if let Some(tls) = &self.tls {
+            tls.check().map_err(|error| Error::Invalid(error.to_string()))?;
         }
         if self.timeout.is_zero() {
             return Err(Error::Invalid("the timeout must be longer than nothing".to_owned()));
@@ -76,6 +91,14 @@ mod tests {
     fn addresses_come_into_one_form() {
         let config = Config::new(["http://127.0.0.1:7001/", " shop-1:7001"]).checked().unwrap();
         assert_eq!(config.addresses, ["127.0.0.1:7001", "shop-1:7001"]);
+    }
+
+    #[test]
+    fn a_token_is_not_shown_in_plain_text() {
+        let token = Some(Bearer::new("a.b.c").unwrap());
+        let config = Config { token, ..Config::new(["127.0.0.1:7001"]) };
+        assert!(!format!("{config:?}").contains("a.b.c"));
+        assert!(matches!(config.checked(), Err(Error::Invalid(_))));
     }
 
     #[test]

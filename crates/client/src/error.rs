@@ -113,6 +113,26 @@ impl std::fmt::Display for Refusal {
     }
 }
 
+/// True where a node does not believe who calls, or the caller may not do this: another node, or another time, is no help.
+pub(crate) fn is_stranger(status: &tonic::Status) -> bool {
+    matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)
+}
+
+/// What happened to a call, with what was behind it: of a connection that did not come about the status says just that.
+pub(crate) fn whole_cause(status: &tonic::Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut cause = std::error::Error::source(status);
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}
+
 impl Refusal {
     /// Of a status within a message.
     pub(crate) fn in_band(status: &pb::Status, header: Option<ResponseHeader>) -> Self {
@@ -123,7 +143,7 @@ impl Refusal {
     /// Of a call's status and trailers.
     pub(crate) fn of_call(status: &tonic::Status) -> Self {
         let header = crate::record::of_trailers(status.metadata());
-        Self::new(status.code(), status.message().to_owned(), status.get_error_details(), header)
+        Self::new(status.code(), whole_cause(status), status.get_error_details(), header)
     }
 
     fn new(code: Code, message: String, details: ErrorDetails, header: Option<ResponseHeader>) -> Self {

@@ -35,6 +35,7 @@ pub use error::{Error, Refusal};
 pub use ledger::VerifiedLedger;
 pub use policy::{Consistency, ReadFrom, ReadPolicy};
 pub use snapshot::SnapshotPieces;
+pub use stockade_credentials::{Bearer, CallerTls};
 pub use stockade_history::Recorder;
 
 use std::sync::Arc;
@@ -86,7 +87,7 @@ impl Client {
         let config = config.checked()?;
         let shared = Arc::new(Shared {
             env: env.clone(),
-            channels: Channels::new(dialer),
+            channels: Channels::new(dialer, config.tls.as_ref(), config.token.clone()),
             failover: Failover::new(config.addresses.clone()),
             listening: Listening::default(),
             pipeline: Pipeline::new(config.max_in_flight),
@@ -111,6 +112,12 @@ impl Client {
     /// [`Consistency::Session`] sees at least. To be handed to another process that is to see as much.
     pub fn seen_revision(&self) -> u64 {
         self.0.seen.revision()
+    }
+
+    /// Shows this token from the next call on: one that took over from another that will soon be over. A stream that is
+    /// open goes on under the older one, until the node ends it.
+    pub fn set_token(&self, token: Bearer) {
+        self.0.channels.set_token(token);
     }
 
     /// A new request id, for callers that want to repeat a mutation beyond its deadline.

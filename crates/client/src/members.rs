@@ -7,7 +7,7 @@ use stockade_proto::v1::{GetStatusRequest, GetStatusResponse, NodeRole};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Shared;
-use crate::error::Error;
+use crate::error::{self, Error, Refusal};
 use crate::failover;
 use crate::limits;
 
@@ -50,9 +50,13 @@ pub(crate) async fn discover(shared: &Arc<Shared>, deadline: Instant) -> Result<
                 take(shared, &status);
                 return Ok(());
             }
+            // Another node would say the same.
+            Ok(Err(status)) if error::is_stranger(&status) => {
+                return Err(Error::Rejected(Box::new(Refusal::of_call(&status))));
+            }
             Ok(Err(status)) => {
                 shared.failover.suspect(&address);
-                status.message().clone_into(&mut cause);
+                cause = error::whole_cause(&status);
             }
             Err(_) => break,
         }

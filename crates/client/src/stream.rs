@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use crate::error::{self, Refusal};
 use crate::failover::superseded;
 use crate::limits;
 
@@ -24,6 +25,8 @@ pub(crate) enum Answer {
     Result(Box<MutationResult>),
     /// The stream broke before the mutation was handed to the network.
     NotSent,
+    /// The node does not let this caller open a stream: nothing was sent, and nothing would be taken elsewhere.
+    Refused(Box<Refusal>),
     /// An older copy of the mutation is on this stream still: the newer one must go over another.
     Busy,
 }
@@ -132,9 +135,13 @@ impl Worker {
             opened = timeout(limits::OPEN_TIMEOUT, client.submit(ReceiverStream::new(outgoing))) => opened.ok(),
             () = superseded(self.leader.clone(), &self.address) => None,
         };
+        let mut refused = None;
         let outcome = match opened {
             Some(Ok(answers)) => self.pump(&messages, answers.into_inner()).await,
-            Some(Err(status)) => Err(status.message().to_owned()),
+            Some(Err(status)) => {
+                refused = error::is_stranger(&status).then(|| Refusal::of_call(&status));
+                Err(status.message().to_owned())
+            }
             None => Err("the stream was not accepted in time".to_owned()),
         };
         self.health.broken.store(true, Ordering::Release);
@@ -143,7 +150,9 @@ impl Worker {
             self.waiting.push_back(job);
         }
         for job in self.waiting.drain(..) {
-            drop(job.answer.send(Answer::NotSent));
+            let answer =
+                refused.clone().map_or(Answer::NotSent, |refusal| Answer::Refused(Box::new(refusal)));
+            drop(job.answer.send(answer));
         }
         if let Err(cause) = outcome {
             tracing::debug!(cause, in_flight = self.in_flight.len(), "submit stream broke");

@@ -32,6 +32,8 @@ enum Attempt {
     Answered(Box<MutationResult>),
     /// Nothing was handed to the network.
     NotSent,
+    /// Nothing was handed to the network: the node does not let this caller.
+    Refused(Box<Refusal>),
     /// Nothing was sent, and the node is well: the stream has an older copy.
     Busy,
     /// The stream broke, the node fell silent or the time was over: it may have arrived.
@@ -112,6 +114,11 @@ pub(crate) async fn mutate(shared: &Shared, request_id: String, request: Request
                 shared.pipeline.leave(&stream);
                 continue;
             }
+            // An earlier copy may have been taken while the caller was still let in.
+            Attempt::Refused(refusal) if trail.unknown => {
+                return Err(Error::OutcomeUnknown { request_id, cause: refusal.message });
+            }
+            Attempt::Refused(refusal) => return Err(Error::Rejected(refusal)),
             Attempt::NotSent => None,
             Attempt::Lost(cause) => {
                 trail.unknown = true;
@@ -164,6 +171,7 @@ async fn attempt_on(
         match timeout_at(patience_ends.min(deadline), &mut answered).await {
             Ok(Ok(Answer::Result(result))) => return Attempt::Answered(result),
             Ok(Ok(Answer::NotSent)) => return Attempt::NotSent,
+            Ok(Ok(Answer::Refused(refusal))) => return Attempt::Refused(refusal),
             Ok(Ok(Answer::Busy)) => return Attempt::Busy,
             Ok(Err(_)) => return Attempt::Lost("the connection broke before the answer"),
             Err(_) if Instant::now() >= deadline => return Attempt::Lost("no answer within the deadline"),

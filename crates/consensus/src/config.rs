@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::SnapshotPolicy;
+use stockade_credentials::Credentials;
 use stockade_proto::Dialer;
 
 use crate::StartError;
@@ -44,6 +45,8 @@ pub struct Config {
     pub peer_overrides: BTreeMap<u64, String>,
     /// Opens connections to peers in the place of sockets: for simulations.
     pub dialer: Option<Arc<dyn Dialer>>,
+    /// Opens connections over TLS, and says which node a peer is; `None` where there is no TLS.
+    pub credentials: Option<Credentials>,
     /// Where callers reach this node; told to the others.
     pub advertise_client: String,
     /// Told to the others.
@@ -119,6 +122,7 @@ mod tests {
             join: None,
             peer_overrides: BTreeMap::new(),
             dialer: None,
+            credentials: None,
             advertise_client: String::new(),
             version: String::new(),
             heartbeat: DEFAULT_HEARTBEAT,

@@ -29,12 +29,9 @@ use tonic::Code;
 
 use crate::config::Join;
 use crate::node::Inner;
-use crate::peer::link::Purpose;
+use crate::peer::link::{NOBODY, Purpose};
 use crate::restored::first_term_index;
 use crate::{StartError, limits};
-
-/// For a connection to an address of which it is not known whose it is. No node has this id.
-const NOBODY: u64 = 0;
 
 impl Inner {
     /// See [`crate::Node::initialize`].

@@ -220,6 +220,7 @@ mod tests {
             join: None,
             peer_overrides: BTreeMap::new(),
             dialer: None,
+            credentials: None,
             advertise_client: String::new(),
             version: String::new(),
             heartbeat: DEFAULT_HEARTBEAT,

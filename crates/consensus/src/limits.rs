@@ -69,6 +69,11 @@ pub(crate) const FOUNDING_INDEX: u64 = 0;
 /// Log index of the entry that opens a cluster's first term: always blank.
 pub(crate) const FIRST_TERM_INDEX: u64 = FOUNDING_INDEX + 1;
 
+/// Peers who are not who they say they are, that the log names in [`STRANGERS_EVERY`]; others are counted.
+pub(crate) const STRANGERS_TOLD: u32 = 3;
+/// See [`STRANGERS_TOLD`].
+pub(crate) const STRANGERS_EVERY: Duration = Duration::from_secs(30);
+
 /// How long a node may take to tell its status.
 pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between looks at things that nothing tells of: peers' addresses, due holds, a log that wants a snapshot.

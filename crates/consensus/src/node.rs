@@ -11,6 +11,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftMetrics;
 use openraft::{RaftLogReader, storage::RaftLogStorage};
 use parking_lot::Mutex;
+use stockade_credentials::ConnectionInfo;
 use stockade_env::Env;
 use stockade_proto::Connection;
 use stockade_proto::internal::peer_service_server::PeerServiceServer;
@@ -21,6 +22,7 @@ use stockade_storage::{
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use tonic::Extensions;
 
 use crate::compare::{self, Heard};
 use crate::detect::{self, Told};
@@ -166,6 +168,12 @@ impl Inner {
         })
     }
 
+    /// Whether who sent a call is the node that it says it is. Without TLS everybody is believed.
+    pub(crate) fn check_peer(&self, call: &Extensions, from_node: u64) -> Result<(), String> {
+        let Some(credentials) = &self.config.credentials else { return Ok(()) };
+        credentials.check_peer(call.get::<ConnectionInfo>(), from_node)
+    }
+
     pub(crate) fn is_voter(&self, node_id: u64) -> bool {
         self.metrics(|metrics| metrics.membership_config.voter_ids().any(|voter| voter == node_id))
     }
@@ -199,6 +207,7 @@ impl Node {
             identity.clone(),
             config.peer_overrides.clone(),
             config.dialer.clone(),
+            config.credentials.clone(),
             pristine,
         ));
         let network = Network(Arc::clone(&links));
@@ -263,6 +272,11 @@ impl Node {
         spawn.spawn("votes", allow_elections(Arc::clone(&inner)));
         spawn.spawn("removal", membership::watch(Arc::clone(&inner)));
         Ok(Self(inner))
+    }
+
+    /// Whether who sent a call over the port for peers is the node that it says it is; else who it is.
+    pub fn check_peer(&self, call: &Extensions, from_node: u64) -> Result<(), String> {
+        self.0.check_peer(call, from_node)
     }
 
     /// For tests of what happens when Raft itself fails.

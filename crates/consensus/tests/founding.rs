@@ -47,6 +47,7 @@ fn config(peers: BTreeMap<u64, String>, join: Option<Join>, overrides: BTreeMap<
         join,
         peer_overrides: overrides,
         dialer: None,
+        credentials: None,
         advertise_client: "client".to_owned(),
         version: "test".to_owned(),
         heartbeat: Duration::from_millis(60),

@@ -148,6 +148,7 @@ async fn a_node_founds_nothing_beside_peers_of_another_cluster() {
         join: None,
         peer_overrides: BTreeMap::new(),
         dialer: None,
+        credentials: None,
         advertise_client: String::new(),
         version: "test".to_owned(),
         heartbeat: Duration::from_millis(60),

@@ -13,12 +13,14 @@ pub mod place;
 mod ports;
 mod random;
 mod tasks;
+mod throttle;
 
 pub use clock::Clock;
 pub use place::Place;
 pub use ports::ReservedPort;
 pub use random::Random;
 pub use tasks::{Failure, FailureKind, Tasks};
+pub use throttle::Throttle;
 
 /// What a node takes from outside. Cheap to clone; clones share all of it.
 #[derive(Debug, Clone)]

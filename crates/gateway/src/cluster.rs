@@ -8,12 +8,13 @@ use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
+use crate::access::Caller;
 use crate::convert::timestamp;
 use crate::core::Core;
 use crate::failure::Failure;
 use crate::status::Call;
 use crate::validate::Violations;
-use crate::{deadline, limits, route};
+use crate::{deadline, limits};
 
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,7 +40,7 @@ impl ClusterService for Cluster {
         request: Request<v1::AddLearnerRequest>,
     ) -> Result<Response<v1::AddLearnerResponse>, Status> {
         let changed = match addition(request.get_ref()) {
-            Ok(change) => self.change(request.metadata(), &change).await,
+            Ok(change) => self.change(&Caller::of(request.extensions()), request.metadata(), &change).await,
             Err(violations) => Err(violations.into()),
         };
         let header = changed.map_err(|failure| self.0.fail(&failure, Call::Write))?;
@@ -51,7 +52,7 @@ impl ClusterService for Cluster {
         request: Request<v1::PromoteRequest>,
     ) -> Result<Response<v1::PromoteResponse>, Status> {
         let changed = match promotion(request.get_ref()) {
-            Ok(change) => self.change(request.metadata(), &change).await,
+            Ok(change) => self.change(&Caller::of(request.extensions()), request.metadata(), &change).await,
             Err(violations) => Err(violations.into()),
         };
         let header = changed.map_err(|failure| self.0.fail(&failure, Call::Write))?;
@@ -84,12 +85,12 @@ impl Cluster {
     /// Has the leader change the membership; the header has the log index of the membership that is as asked for.
     async fn change(
         &self,
+        caller: &Caller,
         metadata: &MetadataMap,
         change: &MembershipChange,
     ) -> Result<v1::ResponseHeader, Failure> {
-        let by = route::principal();
         let deadline = deadline::of_call(metadata);
-        let index = self.0.node().change_membership(change, by.as_str(), deadline).await?;
+        let index = self.0.node().change_membership(change, caller.principal().as_str(), deadline).await?;
         Ok(self.0.answering().read(Revision::new(index)))
     }
 }

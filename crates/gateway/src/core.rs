@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stockade_consensus::{Consistency, Node};
+use stockade_credentials::Credentials;
 use stockade_env::Env;
 use stockade_proto::v1;
 use stockade_proto::v1::mutation::Request as Mutated;
@@ -15,10 +16,11 @@ use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 
+use crate::access::{Access, Caller};
 use crate::failure::Failure;
 use crate::limits::{self, GatewayLimits};
 use crate::refusals::Refusals;
-use crate::route::{self, Router};
+use crate::route::Router;
 use crate::status::{self, Answering, Call};
 use crate::validate::{self, Valid};
 use crate::{convert, deadline, reply};
@@ -34,20 +36,23 @@ struct Shared {
     router: Router,
     limits: GatewayLimits,
     refusals: Arc<Refusals>,
+    access: Access,
     draining: watch::Sender<bool>,
     /// The port for callers closes: streams that would never end do.
     closing: watch::Sender<bool>,
 }
 
 impl Core {
-    pub(crate) fn new(env: Env, node: Node, limits: GatewayLimits) -> Self {
+    pub(crate) fn new(env: Env, node: Node, limits: GatewayLimits, credentials: Option<Credentials>) -> Self {
         let router = Router::new(env.clone(), node.clone());
+        let access = Access::new(credentials, node.id());
         Self(Arc::new(Shared {
             env,
             node,
             router,
             limits,
             refusals: Arc::default(),
+            access,
             draining: watch::Sender::new(false),
             closing: watch::Sender::new(false),
         }))
@@ -67,6 +72,10 @@ impl Core {
 
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.0.refusals
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.0.access
     }
 
     pub(crate) fn start_draining(&self) {
@@ -139,25 +148,33 @@ impl Core {
         status::of_call(failure, call, &self.answering())
     }
 
-    /// Gets a mutation decided.
-    pub(crate) async fn decide(&self, valid: &Valid, deadline: Instant) -> Result<Reply, Failure> {
-        self.0.router.write(valid.request, &valid.command, deadline).await
+    /// Gets a mutation decided, on behalf of a caller.
+    pub(crate) async fn decide(
+        &self,
+        caller: &Caller,
+        valid: &Valid,
+        deadline: Instant,
+    ) -> Result<Reply, Failure> {
+        let origin = Origin { request: valid.request, principal: caller.principal().clone() };
+        self.0.router.write(&origin, &valid.command, deadline).await
     }
 
     /// A mutation that is a call of its own, from its request to its response.
     pub(crate) async fn mutate<T>(
         &self,
+        caller: &Caller,
         metadata: &MetadataMap,
         request: Mutated,
         unwrap: impl FnOnce(MutationResponse) -> Option<T>,
     ) -> Result<Response<T>, Status> {
         let deadline = deadline::of_call(metadata);
         let outcome = async {
+            self.access().check_mutation(caller, &request)?;
             let valid = validate::request(&request)?;
             let response = if validate::is_trial(&request) {
-                self.try_out(valid, deadline).await?
+                self.try_out(caller, valid, deadline).await?
             } else {
-                let decided = self.decide(&valid, deadline).await?;
+                let decided = self.decide(caller, &valid, deadline).await?;
                 reply::response(decided, &self.answering())?
             };
             unwrap(response).ok_or_else(reply::mismatch)
@@ -166,8 +183,13 @@ impl Core {
     }
 
     /// What would become of a mutation, of which nothing takes effect.
-    async fn try_out(&self, valid: Valid, deadline: Instant) -> Result<MutationResponse, Failure> {
-        let origin = Origin { request: valid.request, principal: route::principal() };
+    async fn try_out(
+        &self,
+        caller: &Caller,
+        valid: Valid,
+        deadline: Instant,
+    ) -> Result<MutationResponse, Failure> {
+        let origin = Origin { request: valid.request, principal: caller.principal().clone() };
         let content = codec::content_hash(&valid.command);
         let request = StateRequest { origin: Some(origin), content, command: valid.command };
         loop {

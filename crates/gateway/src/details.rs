@@ -35,6 +35,12 @@ pub(crate) struct Explanation {
 pub(crate) fn explain(failure: &Failure, leader_address: Option<&str>) -> Explanation {
     let mut told = Explanation::new();
     match failure {
+        Failure::Unauthenticated(refused) => told.message = refused.to_string(),
+        Failure::PermissionDenied { role, method } => {
+            told.message = format!("the role {role} may not call {}", quote(method));
+            told.set("role", role);
+            told.set("method", &quote(method));
+        }
         Failure::RequestTooLarge(text) | Failure::Undecodable(text) => told.message = quote(text),
         Failure::Invalid(violations) => told.invalid(violations),
         Failure::PageTokenInvalid => {

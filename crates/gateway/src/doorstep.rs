@@ -1,11 +1,11 @@
-//! What the transport refuses before a service sees it: messages that are too large or no messages at all. The refusal
-//! gets the form of all others, and the connection lives on.
+//! What is refused before a service sees it: callers who may not, and, by the transport, messages that are too large or no
+//! messages at all. The refusal gets the form of all others, and the connection lives on.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
@@ -44,13 +44,22 @@ where
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let core = self.core.clone();
+        let path = request.uri().path().to_owned();
+        let caller = match core.access().admit(&path, request.extensions(), request.headers()) {
+            Ok(caller) => caller,
+            Err(failure) => return ready(Ok(core.fail(&failure, Call::Write).into_http())).boxed(),
+        };
+        // Nobody behind the door needs what was shown at it, and nobody can log it.
+        request.headers_mut().remove(http::header::AUTHORIZATION);
+        request.extensions_mut().insert(caller.clone());
         let response = self.service.call(request);
         async move {
             let response = response.await?;
             // A call that fails at once has its status in the headers; others have none there.
             let refused = Status::from_header_map(response.headers());
+            core.access().note(&caller, &path, refused.as_ref());
             let failure = refused.as_ref().and_then(status::of_transport);
             Ok(match failure {
                 None => response,

@@ -1,6 +1,7 @@
 //! Failures: everything that can stand between a call and its response, before it becomes a status.
 
 use stockade_consensus::{MembershipError, MembershipRefusal, ReadError};
+use stockade_credentials::{Refused, Role};
 use stockade_state_machine::rejection::{Rejection, Resource};
 use stockade_state_machine::{LogTime, Reply, Revision};
 
@@ -43,6 +44,15 @@ pub(crate) enum Short {
 /// Why a call has no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
+    /// It is not known who calls.
+    Unauthenticated(Refused),
+    /// The caller's role does not have the method.
+    PermissionDenied {
+        /// The caller's.
+        role: Role,
+        /// Service and method.
+        method: String,
+    },
     /// A message is larger than this node takes, or is no protobuf; in words.
     RequestTooLarge(String),
     /// A message can't be decoded; in words.
@@ -126,7 +136,9 @@ impl Failure {
     pub(crate) fn decided(&self) -> Option<Decided> {
         match self {
             Self::Rejected(_, decided) => Some(*decided),
-            Self::RequestTooLarge(_)
+            Self::Unauthenticated(_)
+            | Self::PermissionDenied { .. }
+            | Self::RequestTooLarge(_)
             | Self::Undecodable(_)
             | Self::Invalid(_)
             | Self::PageTokenInvalid
@@ -151,7 +163,9 @@ impl Failure {
             Self::OutcomeUnknown { .. } | Self::Internal(_) => true,
             // Whether it ran before the horizon passed it isn't known any more.
             Self::Rejected(rejection, _) => matches!(rejection, Rejection::RequestIdExpired { .. }),
-            Self::RequestTooLarge(_)
+            Self::Unauthenticated(_)
+            | Self::PermissionDenied { .. }
+            | Self::RequestTooLarge(_)
             | Self::Undecodable(_)
             | Self::Invalid(_)
             | Self::PageTokenInvalid

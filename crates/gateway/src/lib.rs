@@ -8,6 +8,7 @@
 //! Invariants:
 //! - A mutation that failed says whether it may have taken effect. One that is past its deadline is never proposed.
 //! - The same request has the same command, byte for byte: defaults are filled in before the command is frozen.
+//! - Who calls, and whether it may, is decided before anything of the request is read, at the node that is called.
 //! - Public statuses are built in `status.rs` only, and stay below the 8 `KiB` that callers accept as trailers.
 //! - Every queue, stream, page and message has a bound, in `limits.rs`.
 //!
@@ -15,6 +16,7 @@
 
 #[macro_use]
 mod mutate;
+mod access;
 mod catalog;
 mod cluster;
 mod convert;
@@ -44,6 +46,7 @@ mod transaction;
 mod validate;
 mod verification;
 
+pub use access::permissions::{PERMISSIONS, Permission};
 pub use export::entry as log_entry;
 pub use limits::GatewayLimits;
 pub use reason::Reason;
@@ -51,6 +54,7 @@ pub use reason::Reason;
 use std::time::Duration;
 
 use stockade_consensus::Node;
+use stockade_credentials::Credentials;
 use stockade_env::Env;
 use stockade_proto::internal::forward_service_server::ForwardServiceServer;
 use stockade_proto::v1::catalog_service_server::CatalogServiceServer;
@@ -77,7 +81,12 @@ impl Gateway {
     /// Starts the gateway's tasks; callers can't reach it before [`Gateway::public_routes`] is served. Must be called on
     /// the runtime that serves them.
     pub fn new(env: Env, node: Node, limits: GatewayLimits) -> Self {
-        let core = Core::new(env, node, limits);
+        Self::guarded(env, node, limits, None)
+    }
+
+    /// The same, where every caller is asked who it is; without credentials everybody may do everything.
+    pub fn guarded(env: Env, node: Node, limits: GatewayLimits, credentials: Option<Credentials>) -> Self {
+        let core = Core::new(env, node, limits, credentials);
         let health = health::start(&core);
         Self { core, health }
     }
@@ -119,6 +128,11 @@ impl Gateway {
     /// Every reason with how often this node has refused a call or a mutation for it.
     pub fn refusals(&self) -> Vec<(&'static str, u64)> {
         self.core.refusals().counts()
+    }
+
+    /// Refusals that the audit log was spared, for there were too many.
+    pub fn audit_left_out(&self) -> u64 {
+        self.core.access().refusals_left_out()
     }
 
     /// From now on this node's health is not serving, open streams of mutations end once what they have sent is answered, and

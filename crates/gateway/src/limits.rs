@@ -100,6 +100,10 @@ pub(crate) const MAX_VIOLATIONS: usize = 20;
 pub(crate) const MAX_VIOLATION_BYTES: usize = 3 << 10;
 /// Bytes of an error's message.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 512;
+/// Refused calls that the audit log names in [`AUDITED_REFUSALS_EVERY`]; others are counted.
+pub(crate) const AUDITED_REFUSALS: u32 = 20;
+/// See [`AUDITED_REFUSALS`].
+pub(crate) const AUDITED_REFUSALS_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of a text that an error quotes.
 pub(crate) const MAX_QUOTE_BYTES: usize = 128;
 

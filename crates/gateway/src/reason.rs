@@ -10,6 +10,10 @@ use crate::failure::Failure;
 /// The stable name of an error: `ErrorInfo.reason`, domain `stockade`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
+    /// It is not known who calls.
+    Unauthenticated,
+    /// The caller's role does not have the method.
+    PermissionDenied,
     /// The message is larger than this node takes.
     RequestTooLarge,
     /// Fields are wrong.
@@ -88,7 +92,9 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of precedence: of several that apply, a call fails with the first.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 39] = [
+        Self::Unauthenticated,
+        Self::PermissionDenied,
         Self::RequestTooLarge,
         Self::InvalidArgument,
         Self::PageTokenInvalid,
@@ -131,6 +137,8 @@ impl Reason {
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::PermissionDenied => "PERMISSION_DENIED",
             Self::RequestTooLarge => "REQUEST_TOO_LARGE",
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::PageTokenInvalid => "PAGE_TOKEN_INVALID",
@@ -175,6 +183,8 @@ impl Reason {
     /// that went away.
     pub const fn codes(self) -> &'static [Code] {
         match self {
+            Self::Unauthenticated => &[Code::Unauthenticated],
+            Self::PermissionDenied => &[Code::PermissionDenied],
             Self::RequestTooLarge
             | Self::InvalidArgument
             | Self::PageTokenInvalid
@@ -214,6 +224,8 @@ impl Reason {
     /// The reason of a failure.
     pub(crate) fn of(failure: &Failure) -> Self {
         match failure {
+            Failure::Unauthenticated(_) => Self::Unauthenticated,
+            Failure::PermissionDenied { .. } => Self::PermissionDenied,
             Failure::RequestTooLarge(_) => Self::RequestTooLarge,
             Failure::Undecodable(_) | Failure::Invalid(_) => Self::InvalidArgument,
             Failure::PageTokenInvalid => Self::PageTokenInvalid,

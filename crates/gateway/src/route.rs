@@ -12,7 +12,6 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use stockade_consensus::{Leader, Node, ProposeError};
 use stockade_env::Env;
-use stockade_state_machine::ids::{Principal, RequestId};
 use stockade_state_machine::{Command, Origin, Outcome, Rejection, Reply};
 use stockade_storage::{SpaceLevel, codec};
 use tokio::sync::watch;
@@ -21,11 +20,6 @@ use tokio::time::Instant;
 use crate::failure::{Failure, Short};
 use crate::forward::Forwarder;
 use crate::limits;
-
-/// On whose behalf every call runs: nobody is authenticated yet. The one place that says so.
-pub(crate) fn principal() -> Principal {
-    Principal::new("anonymous").expect("visible characters")
-}
 
 /// Takes writes to the leader. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -48,7 +42,7 @@ impl Router {
     /// that can't keep more doesn't ask others to, though they might.
     pub(crate) async fn write(
         &self,
-        request: RequestId,
+        origin: &Origin,
         command: &Command,
         deadline: Instant,
     ) -> Result<Reply, Failure> {
@@ -57,8 +51,7 @@ impl Router {
         if self.0.node.space().level() >= refuses {
             return Err(Failure::StorageFull(Short::Here));
         }
-        let origin = Origin { request, principal: principal() };
-        let command = codec::encode_request(Some(&origin), command);
+        let command = codec::encode_request(Some(origin), command);
         let mut attempts =
             Attempts { leader: self.0.node.watch_leader(), pause: limits::RETRY_PAUSE_MIN, proposed: false };
         loop {

@@ -134,6 +134,12 @@ pub(crate) fn of_transport(status: &Status) -> Option<Failure> {
     }
 }
 
+/// The reason that a status has, or its code where it has none.
+pub(crate) fn reason_of(status: &Status) -> String {
+    let reason = status.get_details_error_info().map(|info| info.reason);
+    reason.unwrap_or_else(|| format!("{:?}", status.code()))
+}
+
 /// What is known of a mutation that failed.
 fn fate(failure: &Failure) -> Fate {
     if failure.is_unknown() { Fate::Unknown } else { Fate::NotApplied }

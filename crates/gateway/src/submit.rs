@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+use crate::access::Caller;
 use crate::core::Core;
 use crate::failure::Failure;
 use crate::status::Call;
@@ -27,11 +28,17 @@ type Responses = mpsc::Sender<Result<v1::SubmitResponse, Status>>;
 /// Starts the task of a stream.
 pub(crate) fn start(
     core: &Core,
+    caller: Caller,
     inbound: Streaming<v1::SubmitRequest>,
 ) -> ReceiverStream<Result<v1::SubmitResponse, Status>> {
     let (responses, receiver) = mpsc::channel(limits::STREAM_QUEUE);
-    let session =
-        Session { core: core.clone(), waiting: VecDeque::new(), running: FuturesUnordered::new(), responses };
+    let session = Session {
+        core: core.clone(),
+        caller,
+        waiting: VecDeque::new(),
+        running: FuturesUnordered::new(),
+        responses,
+    };
     core.env().tasks.spawn("submitted mutations", session.run(inbound));
     ReceiverStream::new(receiver)
 }
@@ -39,6 +46,7 @@ pub(crate) fn start(
 /// One stream.
 struct Session {
     core: Core,
+    caller: Caller,
     /// Read, not begun: no more than one message of them.
     waiting: VecDeque<(v1::Mutation, Instant)>,
     running: FuturesUnordered<BoxFuture<'static, v1::MutationResult>>,
@@ -100,6 +108,8 @@ impl Session {
     }
 
     fn take_in(&mut self, message: v1::SubmitRequest) -> Result<(), Failure> {
+        // A stream may be older than what its caller has shown is good for.
+        self.core.access().still_holds(&self.caller)?;
         let count = message.mutations.len();
         if !(1..=limits::MAX_SUBMIT_MUTATIONS).contains(&count) {
             let mut violations = Violations::default();
@@ -115,7 +125,7 @@ impl Session {
     fn begin_waiting(&mut self) {
         while self.has_room() {
             let Some((mutation, arrived)) = self.waiting.pop_front() else { return };
-            self.running.push(run(self.core.clone(), mutation, arrived).boxed());
+            self.running.push(run(self.core.clone(), self.caller.clone(), mutation, arrived).boxed());
         }
     }
 
@@ -137,15 +147,19 @@ impl Session {
     }
 }
 
-async fn run(core: Core, mutation: v1::Mutation, arrived: Instant) -> v1::MutationResult {
+async fn run(core: Core, caller: Caller, mutation: v1::Mutation, arrived: Instant) -> v1::MutationResult {
     let request_id = mutation.request.as_ref().map(validate::request_id_of).unwrap_or_default().to_owned();
-    let outcome = match validate::mutation(&mutation) {
+    let may = match &mutation.request {
+        Some(request) => core.access().check_mutation(&caller, request),
+        None => Ok(()),
+    };
+    let outcome = match may.and_then(|()| validate::mutation(&mutation).map_err(Failure::from)) {
         // The larger form of the request is done with; thousands may be waiting.
         Ok((valid, timeout)) => {
             drop(mutation);
-            core.decide(&valid, arrived + timeout).await
+            core.decide(&caller, &valid, arrived + timeout).await
         }
-        Err(violations) => Err(violations.into()),
+        Err(failure) => Err(failure),
     };
     reply::result(request_id, outcome, &core.answering())
 }

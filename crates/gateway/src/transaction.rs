@@ -11,20 +11,26 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::access::Caller;
 use crate::core::Core;
 use crate::failure::{Decided, Failure};
 use crate::status::Call;
 use crate::validate::{Valid, Violations};
-use crate::{deadline, reply, route, submit};
+use crate::{deadline, reply, submit};
 
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Transactions(pub(crate) Core);
 
 impl Transactions {
-    async fn outcome_of(&self, metadata: &MetadataMap, id: &str) -> Result<v1::GetOutcomeResponse, Failure> {
+    async fn outcome_of(
+        &self,
+        caller: &Caller,
+        metadata: &MetadataMap,
+        id: &str,
+    ) -> Result<v1::GetOutcomeResponse, Failure> {
         let request = parse(id)?;
-        let origin = Origin { request, principal: route::principal() };
+        let origin = Origin { request, principal: caller.principal().clone() };
         let (status, answering) =
             self.0.read(metadata, Consistency::Linearizable, |view| view.request_status(&origin)).await?;
         let undecided = |state: v1::OutcomeState, revision| v1::GetOutcomeResponse {
@@ -48,10 +54,15 @@ impl Transactions {
         })
     }
 
-    async fn abandon(&self, metadata: &MetadataMap, id: &str) -> Result<v1::AbandonRequestResponse, Failure> {
+    async fn abandon(
+        &self,
+        caller: &Caller,
+        metadata: &MetadataMap,
+        id: &str,
+    ) -> Result<v1::AbandonRequestResponse, Failure> {
         let request = parse(id)?;
         let valid = Valid { request, command: Command::AbandonRequest };
-        let decided = self.0.decide(&valid, deadline::of_call(metadata)).await?;
+        let decided = self.0.decide(caller, &valid, deadline::of_call(metadata)).await?;
         let answering = self.0.answering();
         let header = Some(answering.write(Decided::of(&decided)));
         let undecided = |state: v1::OutcomeState| v1::AbandonRequestResponse {
@@ -90,7 +101,8 @@ impl TransactionService for Transactions {
         if self.0.is_draining() {
             return Err(self.0.fail(&Failure::ShuttingDown, Call::Write));
         }
-        Ok(Response::new(submit::start(&self.0, request.into_inner())))
+        let caller = Caller::of(request.extensions());
+        Ok(Response::new(submit::start(&self.0, caller, request.into_inner())))
     }
 
     async fn transact(
@@ -104,14 +116,16 @@ impl TransactionService for Transactions {
         &self,
         request: Request<v1::GetOutcomeRequest>,
     ) -> Result<Response<v1::GetOutcomeResponse>, Status> {
-        self.0.answer(self.outcome_of(request.metadata(), &request.get_ref().request_id).await)
+        let caller = Caller::of(request.extensions());
+        self.0.answer(self.outcome_of(&caller, request.metadata(), &request.get_ref().request_id).await)
     }
 
     async fn abandon_request(
         &self,
         request: Request<v1::AbandonRequestRequest>,
     ) -> Result<Response<v1::AbandonRequestResponse>, Status> {
-        let abandoned = self.abandon(request.metadata(), &request.get_ref().request_id).await;
+        let caller = Caller::of(request.extensions());
+        let abandoned = self.abandon(&caller, request.metadata(), &request.get_ref().request_id).await;
         abandoned.map(Response::new).map_err(|failure| self.0.fail(&failure, Call::Write))
     }
 }

@@ -66,6 +66,9 @@ pub struct Config {
     pub engine: EngineKind,
     /// Allows plaintext beyond loopback.
     pub insecure: bool,
+    /// Holds the node's certificates, and the keys that tokens are checked with; without it nothing is encrypted and
+    /// nobody is asked who calls.
+    pub certs_dir: Option<PathBuf>,
 }
 
 /// When a leader is taken for dead. Milliseconds.
@@ -240,16 +243,19 @@ impl Config {
     }
 
     fn check_addresses(&self, wrong: &mut Vec<String>) {
+        if self.certs_dir.is_some() && self.insecure {
+            wrong.push("--certs-dir and --insecure contradict each other; leave one out".to_owned());
+        }
         let named = [
             ("--listen-client", self.listen_client),
             ("--listen-peer", self.listen_peer),
             ("--listen-http", self.listen_http),
         ];
         for (flag, address) in named {
-            if !self.insecure && !address.ip().is_loopback() {
+            if self.certs_dir.is_none() && !self.insecure && !address.ip().is_loopback() {
                 wrong.push(format!(
-                    "{flag} {address} is open to other machines and there is no TLS; listen on 127.0.0.1, or give \
-                     --insecure if this network is trusted"
+                    "{flag} {address} is open to other machines and there is no TLS; give --certs-dir, listen on \
+                     127.0.0.1, or give --insecure if this network is trusted"
                 ));
             }
         }
@@ -299,6 +305,7 @@ mod tests {
             lease_reads: true,
             engine: EngineKind::Memory,
             insecure: false,
+            certs_dir: None,
         }
     }
 
@@ -334,6 +341,9 @@ mod tests {
         assert!(complaint(&open).contains("--insecure"));
         open.insecure = true;
         open.check().unwrap();
+        let certs_dir = Some(PathBuf::from("certs"));
+        Config { certs_dir: certs_dir.clone(), insecure: false, ..open.clone() }.check().unwrap();
+        assert!(complaint(&Config { certs_dir, ..open }).contains("--certs-dir"));
     }
 
     #[test]

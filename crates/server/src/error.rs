@@ -31,6 +31,9 @@ pub enum StartError {
     /// Raft could not start.
     #[error(transparent)]
     Consensus(#[from] stockade_consensus::StartError),
+    /// The node's certificates can't be used.
+    #[error("the certificates of this node can't be used: {0}")]
+    Credentials(#[from] stockade_credentials::Error),
     /// The system gave no threads.
     #[error("starting the raft runtime: {0}")]
     Runtime(io::Error),
@@ -47,6 +50,7 @@ impl StartError {
             Self::Storage(error) => of_storage(error),
             Self::Config(_)
             | Self::Bind { .. }
+            | Self::Credentials(_)
             | Self::Consensus(stockade_consensus::StartError::Config(_)) => Exit::Configuration,
             Self::Consensus(stockade_consensus::StartError::Raft(_)) | Self::Runtime(_) => Exit::Error,
             Self::Failed(failure) => of_failure(failure),

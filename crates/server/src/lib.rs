@@ -6,6 +6,7 @@
 //! Invariants:
 //! - All ports are bound before the data directory is touched, so that a second start by mistake changes nothing.
 //! - Raft and the peer port run on a runtime of their own, so that load on the gateway delays no heartbeat.
+//! - With certificates all three ports speak TLS and nothing else.
 //! - Without TLS nothing listens beyond loopback unless the operator said `insecure`.
 //!
 //! Start reading at [`Server`].
@@ -20,6 +21,7 @@ mod listen;
 mod metrics;
 mod raft_runtime;
 mod restore;
+mod rotation;
 mod server;
 
 pub use config::{Config, Profile, Timings, cluster_id, restored_cluster_id};

@@ -31,6 +31,14 @@ pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of that part: the preface (24) and the header of the settings frame (9), RFC 9113, sections 3.4 and 4.1. With
 /// them the connection is HTTP/2's, and its pings find out who is silent.
 pub(crate) const HANDSHAKE_BYTES: usize = 24 + 9;
+/// Of the connections that a port takes, one in so many may be in its TLS handshake; of more the oldest is given up.
+pub(crate) const HANDSHAKE_SHARE: usize = 4;
+/// Peers whose connection was refused that the log names in [`REFUSED_HANDSHAKES_EVERY`]; others are counted.
+pub(crate) const REFUSED_HANDSHAKES_TOLD: u32 = 3;
+/// See [`REFUSED_HANDSHAKES_TOLD`].
+pub(crate) const REFUSED_HANDSHAKES_EVERY: Duration = Duration::from_secs(30);
+/// Between two looks at the files of certificates, tokens and revocations.
+pub(crate) const CREDENTIALS_INTERVAL: Duration = Duration::from_secs(3);
 /// How long a connection of the HTTP port lives; scrapers connect again.
 pub(crate) const HTTP_CONNECTION_LIFETIME: Duration = Duration::from_mins(1);
 /// Between pings on a quiet connection of the client port.

@@ -1,30 +1,43 @@
 //! Ports: bound early, with a bound on connections and on how long one may be silent.
+//!
+//! Invariants:
+//! - Handshakes of TLS run side by side, so that none waits for another. Of too many the one that has taken longest is
+//!   given up: who says nothing loses its place to who comes next.
 
+use std::collections::BTreeMap;
 use std::future::Future as _;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::stream::{self, Stream};
+use futures_util::StreamExt as _;
+use futures_util::future::{AbortHandle, BoxFuture, FutureExt as _, abortable};
+use futures_util::stream::{self, FuturesUnordered, Stream};
+use stockade_credentials::{Audience, ConnectionInfo, Credentials, ServerStream};
+use stockade_env::Throttle;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tokio::time::{Sleep, timeout};
+use tonic::transport::server::Connected;
 
 use crate::error::StartError;
 use crate::limits;
 
 /// A bound port.
-#[derive(Debug)]
 pub(crate) struct Port {
+    purpose: &'static str,
     listener: TcpListener,
     address: SocketAddr,
     free: Arc<Semaphore>,
     patience: Patience,
+    /// `None` for plain text.
+    tls: Option<Handshakes>,
+    refused: Arc<AtomicU64>,
 }
 
 /// How long a connection may take.
@@ -47,7 +60,14 @@ impl Port {
         let failed = |source| StartError::Bind { purpose, address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address: bound, free: Arc::new(Semaphore::new(connections)), patience })
+        let free = Arc::new(Semaphore::new(connections));
+        Ok(Self { purpose, listener, address: bound, free, patience, tls: None, refused: Arc::default() })
+    }
+
+    /// Takes connections over TLS alone from now on.
+    pub(crate) fn secure(&mut self, credentials: &Credentials, audience: Audience) {
+        let at_most = (self.free.available_permits() / limits::HANDSHAKE_SHARE).max(1);
+        self.tls = Some(Handshakes::new(credentials.clone(), audience, at_most));
     }
 
     /// Where it is bound, with the port that the system chose.
@@ -55,19 +75,33 @@ impl Port {
         self.address
     }
 
+    /// How many connections were refused in their handshake, as it counts on.
+    pub(crate) fn refused(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.refused)
+    }
+
     /// The next connection. Waits while as many as allowed are open.
-    pub(crate) async fn next(&self) -> (Connection, SocketAddr) {
-        let permit = Arc::clone(&self.free).acquire_owned().await.expect("the semaphore is never closed");
+    pub(crate) async fn next(&mut self) -> (Connection, SocketAddr) {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, from)) => {
-                    // Only a hint: a connection without it is slower, not wrong.
-                    let _ = stream.set_nodelay(true);
+            let Some(tls) = &mut self.tls else {
+                let (stream, from, permit) = accept(&self.listener, &self.free).await;
+                return (Connection::new(Transport::Plain(stream), permit, self.patience), from);
+            };
+            let (shaken, from) = tokio::select! {
+                shaken = tls.next() => shaken,
+                (stream, from, permit) = accept(&self.listener, &self.free) => {
+                    tls.begin(stream, from, permit);
+                    continue;
+                }
+            };
+            match shaken {
+                Ok((stream, permit)) => {
+                    let stream = Transport::Tls(Box::new(stream));
                     return (Connection::new(stream, permit, self.patience), from);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, address = %self.address, "a connection could not be accepted");
-                    tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    tls.tell(self.purpose, from, &error);
                 }
             }
         }
@@ -75,10 +109,106 @@ impl Port {
 
     /// All connections, as tonic wants them.
     pub(crate) fn connections(self) -> impl Stream<Item = io::Result<Connection>> {
-        stream::unfold(self, |port| async move {
+        stream::unfold(self, |mut port| async move {
             let (connection, _) = port.next().await;
             Some((Ok(connection), port))
         })
+    }
+}
+
+/// The next connection that the system has, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    free: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    let permit = Arc::clone(free).acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                // Only a hint: a connection without it is slower, not wrong.
+                let _ = stream.set_nodelay(true);
+                return (stream, from, permit);
+            }
+            Err(error) => {
+                let address = listener.local_addr().ok();
+                tracing::warn!(%error, ?address, "a connection could not be accepted");
+                tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+type Shaken = io::Result<(ServerStream<TcpStream>, OwnedSemaphorePermit)>;
+
+/// Handshakes of TLS under way.
+///
+/// Invariants:
+/// - `running` has a handle for each handshake that has not ended, by its number: the lowest is the oldest.
+struct Handshakes {
+    credentials: Credentials,
+    audience: Audience,
+    at_most: usize,
+    begun: u64,
+    running: BTreeMap<u64, AbortHandle>,
+    ending: FuturesUnordered<BoxFuture<'static, (u64, SocketAddr, Shaken)>>,
+    told: Throttle,
+}
+
+impl Handshakes {
+    fn new(credentials: Credentials, audience: Audience, at_most: usize) -> Self {
+        Self {
+            credentials,
+            audience,
+            at_most,
+            begun: 0,
+            running: BTreeMap::new(),
+            ending: FuturesUnordered::new(),
+            told: Throttle::new(limits::REFUSED_HANDSHAKES_TOLD, limits::REFUSED_HANDSHAKES_EVERY),
+        }
+    }
+
+    fn begin(&mut self, stream: TcpStream, from: SocketAddr, permit: OwnedSemaphorePermit) {
+        if self.running.len() >= self.at_most
+            && let Some((_, oldest)) = self.running.pop_first()
+        {
+            oldest.abort();
+        }
+        let number = self.begun;
+        self.begun += 1;
+        let (credentials, audience) = (self.credentials.clone(), self.audience);
+        let (handshake, handle) = abortable(async move {
+            let shaking = credentials.accept(audience, stream);
+            let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+            let stream = timeout(limits::HANDSHAKE_TIMEOUT, shaking).await.map_err(late)??;
+            Ok((stream, permit))
+        });
+        self.running.insert(number, handle);
+        let crowded_out = || io::Error::other("others came while it said nothing");
+        let ended = handshake.map(move |ended| (number, from, ended.unwrap_or_else(|_| Err(crowded_out()))));
+        self.ending.push(ended.boxed());
+    }
+
+    /// The next handshake that ends, well or not.
+    async fn next(&mut self) -> (Shaken, SocketAddr) {
+        match self.ending.next().await {
+            Some((number, from, shaken)) => {
+                self.running.remove(&number);
+                (shaken, from)
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A caller who comes wrongly is its own business; a peer that does so is the operator's.
+    fn tell(&self, port: &str, from: SocketAddr, error: &io::Error) {
+        if self.audience != Audience::Peers {
+            tracing::debug!(port, %from, %error, "a connection is refused");
+        } else if let Some(untold) = self.told.pass() {
+            tracing::warn!(
+                port, %from, %error, untold,
+                "a connection from a peer is refused; do all nodes have TLS, certificates of one authority, and their own id in them?"
+            );
+        }
     }
 }
 
@@ -95,10 +225,37 @@ impl axum::serve::Listener for Port {
     }
 }
 
+/// What a connection's bytes go through.
+enum Transport {
+    Plain(TcpStream),
+    Tls(Box<ServerStream<TcpStream>>),
+}
+
+impl Transport {
+    fn info(&self) -> ConnectionInfo {
+        match self {
+            Self::Plain(stream) => ConnectionInfo { remote: stream.peer_addr().ok(), certificate: None },
+            Self::Tls(stream) => ConnectionInfo {
+                remote: stream.get_ref().peer_addr().ok(),
+                certificate: stream.certificate.clone(),
+            },
+        }
+    }
+}
+
+/// Does the same with either.
+macro_rules! either {
+    ($transport:expr, $stream:ident => $what:expr) => {
+        match $transport {
+            Transport::Plain($stream) => $what,
+            Transport::Tls($stream) => $what,
+        }
+    };
+}
+
 /// An accepted connection. Gives its place back when it is dropped.
-#[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Transport,
     deadline: Option<Pin<Box<Sleep>>>,
     /// Bytes of the handshake that have not come yet; `None` where the deadline stands whatever comes.
     handshake_left: Option<usize>,
@@ -106,7 +263,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, permit: OwnedSemaphorePermit, patience: Patience) -> Self {
+    fn new(stream: Transport, permit: OwnedSemaphorePermit, patience: Patience) -> Self {
         let (limit, handshake_left) = match patience {
             Patience::Handshake(limit) => (limit, Some(limits::HANDSHAKE_BYTES)),
             Patience::Whole(limit) => (limit, None),
@@ -123,7 +280,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let had = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let polled = either!(&mut self.stream, stream => Pin::new(stream).poll_read(context, buffer));
         if let Some(left) = &mut self.handshake_left {
             *left = left.saturating_sub(buffer.filled().len().saturating_sub(had));
             if *left == 0 {
@@ -146,7 +303,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        either!(&mut self.stream, stream => Pin::new(stream).poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -154,27 +311,27 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+        either!(&mut self.stream, stream => Pin::new(stream).poll_write_vectored(context, buffers))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        either!(&self.stream, stream => stream.is_write_vectored())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        either!(&mut self.stream, stream => Pin::new(stream).poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        either!(&mut self.stream, stream => Pin::new(stream).poll_shutdown(context))
     }
 }
 
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = ConnectionInfo;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> ConnectionInfo {
+        self.stream.info()
     }
 }
 
@@ -193,6 +350,7 @@ mod tests {
         let first = port(1, Patience::Whole(Duration::from_secs(1))).await;
         let second = Port::bind("a test", first.address(), 1, Patience::Whole(Duration::from_secs(1)))
             .await
+            .map(|_| ())
             .unwrap_err();
         assert_eq!(second.exit(), crate::Exit::PortInUse);
         assert!(second.to_string().contains(&first.address().to_string()));
@@ -200,7 +358,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_connection_is_given_up() {
-        let port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
+        let mut port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
         let _caller = TcpStream::connect(port.address()).await.unwrap();
         let (mut connection, _) = port.next().await;
         let read = connection.read(&mut [0; 8]).await;
@@ -209,7 +367,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_stops_within_its_handshake_is_given_up() {
-        let port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
+        let mut port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
         let mut caller = TcpStream::connect(port.address()).await.unwrap();
         let (mut connection, _) = port.next().await;
         let mut bytes = [0; limits::HANDSHAKE_BYTES - 1];
@@ -221,7 +379,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_after_its_handshake_may_be_silent() {
-        let port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
+        let mut port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
         let mut caller = TcpStream::connect(port.address()).await.unwrap();
         let (mut connection, _) = port.next().await;
         let mut bytes = [0; limits::HANDSHAKE_BYTES];
@@ -233,7 +391,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_beyond_the_limit_waits_for_a_place() {
-        let port = port(1, Patience::Whole(Duration::from_secs(10))).await;
+        let mut port = port(1, Patience::Whole(Duration::from_secs(10))).await;
         let _one = TcpStream::connect(port.address()).await.unwrap();
         let _two = TcpStream::connect(port.address()).await.unwrap();
         let (first, _) = port.next().await;
@@ -241,5 +399,43 @@ mod tests {
         assert!(futures_util::poll!(second.as_mut()).is_pending());
         drop(first);
         tokio::time::timeout(Duration::from_secs(5), second).await.unwrap();
+    }
+
+    /// The certificates of node 1, and how somebody connects who believes them.
+    fn certificates(dir: &std::path::Path) -> (Credentials, stockade_credentials::Connector) {
+        use std::os::unix::fs::PermissionsExt as _;
+        use stockade_credentials::{CallerTls, NodeName, issue::Authority, names};
+        let (authority, _) = Authority::new("an authority", 30).unwrap();
+        let name = NodeName { cluster: "test".to_owned(), node_id: 1 };
+        let own = authority.node(&name, &["localhost".to_owned()], 30).unwrap();
+        std::fs::write(dir.join(names::CA_CERT), &authority.certificates).unwrap();
+        std::fs::write(dir.join(names::NODE_CERT), own.certificate).unwrap();
+        std::fs::write(dir.join(names::NODE_KEY), own.key).unwrap();
+        std::fs::set_permissions(dir.join(names::NODE_KEY), std::fs::Permissions::from_mode(0o600)).unwrap();
+        let credentials = Credentials::open(dir, name, stockade_env::Env::real().clock).unwrap();
+        (credentials, CallerTls::in_dir(dir).connector())
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_in_a_handshake_holds_nobody_up() {
+        use tonic::codegen::Service as _;
+        let dir = tempfile::tempdir().unwrap();
+        let (credentials, mut connector) = certificates(dir.path());
+        let mut port = port(8, Patience::Handshake(Duration::from_secs(60))).await;
+        port.secure(&credentials, Audience::Callers);
+        let refused = port.refused();
+        let mut silent = Vec::new();
+        for _ in 0..20 {
+            silent.push(TcpStream::connect(port.address()).await.unwrap());
+        }
+        let uri = format!("https://localhost:{}", port.address().port()).parse().unwrap();
+        // Far less than a silent one may take: nobody waits for it.
+        let ((connection, _), called) =
+            timeout(limits::HANDSHAKE_TIMEOUT / 2, async { tokio::join!(port.next(), connector.call(uri)) })
+                .await
+                .expect("it gets through");
+        called.unwrap();
+        assert!(connection.stream.info().remote.is_some());
+        assert!(refused.load(Ordering::Relaxed) >= 18, "the oldest were given up");
     }
 }

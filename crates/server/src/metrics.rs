@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use stockade_consensus::{NodeAlarm, NodeStatus, Role};
+use stockade_credentials::DaysLeft;
 use stockade_storage::log::LogStats;
 use stockade_storage::{AlarmKind, ScrubStats, SpaceMarks};
 
@@ -31,6 +32,12 @@ pub(crate) struct Sample {
     pub(crate) request_records: u64,
     /// Every reason with how often a call was refused for it.
     pub(crate) refusals: Vec<(&'static str, u64)>,
+    /// How long the certificates are good for; `None` where there is no TLS.
+    pub(crate) days_left: Option<DaysLeft>,
+    /// Connections refused in their handshake, by callers, peers and HTTP.
+    pub(crate) refused_handshakes: [u64; 3],
+    /// Refusals that the audit log was spared.
+    pub(crate) audit_left_out: u64,
 }
 
 /// Writes a sample as text.
@@ -44,6 +51,7 @@ pub(crate) fn render(sample: &Sample) -> String {
     process(&mut registry, sample);
     refusals(&mut registry, &sample.refusals);
     alarms(&mut registry, &sample.status.alarms);
+    security(&mut registry, sample);
     let mut text = String::new();
     encode(&mut text, &registry).expect("a String takes everything");
     text
@@ -163,6 +171,29 @@ fn alarms(registry: &mut Registry, raised: &[NodeAlarm]) {
         family.get_or_create(&[("kind", kind.name())]).set(i64::from(is_raised));
     }
     registry.register("alarm", "1 while a person should look at this", family);
+}
+
+/// How long certificates are good for, and who was turned away before a call.
+fn security(registry: &mut Registry, sample: &Sample) {
+    gauge(registry, "tls", "1 where connections are encrypted", u64::from(sample.days_left.is_some()));
+    if let Some(DaysLeft { node, authority }) = sample.days_left {
+        let family = Family::<[(&str, &str); 1], Gauge>::default();
+        for (which, days) in [("node", node), ("ca", authority)] {
+            family.get_or_create(&[("certificate", which)]).set(days);
+        }
+        registry.register("certificate_days_left", "Whole days until a certificate is over", family);
+    }
+    let left_out = ConstCounter::new(sample.audit_left_out);
+    registry.register(
+        "audit_left_out",
+        "Refusals that the audit log was spared, for there were too many",
+        left_out,
+    );
+    let family = Family::<[(&str, &str); 1], Counter>::default();
+    for (port, count) in ["callers", "peers", "http"].into_iter().zip(sample.refused_handshakes) {
+        family.get_or_create(&[("port", port)]).inc_by(count);
+    }
+    registry.register("handshakes_refused", "Connections refused in their TLS handshake", family);
 }
 
 fn process(registry: &mut Registry, sample: &Sample) {

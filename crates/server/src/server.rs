@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
 use stockade_consensus::{Join, Node};
+use stockade_credentials::{Audience, Credentials, NodeName};
 use stockade_env::{Env, Failure};
 use stockade_gateway::{Gateway, GatewayLimits};
 use stockade_storage::file::DiskFiles;
@@ -23,6 +25,7 @@ use crate::listen::{Patience, Port};
 use crate::metrics::{Sample, resident_bytes};
 use crate::raft_runtime::RaftRuntime;
 use crate::restore;
+use crate::rotation;
 
 /// Where a node listens, with the ports that the system chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +52,18 @@ pub struct Server {
     gateway: Gateway,
     raft: RaftRuntime,
     addresses: Addresses,
+    /// `None` where there is no TLS.
+    credentials: Option<Credentials>,
+    /// Of the ports for callers, peers and HTTP.
+    refused: [Refused; 3],
     /// True tells the client and HTTP ports to close.
     closing: watch::Sender<bool>,
     /// Ends when both have closed.
     open_ports: mpsc::Receiver<()>,
 }
+
+/// Connections that a port refused in their handshake.
+type Refused = Arc<AtomicU64>;
 
 struct Ports {
     client: Port,
@@ -73,6 +83,16 @@ impl Ports {
         })
     }
 
+    fn secure(&mut self, credentials: &Credentials) {
+        self.client.secure(credentials, Audience::Callers);
+        self.peer.secure(credentials, Audience::Peers);
+        self.http.secure(credentials, Audience::Http);
+    }
+
+    fn refused(&self) -> [Refused; 3] {
+        [&self.client, &self.peer, &self.http].map(Port::refused)
+    }
+
     fn addresses(&self) -> Addresses {
         Addresses { client: self.client.address(), peer: self.peer.address(), http: self.http.address() }
     }
@@ -82,23 +102,41 @@ impl Server {
     /// Starts a node on the current runtime, which becomes the gateway's; Raft gets one of its own.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
-        let ports = Ports::bind(&config).await?;
-        let addresses = ports.addresses();
         let env = Env::real();
+        let credentials = open_credentials(&env, &config)?;
+        let mut ports = Ports::bind(&config).await?;
+        if let Some(credentials) = &credentials {
+            ports.secure(credentials);
+        }
+        let (addresses, refused) = (ports.addresses(), ports.refused());
         let raft = RaftRuntime::start()?;
-        let started = start_node(&env, &raft, &config, addresses).await;
+        let started = start_node(&env, &raft, &config, addresses, credentials.clone()).await;
         // What a part reported tells more than that Raft could not start because of it.
         let told = |error| env.tasks.failed().now_or_never().map_or(error, StartError::Failed);
         let (node, log) = started.map_err(|error| match error {
             StartError::Consensus(_) => told(error),
             other => other,
         })?;
-        let gateway = Gateway::new(env.clone(), node.clone(), GatewayLimits::default());
+        let gateway =
+            Gateway::guarded(env.clone(), node.clone(), GatewayLimits::default(), credentials.clone());
         let (closing, _) = watch::channel(false);
         let (open, open_ports) = mpsc::channel(1);
         let overlay_bytes = config.overlay_bytes;
-        let server = Self { env, node, log, overlay_bytes, gateway, raft, addresses, closing, open_ports };
+        let server = Self {
+            env,
+            node,
+            log,
+            overlay_bytes,
+            gateway,
+            raft,
+            addresses,
+            credentials,
+            refused,
+            closing,
+            open_ports,
+        };
         server.serve(ports, &open);
+        server.follow_credentials();
         // The peers can be reached only now, so a vote can be won only now.
         let node = server.node.clone();
         let begin = async move { node.initialize().await };
@@ -201,6 +239,15 @@ impl Server {
         });
     }
 
+    fn follow_credentials(&self) {
+        let Some(credentials) = self.credentials.clone() else {
+            tracing::info!("no --certs-dir: nothing is encrypted, and every caller may do everything");
+            return;
+        };
+        let (env, alarms) = (self.env.clone(), self.node.alarms().clone());
+        self.env.tasks.spawn("credentials", rotation::follow(env, credentials, alarms));
+    }
+
     fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut closing = self.closing.subscribe();
         async move {
@@ -212,6 +259,7 @@ impl Server {
     fn probe(&self) -> Probe {
         let (node, log) = (self.node.clone(), self.log.clone());
         let gateway = self.gateway.clone();
+        let (credentials, refused) = (self.credentials.clone(), self.refused.clone());
         let bytes = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
         let backlog_limit = bytes(self.overlay_bytes);
         Arc::new(move || {
@@ -230,9 +278,22 @@ impl Server {
                 congested: node.state().is_congested(),
                 request_records: bytes(node.state().request_count()),
                 refusals: gateway.refusals(),
+                audit_left_out: gateway.audit_left_out(),
+                days_left: credentials.as_ref().map(Credentials::days_left),
+                refused_handshakes: refused.each_ref().map(|count| count.load(Ordering::Relaxed)),
             }
         })
     }
+}
+
+/// The node's certificates, where it is to have some.
+fn open_credentials(env: &Env, config: &Config) -> Result<Option<Credentials>, StartError> {
+    let Some(dir) = &config.certs_dir else { return Ok(None) };
+    let name = NodeName { cluster: config.cluster_name.clone(), node_id: config.node_id };
+    let credentials = Credentials::open(dir, name, env.clock.clone())?;
+    let (days_left, token_keys) = (credentials.days_left(), credentials.token_keys());
+    tracing::info!(dir = %dir.display(), ?days_left, token_keys, "TLS is on, and every caller is asked who it is");
+    Ok(Some(credentials))
 }
 
 /// Opens the data directory and joins Raft, on Raft's own runtime.
@@ -241,9 +302,10 @@ async fn start_node(
     raft: &RaftRuntime,
     config: &Config,
     addresses: Addresses,
+    credentials: Option<Credentials>,
 ) -> Result<(Node, LogStore), StartError> {
     let options = storage_options(config);
-    let consensus = consensus_config(config, addresses);
+    let consensus = stockade_consensus::Config { credentials, ..consensus_config(config, addresses) };
     let (inner, prepared) = (env.clone(), config.clone());
     let start = async move {
         let options =
@@ -282,6 +344,7 @@ fn consensus_config(config: &Config, addresses: Addresses) -> stockade_consensus
         join,
         peer_overrides: config.peer_overrides.clone(),
         dialer: None,
+        credentials: None,
         advertise_client: config.advertise_client.clone().unwrap_or_else(|| addresses.client.to_string()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         heartbeat: config.timings.heartbeat(),
@@ -329,6 +392,7 @@ mod tests {
             lease_reads: true,
             engine: EngineKind::Memory,
             insecure: false,
+            certs_dir: None,
         }
     }
 

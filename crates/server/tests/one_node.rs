@@ -42,6 +42,7 @@ fn config(dir: &Path) -> Config {
         lease_reads: true,
         engine: EngineKind::Sled,
         insecure: false,
+        certs_dir: None,
     }
 }
 

@@ -295,6 +295,7 @@ impl Machine {
             join: self.0.join.clone(),
             peer_overrides: BTreeMap::new(),
             dialer: Some(self.0.network.dialer(self.0.id)),
+            credentials: None,
             advertise_client: client_address(self.0.id),
             version: "simulated".to_owned(),
             heartbeat: DEFAULT_HEARTBEAT,

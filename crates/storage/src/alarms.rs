@@ -37,11 +37,15 @@ pub enum AlarmKind {
     QueueGrowing,
     /// Another member doesn't answer, or doesn't hear this one.
     LinkLost,
+    /// A certificate of this node, or of the authority that is behind it, is soon over.
+    CertificateExpiring,
+    /// The files of certificates, tokens or revocations can't be used: older ones stay in use.
+    CertificatesRefused,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::DiskLow,
         Self::DiskFull,
         Self::LogDamaged,
@@ -55,6 +59,8 @@ impl AlarmKind {
         Self::ClockSkew,
         Self::QueueGrowing,
         Self::LinkLost,
+        Self::CertificateExpiring,
+        Self::CertificatesRefused,
     ];
 
     /// As status and metrics call it.
@@ -73,6 +79,8 @@ impl AlarmKind {
             Self::ClockSkew => "clock_skew",
             Self::QueueGrowing => "queue_growing",
             Self::LinkLost => "link_lost",
+            Self::CertificateExpiring => "certificate_expiring",
+            Self::CertificatesRefused => "certificates_refused",
         }
     }
 }

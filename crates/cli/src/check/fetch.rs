@@ -12,6 +12,7 @@ use stockade_history::{NodeState, entry_line, state_line};
 use stockade_proto::v1::{AbandonRequestRequest, ExportLogRequest, NodeStatus};
 use stockade_server::Exit;
 
+use crate::access::AccessArgs;
 use crate::failure::Failure;
 use crate::offline::hex;
 use crate::recording;
@@ -29,6 +30,7 @@ pub(crate) async fn append(
     path: &Path,
     history: &History,
     addresses: &[String],
+    access: &AccessArgs,
     settle: bool,
 ) -> anyhow::Result<()> {
     let env = Env::real();
@@ -36,7 +38,7 @@ pub(crate) async fn append(
     // Giving up is a call like any other, and belongs into the history.
     let recorder = if unknown.is_empty() { None } else { Some(recording::open(path, &env)?) };
     let config = Config { record: recorder.clone(), ..Config::new(addresses.iter().cloned()) };
-    let client = Client::connect(&env, config).await?;
+    let client = Client::connect(&env, access.apply(config)?).await?;
     for request_id in unknown {
         client.abandon_request(AbandonRequestRequest { request_id }).await?;
     }

@@ -12,6 +12,7 @@ use stockade_checker::{Check, History, Options, Report};
 use stockade_server::Exit;
 use tokio::time::Instant;
 
+use crate::access::AccessArgs;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -37,12 +38,14 @@ pub(crate) struct CheckArgs {
     /// How many violations are told in words.
     #[arg(long, value_name = "N", default_value_t = 20)]
     violations: usize,
+    #[command(flatten)]
+    access: AccessArgs,
 }
 
 pub(crate) async fn run(args: CheckArgs, output: Output) -> anyhow::Result<()> {
     if !args.cluster.is_empty() {
         let history = tokio::task::block_in_place(|| read(&args.history))?;
-        fetch::append(&args.history, &history, &args.cluster, args.settle).await?;
+        fetch::append(&args.history, &history, &args.cluster, &args.access, args.settle).await?;
     }
     let started = Instant::now();
     let judge = || -> anyhow::Result<Report> {

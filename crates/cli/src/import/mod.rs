@@ -25,6 +25,7 @@ use stockade_client::{Client, Config};
 use stockade_env::Env;
 use tokio::time::Instant;
 
+use crate::access::AccessArgs;
 use crate::recording::RecordArgs;
 
 pub(crate) use report::{Report, Throughput};
@@ -60,6 +61,8 @@ struct OnlineRetail {
     /// Where refused lines are listed; `FILE.rejects.csv` in the working directory where none is given.
     #[arg(long, value_name = "FILE")]
     reject_file: Option<PathBuf>,
+    #[command(flatten)]
+    access: AccessArgs,
     #[command(flatten)]
     record: RecordArgs,
 }
@@ -112,7 +115,10 @@ pub(crate) async fn run(env: &Env, args: &Args, addresses: &[String]) -> anyhow:
         report.reject_file = Some(path.display().to_string());
     }
     let record = args.record.open(env)?;
-    let client = Client::connect(env, Config { record, ..Config::new(addresses) }).await?;
+    // The nodes that are started for an import listen on this machine alone, in plain text.
+    let access = if args.cluster.is_empty() { AccessArgs::default() } else { args.access.clone() };
+    let config = access.apply(Config { record, ..Config::new(addresses) })?;
+    let client = Client::connect(env, config).await?;
     let run = execute::Run::new(&client, &plan, &args.location, args.stock_policy);
     run.all().await?;
     fill_in(&mut report, run.tally);

@@ -411,9 +411,11 @@ fn network_error(error: &Malformed) -> RpcError {
 /// Who can't be reached, or will not have us, is asked again after a pause; all else at once.
 fn rpc_error(status: &Status) -> RpcError {
     match status.code() {
-        Code::Unavailable | Code::PermissionDenied | Code::FailedPrecondition | Code::Unimplemented => {
-            RPCError::Unreachable(Unreachable::new(status))
-        }
+        Code::Unavailable
+        | Code::Unauthenticated
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Unimplemented => RPCError::Unreachable(Unreachable::new(status)),
         _ => RPCError::Network(NetworkError::new(status)),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
+use stockade_credentials::Credentials;
 use stockade_proto::internal::Envelope;
 use stockade_proto::internal::peer_service_client::PeerServiceClient;
 use stockade_proto::{Connection, Dialer};
@@ -18,6 +19,9 @@ use tonic::transport::{Channel, Endpoint};
 use super::acknowledged::Acknowledged;
 use super::heard_from::HeardFrom;
 use crate::limits;
+
+/// For a connection to an address of which it is not known whose it is. No node has this id.
+pub(crate) const NOBODY: u64 = 0;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +58,8 @@ pub(crate) struct Links {
     overrides: BTreeMap<u64, String>,
     /// `None` for sockets.
     dialer: Option<Arc<dyn Dialer>>,
+    /// `None` for plain text.
+    credentials: Option<Credentials>,
     pub(crate) acknowledged: Acknowledged,
     pub(crate) heard: HeardFrom,
     /// This node began without data and has not caught up since, see `founding.rs`.
@@ -66,11 +72,21 @@ impl Links {
         identity: Identity,
         overrides: BTreeMap<u64, String>,
         dialer: Option<Arc<dyn Dialer>>,
+        credentials: Option<Credentials>,
         founding: bool,
     ) -> Self {
         let (founding, acknowledged) = (AtomicBool::new(founding), Acknowledged::default());
         let heard = HeardFrom::default();
-        Self { identity, overrides, dialer, acknowledged, heard, founding, open: Mutex::default() }
+        Self {
+            identity,
+            overrides,
+            dialer,
+            credentials,
+            acknowledged,
+            heard,
+            founding,
+            open: Mutex::default(),
+        }
     }
 
     /// Names both ends of a call to a peer.
@@ -95,7 +111,7 @@ impl Links {
         }
         let channel = match &self.dialer {
             Some(dialer) => dialer.dial(address),
-            None => Connection::Socket(socket(address).map_err(|cause| BadAddress {
+            None => Connection::Socket(self.socket(node, address).map_err(|cause| BadAddress {
                 node,
                 address: address.to_owned(),
                 cause,
@@ -114,6 +130,16 @@ impl Links {
         }
     }
 
+    /// Over TLS whoever answers must show the certificate of that node, or of some node where it isn't known which.
+    fn socket(&self, node: u64, address: &str) -> Result<Channel, String> {
+        let endpoint = endpoint(address)?;
+        let Some(credentials) = &self.credentials else { return Ok(endpoint.connect_lazy()) };
+        let origin = format!("https://{address}").parse().map_err(|_| "no address".to_owned())?;
+        let connector = credentials.connector((node != NOBODY).then_some(node));
+        let handshake = limits::CONNECT_TIMEOUT + stockade_credentials::limits::HANDSHAKE_TIMEOUT;
+        Ok(endpoint.origin(origin).connect_timeout(handshake).connect_with_connector_lazy(connector))
+    }
+
     /// [`Links::channel`] with the calls of peers on it.
     pub(crate) fn client(
         &self,
@@ -127,7 +153,7 @@ impl Links {
     }
 }
 
-fn socket(address: &str) -> Result<Channel, String> {
+fn endpoint(address: &str) -> Result<Endpoint, String> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
     Ok(endpoint
         .connect_timeout(limits::CONNECT_TIMEOUT)
@@ -136,8 +162,7 @@ fn socket(address: &str) -> Result<Channel, String> {
         .keep_alive_timeout(limits::KEEPALIVE)
         .keep_alive_while_idle(true)
         .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
-        .connect_lazy())
+        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES))
 }
 
 /// True where a connection is refused, and only then: who doesn't answer may still be there.

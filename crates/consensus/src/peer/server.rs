@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt, future, stream};
 use openraft::EntryPayload;
 use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest};
 use openraft::type_config::alias::{SnapshotOf, VoteOf};
+use stockade_env::Throttle;
 use stockade_proto::internal as wire;
 use stockade_proto::internal::peer_service_server::PeerService;
 use stockade_storage::{SnapshotFile, SpaceLevel, TypeConfig};
@@ -29,16 +30,19 @@ use crate::read::Confirmed;
 pub(crate) struct PeerServer {
     node: Arc<Inner>,
     warned: AtomicBool,
+    /// Bounds what is said of those who are not who they say they are.
+    strangers: Throttle,
 }
 
 impl PeerServer {
     pub(crate) fn new(node: Arc<Inner>) -> Self {
-        Self { node, warned: AtomicBool::new(false) }
+        let strangers = Throttle::new(limits::STRANGERS_TOLD, limits::STRANGERS_EVERY);
+        Self { node, warned: AtomicBool::new(false), strangers }
     }
 
-    /// Refuses what is meant for another cluster or node.
+    /// Refuses what is meant for another cluster or node, and who is not the node that it says it is.
     #[allow(clippy::result_large_err, reason = "tonic's own error type")]
-    fn check(&self, envelope: Option<&wire::Envelope>) -> Result<(), Status> {
+    fn check<T>(&self, request: &Request<T>, envelope: Option<&wire::Envelope>) -> Result<(), Status> {
         let Some(envelope) = envelope else {
             return Err(Status::invalid_argument("the message names no cluster and no node"));
         };
@@ -52,7 +56,19 @@ impl PeerServer {
             self.warn_once(envelope, "it means another node");
             return Err(Status::failed_precondition(format!("this is node {}", identity.node_id)));
         }
-        Ok(())
+        self.check_sender(request, envelope.from_node)
+    }
+
+    /// Refuses who is not the node that it says it is.
+    #[allow(clippy::result_large_err, reason = "tonic's own error type")]
+    fn check_sender<T>(&self, request: &Request<T>, from_node: u64) -> Result<(), Status> {
+        let checked = self.node.check_peer(request.extensions(), from_node);
+        checked.map_err(|why| {
+            if let Some(untold) = self.strangers.pass() {
+                tracing::warn!(from_node, why, untold, "a message from a peer is refused");
+            }
+            Status::unauthenticated(why)
+        })
     }
 
     fn warn_once(&self, envelope: &wire::Envelope, why: &'static str) {
@@ -131,6 +147,12 @@ fn raft_stopped(error: &dyn std::fmt::Display) -> Status {
     Status::unavailable(format!("raft has stopped: {error}"))
 }
 
+/// A stream, and what came with it: who sent it can be asked after its first message.
+fn opened<T>(request: Request<Streaming<T>>) -> (Request<()>, Streaming<T>) {
+    let (metadata, extensions, stream) = request.into_parts();
+    (Request::from_parts(metadata, extensions, ()), stream)
+}
+
 type AppendResponses = Pin<Box<dyn Stream<Item = Result<wire::AppendResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -141,11 +163,11 @@ impl PeerService for PeerServer {
         &self,
         request: Request<Streaming<wire::AppendRequest>>,
     ) -> Result<Response<AppendResponses>, Status> {
-        let mut inbound = request.into_inner();
+        let (request, mut inbound) = opened(request);
         let Some(first) = inbound.message().await? else {
             return Ok(Response::new(Box::pin(stream::empty())));
         };
-        self.check(first.envelope.as_ref())?;
+        self.check(&request, first.envelope.as_ref())?;
         let from = first.envelope.as_ref().map_or(0, |envelope| envelope.from_node);
         let node = Arc::clone(&self.node);
         let (space, full) = (self.node.space.clone(), Arc::new(AtomicBool::new(false)));
@@ -189,8 +211,8 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::VoteRequest>,
     ) -> Result<Response<wire::VoteResponse>, Status> {
+        self.check(&request, request.get_ref().envelope.as_ref())?;
         let request = request.into_inner();
-        self.check(request.envelope.as_ref())?;
         if Instant::now() < self.node.votes_from {
             return Err(Status::unavailable("this node has just started and gives no vote yet"));
         }
@@ -218,10 +240,10 @@ impl PeerService for PeerServer {
         &self,
         request: Request<Streaming<wire::SnapshotChunk>>,
     ) -> Result<Response<wire::SnapshotResponse>, Status> {
-        let mut chunks = request.into_inner();
+        let (request, mut chunks) = opened(request);
         let first = chunks.message().await?.and_then(|chunk| chunk.header);
         let header = first.ok_or_else(|| Status::invalid_argument("the snapshot has no header"))?;
-        self.check(header.envelope.as_ref())?;
+        self.check(&request, header.envelope.as_ref())?;
         let vote = convert::vote_from_wire(header.vote)?;
         let last_log_id = convert::log_id_from_wire(header.last_log_id)?;
         if last_log_id.is_some_and(|log_id| *log_id.committed_leader_id() > vote.leader_id) {
@@ -246,8 +268,8 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::TransferLeaderRequest>,
     ) -> Result<Response<wire::TransferLeaderResponse>, Status> {
+        self.check(&request, request.get_ref().envelope.as_ref())?;
         let request = request.into_inner();
-        self.check(request.envelope.as_ref())?;
         let from = convert::vote_from_wire(request.from_leader)?;
         let last_log_id = convert::log_id_from_wire(request.last_log_id)?;
         let request = TransferLeaderRequest::new(from, request.to_node, last_log_id);
@@ -260,9 +282,8 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::ReadIndexRequest>,
     ) -> Result<Response<wire::ReadIndexResponse>, Status> {
-        let request = request.into_inner();
-        self.check(request.envelope.as_ref())?;
-        let by = if request.by_lease { Confirmed::ByLease } else { Confirmed::ByQuorum };
+        self.check(&request, request.get_ref().envelope.as_ref())?;
+        let by = if request.get_ref().by_lease { Confirmed::ByLease } else { Confirmed::ByQuorum };
         let (result, by) = match self.node.read_index_here(by).await {
             Ok(read) => (wire::read_index_response::Result::Index(read.index), read.by),
             Err(leader) => (wire::read_index_response::Result::NotLeader(leader.unwrap_or(0)), by),
@@ -275,8 +296,8 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::ReportLossRequest>,
     ) -> Result<Response<wire::ReportLossResponse>, Status> {
+        self.check(&request, request.get_ref().envelope.as_ref())?;
         let request = request.into_inner();
-        self.check(request.envelope.as_ref())?;
         self.node.heed_loss(request)?;
         Ok(Response::new(wire::ReportLossResponse {}))
     }
@@ -285,7 +306,7 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::StatusRequest>,
     ) -> Result<Response<wire::StatusResponse>, Status> {
-        self.check(request.into_inner().envelope.as_ref())?;
+        self.check(&request, request.get_ref().envelope.as_ref())?;
         let members = self.node.members().into_iter();
         let members = members.map(|(node_id, address)| wire::PeerNode { node_id, address }).collect();
         let committed = self.node.committed_membership();
@@ -308,8 +329,8 @@ impl PeerService for PeerServer {
         request: Request<wire::ChangeMembershipRequest>,
     ) -> Result<Response<wire::ChangeMembershipResponse>, Status> {
         use wire::change_membership_response::Result as Answer;
+        self.check(&request, request.get_ref().envelope.as_ref())?;
         let request = request.into_inner();
-        self.check(request.envelope.as_ref())?;
         let change = request.change.ok_or_else(|| Status::invalid_argument("no change is named"))?;
         let patience = Duration::from_millis(request.timeout_ms).min(limits::MAX_MEMBERSHIP_TIMEOUT);
         let change = MembershipChange::from_wire(change);
@@ -327,6 +348,7 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::IntroduceRequest>,
     ) -> Result<Response<wire::IntroduceResponse>, Status> {
+        self.check_sender(&request, request.get_ref().from_node)?;
         let request = request.into_inner();
         let identity = &self.node.identity;
         if request.cluster_id != identity.cluster_id {

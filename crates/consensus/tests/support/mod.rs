@@ -170,6 +170,7 @@ impl Cluster {
             }),
             peer_overrides: BTreeMap::new(),
             dialer: None,
+            credentials: None,
             advertise_client: format!("client-{id}"),
             version: "test".to_owned(),
             heartbeat: Duration::from_millis(60),

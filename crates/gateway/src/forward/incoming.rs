@@ -16,7 +16,7 @@ use stockade_storage::codec::Durable;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use crate::limits;
 
@@ -32,13 +32,17 @@ impl ForwardServer {
         Self { env, node }
     }
 
-    /// A stream belongs to one pair of nodes of one cluster: one that is meant for another is refused.
-    fn check(&self, envelope: Option<&Envelope>) -> Result<(), Status> {
+    /// A stream belongs to one pair of nodes of one cluster: one that is meant for another is refused, and so is who is not
+    /// the node that it says it is.
+    fn check(&self, call: &Extensions, envelope: Option<&Envelope>) -> Result<(), Status> {
         let Some(envelope) = envelope else {
             return Err(Status::invalid_argument("the first message of a stream must have an envelope"));
         };
         let own = envelope.cluster_id == self.node.cluster_id() && envelope.to_node == self.node.id();
-        if own { Ok(()) } else { Err(Status::failed_precondition("meant for another node or cluster")) }
+        if !own {
+            return Err(Status::failed_precondition("meant for another node or cluster"));
+        }
+        self.node.check_peer(call, envelope.from_node).map_err(Status::unauthenticated)
     }
 }
 
@@ -50,10 +54,10 @@ impl ForwardService for ForwardServer {
         &self,
         request: Request<Streaming<ForwardRequest>>,
     ) -> Result<Response<Self::ForwardStream>, Status> {
-        let mut inbound = request.into_inner();
+        let (_, call, mut inbound) = request.into_parts();
         let first =
             inbound.message().await?.ok_or_else(|| Status::invalid_argument("the stream is empty"))?;
-        self.check(first.envelope.as_ref())?;
+        self.check(&call, first.envelope.as_ref())?;
         let (answers, receiver) = mpsc::channel(limits::STREAM_QUEUE);
         let session = Session {
             clock: self.env.clock.clone(),

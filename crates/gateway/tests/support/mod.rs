@@ -119,6 +119,7 @@ async fn start_member(id: u64, listener: TcpListener, peers: BTreeMap<u64, Strin
         join: None,
         peer_overrides: BTreeMap::new(),
         dialer: None,
+        credentials: None,
         advertise_client: address.clone(),
         version: "test".to_owned(),
         heartbeat: Duration::from_millis(60),

@@ -16,21 +16,25 @@ const CHECK: &str = "directions";
 /// Our crates and what each may depend on. `ANY` for what is no part of the product.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("stockade-env", &[]),
+    ("stockade-credentials", &["env"]),
     ("stockade-state-machine", &[]),
     ("stockade-proto", &[]),
     // The second state machine is written from the interface's description: it takes the types of the first, no rule.
     ("stockade-model", &["state-machine"]),
     ("stockade-storage", &["state-machine", "env"]),
-    ("stockade-consensus", &["storage", "state-machine", "proto", "env"]),
+    ("stockade-consensus", &["storage", "state-machine", "proto", "credentials", "env"]),
     ("stockade-history", &["proto"]),
-    ("stockade-client", &["history", "proto", "env"]),
+    ("stockade-client", &["history", "proto", "credentials", "env"]),
     // The judge sees what a cluster said, not how it came to it: of storage it takes the hash of a state alone.
     ("stockade-checker", &["history", "model", "storage", "state-machine", "proto"]),
-    ("stockade-gateway", &["consensus", "storage", "state-machine", "proto", "client", "env"]),
+    ("stockade-gateway", &["consensus", "storage", "state-machine", "proto", "client", "credentials", "env"]),
     ("stockade-recovery", &["storage", "client", "proto", "env"]),
-    ("stockade-server", &["gateway", "consensus", "storage", "recovery", "proto", "client", "env"]),
+    (
+        "stockade-server",
+        &["gateway", "consensus", "storage", "recovery", "proto", "client", "credentials", "env"],
+    ),
     // The offline commands look at a data directory that no node uses: there is nobody to ask but the disk.
-    ("stockade-cli", &["server", "storage", "client", "checker", "history", "proto", "env"]),
+    ("stockade-cli", &["server", "storage", "client", "checker", "history", "proto", "credentials", "env"]),
     ("stockade-sim", ANY),
     ("stockade-trials", ANY),
     ("stockade-xtask", ANY),
@@ -43,6 +47,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("openraft", &["stockade-storage", "stockade-consensus", "stockade-trials"]),
     ("sled", &["stockade-storage"]),
     ("bincode", &["stockade-storage"]),
+    ("rustls", &["stockade-credentials"]),
+    ("tokio-rustls", &["stockade-credentials"]),
+    ("rcgen", &["stockade-credentials"]),
 ];
 
 /// Our crates that stand on the standard library alone.

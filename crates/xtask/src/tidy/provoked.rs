@@ -16,6 +16,8 @@ const OTHER_NAMES: &[(&str, &str)] =
 
 /// Reasons of nodes rather than of the log: the file with the test, and what must stand in it.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("UNAUTHENTICATED", "tests/security.rs", "UNAUTHENTICATED"),
+    ("PERMISSION_DENIED", "tests/security.rs", "PERMISSION_DENIED"),
     ("REQUEST_TOO_LARGE", "crates/gateway/tests/cluster.rs", "REQUEST_TOO_LARGE"),
     ("PAGE_TOKEN_INVALID", "crates/gateway/tests/cluster.rs", "PAGE_TOKEN_INVALID"),
     ("CURSOR_COMPACTED", "crates/gateway/src/status/tests.rs", "Failure::LogPurged"),

@@ -1,0 +1,262 @@
+//! Two nodes, callers and strangers, over sockets.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tonic::codegen::Service as _;
+
+use super::*;
+use crate::issue::Authority;
+use crate::token::{Claims, SigningKey};
+use crate::{CallerTls, names};
+
+/// When all of this happens, in seconds since 1970: certificates are checked by the system's clock too.
+fn today_s() -> i64 {
+    time::OffsetDateTime::now_utc().unix_timestamp()
+}
+
+fn authority() -> Authority {
+    Authority::new("an authority", 3_650).unwrap().0
+}
+
+/// Certificate and key in PEM.
+fn issue(authority: &Authority, unit: Option<&str>, uri: Option<&str>, days: i64) -> (String, String) {
+    let issued = match (unit, uri.and_then(NodeName::from_uri)) {
+        (_, Some(node)) => {
+            authority.node(&node, &["localhost".to_owned(), "127.0.0.1".to_owned()], days).unwrap()
+        }
+        (Some(unit), None) => authority.client("checkout", unit.parse().unwrap(), days).unwrap(),
+        (None, None) => panic!("neither a node nor a caller"),
+    };
+    (issued.certificate, issued.key)
+}
+
+fn write(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn name(node_id: u64) -> NodeName {
+    NodeName { cluster: "shop".to_owned(), node_id }
+}
+
+fn write_node(dir: &Path, authority: &Authority, uri: &str, days: i64) {
+    let (certificate, key) = issue(authority, None, Some(uri), days);
+    write(dir, names::CA_CERT, &authority.certificates);
+    write(dir, names::NODE_CERT, &certificate);
+    write(dir, names::NODE_KEY, &key);
+}
+
+fn open(dir: &Path, node_id: u64) -> Result<Credentials, Error> {
+    Credentials::open(dir, name(node_id), Clock::system())
+}
+
+fn node(authority: &Authority, node_id: u64) -> (tempfile::TempDir, Credentials) {
+    let dir = tempfile::tempdir().unwrap();
+    write_node(dir.path(), authority, &name(node_id).to_string(), 30);
+    let credentials = open(dir.path(), node_id).unwrap();
+    (dir, credentials)
+}
+
+/// A handshake over a socket: what each end says of it. TLS 1.3 lets the client believe that it is through before the
+/// server has looked at its certificate, so the client goes on to read.
+async fn shake(
+    server: &Credentials,
+    audience: Audience,
+    mut connector: Connector,
+) -> (io::Result<Option<Arc<Certificate>>>, io::Result<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("https://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap();
+    let serve = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        server.accept(audience, stream).await.map(|stream| stream.certificate.clone())
+    };
+    let both = async { tokio::join!(serve, async { connector.call(uri).await.map(|_| ()) }) };
+    tokio::time::timeout(Duration::from_secs(20), both).await.expect("a handshake ends")
+}
+
+#[tokio::test]
+async fn nodes_of_a_cluster_believe_each_other_by_id() {
+    let authority = authority();
+    let ((_one, one), (_two, two)) = (node(&authority, 1), node(&authority, 2));
+    let (shown, connected) = shake(&one, Audience::Peers, two.connector(Some(1))).await;
+    connected.unwrap();
+    let connection = ConnectionInfo { remote: None, certificate: shown.unwrap() };
+    one.check_peer(Some(&connection), 2).unwrap();
+    let claimed = one.check_peer(Some(&connection), 3).unwrap_err();
+    assert!(claimed.contains("node 3 was named") && claimed.contains("/node/2"), "{claimed}");
+    assert!(one.check_peer(None, 2).is_err());
+    let (_, connected) = shake(&one, Audience::Peers, two.connector(None)).await;
+    connected.unwrap();
+    let (_, connected) = shake(&one, Audience::Peers, two.connector(Some(3))).await;
+    let error = connected.unwrap_err().to_string();
+    assert!(error.contains("node 3 of cluster shop was expected"), "{error}");
+}
+
+#[tokio::test]
+async fn strangers_get_through_to_no_peer() {
+    let (authority, foreign) = (authority(), self::authority());
+    let (_one, one) = node(&authority, 1);
+    let (_foreign, stranger) = node(&foreign, 2);
+    let (accepted, connected) = shake(&one, Audience::Peers, stranger.connector(Some(1))).await;
+    assert!(accepted.is_err() && connected.is_err());
+    // A caller's certificate is no node's, and another cluster's node is none of this one.
+    for (unit, uri) in [(Some("admin"), None), (None, Some("stockade://other/node/2"))] {
+        let (certificate, key) = issue(&authority, unit, uri, 30);
+        let caller = CallerTls::with_ca(authority.certificates.clone()).with_certificate(certificate, key);
+        let (accepted, _) = shake(&one, Audience::Peers, caller.connector()).await;
+        assert!(accepted.is_err(), "{unit:?} {uri:?}");
+    }
+    let (accepted, _) =
+        shake(&one, Audience::Peers, CallerTls::with_ca(authority.certificates.clone()).connector()).await;
+    assert!(accepted.is_err(), "without a certificate");
+}
+
+#[tokio::test]
+async fn a_caller_may_come_without_a_certificate_and_believes_its_authority_only() {
+    let (authority, foreign) = (authority(), self::authority());
+    let (_one, one) = node(&authority, 1);
+    let (shown, connected) =
+        shake(&one, Audience::Callers, CallerTls::with_ca(authority.certificates.clone()).connector()).await;
+    connected.unwrap();
+    assert!(shown.unwrap().is_none());
+    let (_, connected) =
+        shake(&one, Audience::Callers, CallerTls::with_ca(foreign.certificates.clone()).connector()).await;
+    assert!(connected.is_err());
+    let elsewhere = CallerTls::with_ca(authority.certificates.clone()).with_server_name("shop.example");
+    let (_, connected) = shake(&one, Audience::Callers, elsewhere.connector()).await;
+    assert!(connected.is_err(), "the certificate has another name");
+}
+
+#[tokio::test]
+async fn plain_text_is_refused() {
+    use tokio::io::AsyncWriteExt as _;
+    let authority = authority();
+    let (_one, one) = node(&authority, 1);
+    for audience in [Audience::Callers, Audience::Peers, Audience::Http] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        caller.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let error = one.accept(audience, stream).await.unwrap_err().to_string();
+        assert!(error.contains("does not speak TLS"), "{audience:?}: {error}");
+    }
+}
+
+fn shown(authority: &Authority, unit: Option<&str>, days: i64) -> ConnectionInfo {
+    read(&issue(authority, unit, None, days).0)
+}
+
+fn read(pem: &str) -> ConnectionInfo {
+    let der = crate::pem::certificates(Path::new("x"), pem.as_bytes(), 1).unwrap();
+    ConnectionInfo { remote: None, certificate: Some(Arc::new(Certificate::parse(&der[0]).unwrap())) }
+}
+
+#[tokio::test]
+async fn a_certificate_says_who_calls() {
+    let authority = authority();
+    let (dir, one) = node(&authority, 1);
+    let identify = |connection: &ConnectionInfo| one.identify(Some(connection), None);
+    let checkout = shown(&authority, Some("order"), 30);
+    let identified = identify(&checkout).unwrap();
+    assert_eq!((identified.name.as_str(), identified.role), ("checkout", Role::Order));
+    let (of_node, _) = issue(&authority, None, Some("stockade://shop/node/2"), 30);
+    assert_eq!(identify(&read(&of_node)), Err(Refused::NoCaller));
+    let no_role = Certificate { role: None, ..Certificate::clone(checkout.certificate.as_ref().unwrap()) };
+    let no_role = ConnectionInfo { remote: None, certificate: Some(Arc::new(no_role)) };
+    assert_eq!(identify(&no_role), Err(Refused::NoCaller));
+    assert_eq!(identify(&shown(&authority, Some("order"), -2)), Err(Refused::CertificateExpired));
+    assert_eq!(identify(&ConnectionInfo::default()), Err(Refused::Nothing));
+    write(dir.path(), names::REVOKED_CERTS, &format!("{} # a lost laptop\n", identified.id));
+    assert_eq!(one.look(), (Looked::Same, Looked::Changed));
+    assert_eq!(identify(&checkout), Err(Refused::CertificateRevoked));
+    assert_eq!(one.still_holds(&identified), Err(Refused::CertificateRevoked));
+}
+
+#[tokio::test]
+async fn a_token_says_who_calls_until_it_is_revoked() {
+    let authority = authority();
+    let (dir, one) = node(&authority, 1);
+    let (key, _) = SigningKey::generate();
+    let claims = Claims {
+        name: "backoffice".to_owned(),
+        role: Role::Stock,
+        cluster: "shop".to_owned(),
+        issued_s: today_s(),
+        expires_s: today_s() + 60,
+        id: Claims::new_id(),
+    };
+    let bearer = format!("Bearer {}", key.sign(&claims));
+    // A token that is shown decides, even beside a certificate.
+    let checkout = shown(&authority, Some("admin"), 30);
+    let identify = |authorization: &str| one.identify(Some(&checkout), Some(authorization));
+    assert_eq!(identify(&bearer), Err(Refused::Token(TokenError::Signature)));
+    write(dir.path(), names::TOKEN_KEYS, &key.public_pem());
+    assert_eq!(one.look().1, Looked::Changed);
+    let identified = identify(&bearer).unwrap();
+    assert_eq!((identified.name.as_str(), identified.role), ("backoffice", Role::Stock));
+    for bad in ["", "Bearer", "Basic eA==", &bearer.replace("Bearer", "Token")] {
+        assert_eq!(identify(bad), Err(Refused::NoToken), "{bad}");
+    }
+    let expired = Claims { expires_s: today_s() - 1, ..claims.clone() };
+    let expired = format!("Bearer {}", key.sign(&expired));
+    assert_eq!(identify(&expired), Err(Refused::Token(TokenError::Expired)));
+    // A broken list is refused as a whole, and what was in use stays.
+    write(dir.path(), names::REVOKED_TOKENS, "no id at all\n");
+    assert!(matches!(one.look().1, Looked::Refused(_)));
+    assert!(identify(&bearer).is_ok());
+    write(dir.path(), names::REVOKED_TOKENS, &claims.id);
+    assert_eq!(one.look().1, Looked::Changed);
+    assert_eq!(identify(&bearer), Err(Refused::Token(TokenError::Revoked)));
+    assert_eq!(one.still_holds(&identified), Err(Refused::Token(TokenError::Revoked)));
+}
+
+#[tokio::test]
+async fn new_certificates_are_taken_and_broken_ones_are_not() {
+    let (old, new) = (authority(), authority());
+    let ((dir, one), (_two, two)) = (node(&old, 1), node(&old, 2));
+    let reached = async || shake(&one, Audience::Peers, two.connector(Some(1))).await.1.is_ok();
+    assert_eq!(one.look(), (Looked::Same, Looked::Same));
+    assert!(reached().await);
+    let refused = |what: &str| match one.look().0 {
+        Looked::Refused(why) => assert!(why.contains(what), "{what} in {why}"),
+        other => panic!("{what}: {other:?}"),
+    };
+    let (_, other_key) = issue(&old, None, Some("stockade://shop/node/1"), 30);
+    let own_key = std::fs::read_to_string(dir.path().join(names::NODE_KEY)).unwrap();
+    write(dir.path(), names::NODE_KEY, &other_key);
+    refused("don't fit together");
+    write(dir.path(), names::NODE_KEY, &own_key);
+    assert_eq!(one.look().0, Looked::Same);
+    write(dir.path(), names::NODE_CERT, "-----BEGIN CERT");
+    refused("node.crt");
+    write_node(dir.path(), &old, "stockade://shop/node/2", 30);
+    refused("this node is stockade://shop/node/1");
+    write_node(dir.path(), &old, "stockade://shop/node/1", -2);
+    refused("would not be believed");
+    std::fs::set_permissions(dir.path().join(names::NODE_KEY), std::fs::Permissions::from_mode(0o604))
+        .unwrap();
+    refused("chmod");
+    assert!(reached().await, "what was in use stays in use");
+    // Another authority takes over: first both are believed, then the certificates change.
+    write_node(dir.path(), &new, "stockade://shop/node/1", 5);
+    write(dir.path(), names::CA_CERT, &format!("{}{}", old.certificates, new.certificates));
+    assert_eq!(one.look().0, Looked::Changed);
+    assert!((4..=5).contains(&one.days_left().node), "{:?}", one.days_left());
+    assert!(!reached().await, "node 2 does not believe the new authority yet");
+}
+
+#[test]
+fn a_node_starts_with_nothing_that_is_over_or_another_s() {
+    let authority = authority();
+    let dir = tempfile::tempdir().unwrap();
+    assert!(open(dir.path(), 1).unwrap_err().to_string().contains("ca.crt"));
+    write_node(dir.path(), &authority, "stockade://shop/node/1", -2);
+    assert!(open(dir.path(), 1).unwrap_err().to_string().contains("would not be believed"));
+    write_node(dir.path(), &authority, "stockade://shop/node/1", 30);
+    assert!(open(dir.path(), 2).unwrap_err().to_string().contains("this node is stockade://shop/node/2"));
+    let credentials = open(dir.path(), 1).unwrap();
+    assert!(!format!("{credentials:?}").contains("PRIVATE"));
+}

@@ -1,0 +1,90 @@
+//! What is written down of who was refused, and of what was done to the cluster: lines of the tracing target `audit`.
+//!
+//! Invariants:
+//! - No key and no token stands in a line: certificates go by serial number, tokens by id.
+//! - Refusals are bounded, for anybody can cause them; what was left out is counted. What looks after the cluster is
+//!   written down each time: who may call it is known.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use stockade_credentials::{Identified, Refused};
+use stockade_env::Throttle;
+
+use super::caller::Caller;
+use crate::limits;
+
+/// Writes lines.
+#[derive(Debug)]
+pub(super) struct Audit {
+    node_id: u64,
+    refusals: Throttle,
+    left_out: AtomicU64,
+}
+
+impl Audit {
+    pub(super) fn new(node_id: u64) -> Self {
+        let refusals = Throttle::new(limits::AUDITED_REFUSALS, limits::AUDITED_REFUSALS_EVERY);
+        Self { node_id, refusals, left_out: AtomicU64::new(0) }
+    }
+
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
+    }
+
+    /// How many lines were left out before this one; `None` where it is left out too.
+    fn pass(&self) -> Option<u64> {
+        let passed = self.refusals.pass();
+        if passed.is_none() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        passed
+    }
+
+    /// It is not known who called.
+    pub(super) fn unknown(&self, path: &str, refused: Refused, remote: Option<SocketAddr>) {
+        let Some(left_out) = self.pass() else { return };
+        tracing::info!(
+            target: "audit",
+            node = self.node_id,
+            method = method(path),
+            outcome = "UNAUTHENTICATED",
+            why = %refused,
+            remote = remote.map(tracing::field::display),
+            left_out,
+        );
+    }
+
+    /// It is known who called, who may not.
+    pub(super) fn denied(&self, caller: &Caller, path: &str) {
+        let Some(left_out) = self.pass() else { return };
+        self.line(caller, path, "PERMISSION_DENIED", Some(left_out));
+    }
+
+    /// The cluster was looked after.
+    pub(super) fn administrative(&self, caller: &Caller, path: &str, outcome: &str) {
+        self.line(caller, path, outcome, None);
+    }
+
+    fn line(&self, caller: &Caller, path: &str, outcome: &str, left_out: Option<u64>) {
+        let by = caller.as_identified();
+        tracing::info!(
+            target: "audit",
+            node = self.node_id,
+            principal = caller.principal().as_str(),
+            role = by.map(|by| by.role.name()),
+            authenticated_by = by.map(|by| by.means.name()),
+            credential = by.map(|Identified { id, .. }| id.as_str()),
+            method = method(path),
+            outcome,
+            remote = caller.remote().map(tracing::field::display),
+            left_out,
+        );
+    }
+}
+
+/// A method as it is written down: what a stranger sends for one is cut.
+fn method(path: &str) -> &str {
+    let path = path.trim_start_matches('/');
+    path.get(..limits::MAX_QUOTE_BYTES).unwrap_or(path)
+}
