@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use stockade_consensus::{MembershipRefusal, RefusalKind};
+use stockade_credentials::{Refused, Role};
 use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
 use stockade_state_machine::order::{Operation, OrderState};
@@ -136,6 +137,8 @@ fn failures() -> Vec<Failure> {
         violations.add(format!("lines[{line}].quantity"), "must be from 1 to 1000000000");
     }
     let mut failures = vec![
+        Failure::Unauthenticated(Refused::Nothing),
+        Failure::PermissionDenied { role: Role::Read, method: "m".repeat(100_000) },
         Failure::RequestTooLarge("t".repeat(100_000)),
         Failure::Undecodable("u".repeat(100_000)),
         Failure::Invalid(violations),
