@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 use stockade_client::{Client, Error};
 use stockade_proto::v1::{GetOrderRequest, GetStockRequest, OrderState};
+use stockade_tests::load::{Load, wait_for};
 use stockade_tests::orders::{order, stock};
 use stockade_tests::{Cluster, binary};
 
@@ -211,4 +212,204 @@ async fn a_request_beyond_its_limit_is_refused_and_the_connection_lives() -> any
     let missing = orders.get_order(GetOrderRequest { order_id: "none".to_owned(), read: None }).await;
     ensure!(missing.expect_err("no such order").code() == tonic::Code::NotFound);
     Ok(())
+}
+
+/// `stockade cluster ...` on the nodes that are not named in `without`; gives the JSON object, or what standard error got.
+fn cluster_command(
+    cluster: &Cluster,
+    without: &[u64],
+    arguments: &[&str],
+) -> anyhow::Result<Result<Value, String>> {
+    let asked = cluster.nodes.iter().filter(|node| !without.contains(&node.id));
+    let addresses: Vec<_> = asked.map(|node| node.client.as_str()).collect();
+    let output = Command::new(binary())
+        .arg("cluster")
+        .args(arguments)
+        .args(["--output", "json", "--cluster", &addresses.join(",")])
+        .output()?;
+    let (stdout, stderr) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    if !output.status.success() {
+        ensure!(stdout.is_empty(), "a command that failed printed {stdout}");
+        return Ok(Err(format!("{}: {stderr}", output.status)));
+    }
+    let line = stdout.lines().last().with_context(|| format!("no output: {stderr}"))?;
+    Ok(Ok(serde_json::from_str(line)?))
+}
+
+/// The same, where it must succeed.
+fn change(cluster: &Cluster, without: &[u64], arguments: &[&str]) -> anyhow::Result<Value> {
+    let outcome = tokio::task::block_in_place(|| cluster_command(cluster, without, arguments))?;
+    outcome.map_err(|error| anyhow::anyhow!("{arguments:?}: {error}"))
+}
+
+/// The same, where it must be refused.
+fn refusal(cluster: &Cluster, without: &[u64], arguments: &[&str]) -> anyhow::Result<String> {
+    match tokio::task::block_in_place(|| cluster_command(cluster, without, arguments))? {
+        Ok(done) => anyhow::bail!("{arguments:?} was not refused: {done}"),
+        Err(refusal) => {
+            ensure!(refusal.starts_with("exit status: 20"), "{refusal}");
+            Ok(refusal)
+        }
+    }
+}
+
+/// Starts a new node and has it added.
+fn add(cluster: &mut Cluster) -> anyhow::Result<Value> {
+    let new = cluster.launch_joining()?;
+    let node = format!("{new}={}", cluster.node(new).peer_address());
+    change(cluster, &[new], &["add", &node])
+}
+
+async fn expect_all_there(cluster: &Cluster, orders: Vec<String>) -> anyhow::Result<()> {
+    let client = cluster.client().await?;
+    for order_id in orders {
+        client.get_order(GetOrderRequest { order_id, read: None }).await?;
+    }
+    cluster.expect_equal_states().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_five_to_three_to_five_under_load_nothing_is_lost() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(5).await?;
+    let load = Load::begin(&cluster.client().await?).await?;
+    load.more(200).await?;
+    // The leader is one of the two that go, and the highest id may be.
+    let leader = cluster.wait_until_led().await?;
+    let other = if leader == 5 { 4 } else { 5 };
+    let gone = [leader, other];
+    let ids = gone.map(|id| id.to_string());
+    let left: Vec<u64> = (1..=5).filter(|id| !gone.contains(id)).collect();
+    let report = change(&cluster, &[], &["remove", &ids[0], &ids[1]])?;
+    ensure!(report["voters"] == serde_json::json!(left), "{report}");
+    ensure!(left.contains(&report["leader_id"].as_u64().context("a leader")?), "{report}");
+    load.more(200).await?;
+    let done_before = change(&cluster, &[], &["remove", &ids[0], &ids[1]])?;
+    ensure!(done_before["voters"] == report["voters"], "{done_before}");
+    for id in gone {
+        let notices =
+            || async { Ok(cluster.log_of(id).contains("no member of its cluster any more").then_some(())) };
+        wait_for("a removed node notices", notices).await?;
+    }
+    for id in gone {
+        cluster.stop(id)?;
+    }
+    // The id of one that went is not used again, though it may have been the highest.
+    let again = refusal(&cluster, &gone, &["add", &format!("{other}=127.0.0.1:1")])?;
+    ensure!(again.contains("MEMBERSHIP_ID_USED") && again.contains("6 or higher"), "{again}");
+    for number in 4..=5 {
+        let report = add(&mut cluster)?;
+        let voters = report["voters"].as_array().map(Vec::len);
+        ensure!(report["role"] == "voter" && voters == Some(number), "{report}");
+        load.more(200).await?;
+    }
+    for id in gone {
+        cluster.forget(id);
+    }
+    // The votes of the new ones count: with two of five gone the cluster goes on.
+    let leader = cluster.wait_until_led().await?;
+    let second = left.iter().copied().find(|id| *id != leader).context("another")?;
+    cluster.kill(leader)?;
+    cluster.kill(second)?;
+    load.more(100).await?;
+    cluster.launch(leader)?;
+    cluster.launch(second)?;
+    cluster.wait_until_led().await?;
+    expect_all_there(&cluster, load.end().await?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_wiped_is_replaced_under_a_new_id_under_load() -> anyhow::Result<()> {
+    const WIPED: u64 = 2;
+    let mut cluster = Cluster::start(3).await?;
+    let load = Load::begin(&cluster.client().await?).await?;
+    load.more(100).await?;
+    cluster.kill(WIPED)?;
+    std::fs::remove_dir_all(&cluster.node(WIPED).dir)?;
+    let new = cluster.launch_joining()?;
+    let with = format!("{new}={}", cluster.node(new).peer_address());
+    let report = change(&cluster, &[WIPED, new], &["replace", &WIPED.to_string(), "--with", &with])?;
+    ensure!(report["voters"] == serde_json::json!([1, 3, 4]), "{report}");
+    load.more(100).await?;
+    cluster.forget(WIPED);
+    cluster.wait_until_led().await?;
+    expect_all_there(&cluster, load.end().await?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_takes_the_place_of_a_dead_voter_and_a_learner_does_not() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start_with(3, &["--replace-dead-after", "2"]).await?;
+    let load = Load::begin(&cluster.client().await?).await?;
+    for (flags, zone) in [(&["--zone", "south"][..], "south"), (&["--zone", "north", "--standby"], "north")] {
+        let new = cluster.launch_joining_with(flags)?;
+        let node = format!("{new}={}", cluster.node(new).peer_address());
+        let report = change(&cluster, &[new], &["add", &node, "--learner"])?;
+        ensure!(report["role"] == "learner" && report["voters"] == serde_json::json!([1, 2, 3]), "{report}");
+        let status = change(&cluster, &[], &["status"])?;
+        let told =
+            status["nodes"].as_array().and_then(|nodes| nodes.iter().find(|node| node["node_id"] == new));
+        let told = told.context("it is listed")?;
+        ensure!(told["zone"] == zone && told["voter"] == false, "{told}");
+        ensure!(told["standby"] == (zone == "north"), "{told}");
+    }
+    let dead = cluster.wait_until_led().await?;
+    cluster.kill(dead)?;
+    // The leader itself: whoever leads next counts from then.
+    let expected: Vec<u64> = [1, 2, 3, 5].into_iter().filter(|id| *id != dead).collect();
+    let client = cluster.client().await?;
+    let replaced = || async {
+        let status = client.cluster_status().await?;
+        let voters: Vec<_> = status.nodes.iter().filter(|node| node.voter).map(|node| node.node_id).collect();
+        let alarm =
+            status.nodes.iter().flat_map(|node| &node.alarms).find(|alarm| alarm.kind == "voter_replaced");
+        Ok((voters == expected).then_some(alarm.cloned()).flatten())
+    };
+    let alarm = wait_for("the standby votes and the leader says so", replaced).await?;
+    ensure!(alarm.detail.contains("node 5 took its place"), "{alarm:?}");
+    load.more(100).await?;
+    // Back again it finds out, takes nothing, and says how to go on.
+    cluster.launch(dead)?;
+    let notices = || async {
+        let log = cluster.log_of(dead);
+        Ok((log.contains("no member of its cluster any more") && log.contains("--join")).then_some(()))
+    };
+    wait_for("the dead node finds out", notices).await?;
+    let direct = tonic::transport::Endpoint::new(format!("http://{}", cluster.node(dead).client))?;
+    let mut orders =
+        stockade_proto::v1::order_service_client::OrderServiceClient::new(direct.connect().await?);
+    let refused = orders.get_order(GetOrderRequest { order_id: "b0-0".to_owned(), read: None }).await;
+    ensure!(refused.expect_err("it is removed").message().contains("no member"));
+    cluster.stop(dead)?;
+    cluster.forget(dead);
+    cluster.wait_until_led().await?;
+    expect_all_there(&cluster, load.end().await?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_cost_the_quorum_is_refused_and_the_lead_goes_where_it_is_sent() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(3).await?;
+    stock(&cluster.client().await?, "mug", 10).await?;
+    let leader = cluster.wait_until_led().await?;
+    let to = if leader == 1 { 2 } else { 1 };
+    let moved = change(&cluster, &[], &["transfer", &to.to_string()])?;
+    ensure!(moved["leader_id"] == to && cluster.wait_until_led().await? == to, "{moved}");
+    let chosen = change(&cluster, &[], &["transfer"])?["leader_id"].as_u64().context("an id")?;
+    ensure!(chosen != to && cluster.wait_until_led().await? == chosen);
+    ensure!(refusal(&cluster, &[], &["transfer", "9"])?.contains("MEMBERSHIP_NODE_UNKNOWN"));
+
+    let all = refusal(&cluster, &[], &["remove", "1", "2", "3"])?;
+    ensure!(all.contains("MEMBERSHIP_QUORUM_AT_RISK"), "{all}");
+    ensure!(refusal(&cluster, &[], &["remove", "9"])?.contains("MEMBERSHIP_NODE_UNKNOWN"));
+    let silent = (1..=3).find(|id| *id != chosen).context("a follower")?;
+    let needed = (1..=3).find(|id| *id != chosen && *id != silent).context("another")?;
+    cluster.kill(silent)?;
+    let refused = refusal(&cluster, &[silent], &["remove", &needed.to_string()])?;
+    ensure!(refused.contains("MEMBERSHIP_QUORUM_AT_RISK") && refused.contains("more than half"), "{refused}");
+    let refused = refusal(&cluster, &[silent], &["transfer", &silent.to_string()])?;
+    ensure!(refused.contains("MEMBERSHIP_LEARNER_BEHIND"), "{refused}");
+    // The one that is silent may go: the two that are left are there.
+    let left = change(&cluster, &[silent], &["remove", &silent.to_string()])?;
+    ensure!(left["voters"].as_array().map(Vec::len) == Some(2), "{left}");
+    cluster.forget(silent);
+    cluster.client().await?.place_order(order("o1", "mug", 1)).await?;
+    cluster.expect_equal_states().await
 }

@@ -2,89 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
-use stockade_client::Client;
-use stockade_proto::v1::{GetOrderRequest, NewOrderLine, PlaceOrderRequest};
-use stockade_tests::orders::stock;
-use stockade_tests::{Cluster, PATIENCE, binary};
+use stockade_proto::v1::GetOrderRequest;
+use stockade_tests::load::{Load, wait_for};
+use stockade_tests::{Cluster, binary};
 
 const LOST: u64 = 2;
-const BUYERS: u32 = 8;
-
-/// Orders that are taken for as long as the test runs.
-struct Load {
-    stop: Arc<AtomicBool>,
-    acknowledged: Arc<AtomicU64>,
-    buyers: Vec<tokio::task::JoinHandle<anyhow::Result<Vec<String>>>>,
-}
-
-impl Load {
-    async fn begin(client: &Client) -> anyhow::Result<Self> {
-        stock(client, "hot", 1_000_000_000).await?;
-        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let buyer = |name| buy(client.clone(), name, Arc::clone(&stop), Arc::clone(&acknowledged));
-        let buyers = (0..BUYERS).map(|name| tokio::spawn(buyer(name))).collect();
-        Ok(Self { stop, acknowledged, buyers })
-    }
-
-    /// Waits until so many more orders are acknowledged.
-    async fn more(&self, orders: u64) -> anyhow::Result<()> {
-        let goal = self.acknowledged.load(Ordering::Relaxed) + orders;
-        let reached = || async { Ok((self.acknowledged.load(Ordering::Relaxed) >= goal).then_some(())) };
-        wait_for("more orders are acknowledged", reached).await
-    }
-
-    async fn end(self) -> anyhow::Result<Vec<String>> {
-        self.stop.store(true, Ordering::Relaxed);
-        let mut orders = Vec::new();
-        for buyer in self.buyers {
-            orders.extend(buyer.await??);
-        }
-        Ok(orders)
-    }
-}
-
-async fn buy(
-    client: Client,
-    name: u32,
-    stop: Arc<AtomicBool>,
-    acknowledged: Arc<AtomicU64>,
-) -> anyhow::Result<Vec<String>> {
-    let mut orders = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
-        let order_id = format!("b{name}-{}", orders.len());
-        let line = NewOrderLine { sku_id: "hot".to_owned(), quantity: 1, ..NewOrderLine::default() };
-        let order = PlaceOrderRequest {
-            order_id: order_id.clone(),
-            currency_code: "EUR".to_owned(),
-            lines: vec![line],
-            ..PlaceOrderRequest::default()
-        };
-        client.place_order(order).await?;
-        acknowledged.fetch_add(1, Ordering::Relaxed);
-        orders.push(order_id);
-    }
-    Ok(orders)
-}
-
-async fn wait_for<T, F>(what: &str, mut look: impl FnMut() -> F) -> anyhow::Result<T>
-where
-    F: Future<Output = anyhow::Result<Option<T>>>,
-{
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await? {
-            return Ok(found);
-        }
-        ensure!(Instant::now() < deadline, "it never was so that {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 /// Files of a kind, in the order of their names.
 fn files(dir: &Path, kind: &str) -> anyhow::Result<Vec<PathBuf>> {

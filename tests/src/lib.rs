@@ -1,5 +1,6 @@
 //! Clusters of real node processes, for tests: each node is the `stockade` binary with its own directory and ports.
 
+pub mod load;
 pub mod loop_mount;
 pub mod orders;
 pub mod secure;
@@ -133,16 +134,23 @@ impl Cluster {
     pub fn launch(&mut self, id: u64) -> anyhow::Result<()> {
         let peers: Vec<_> =
             self.nodes.iter().map(|node| format!("{}={}", node.id, node.peer_address())).collect();
-        self.launch_with(id, ["--peers", &peers.join(",")])
+        self.launch_with(id, &["--peers", &peers.join(",")])
     }
 
     /// Starts the process of a new node, under the next id, that waits to be added to the cluster; gives its id.
     pub fn launch_joining(&mut self) -> anyhow::Result<u64> {
+        self.launch_joining_with(&[])
+    }
+
+    /// The same with further flags.
+    pub fn launch_joining_with(&mut self, flags: &[&str]) -> anyhow::Result<u64> {
         let id = self.nodes.iter().map(|node| node.id).max().unwrap_or(0) + 1;
         let contacts: Vec<_> = self.nodes.iter().map(Node::peer_address).collect();
         let beside = self.nodes.first().and_then(|node| node.dir.parent()).unwrap_or(self.dir.path());
         self.nodes.push(Node::new(id, beside)?);
-        self.launch_with(id, ["--join", &contacts.join(",")])?;
+        let contacts = contacts.join(",");
+        let flags: Vec<&str> = ["--join", &contacts].into_iter().chain(flags.iter().copied()).collect();
+        self.launch_with(id, &flags)?;
         Ok(id)
     }
 
@@ -151,7 +159,7 @@ impl Cluster {
         self.nodes.retain(|node| node.id != id);
     }
 
-    fn launch_with(&mut self, id: u64, others: [&str; 2]) -> anyhow::Result<()> {
+    fn launch_with(&mut self, id: u64, others: &[&str]) -> anyhow::Result<()> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)

@@ -51,7 +51,10 @@ fn of_client(error: &ClientError) -> Exit {
         ClientError::Invalid(_) => Exit::Usage,
         // A node that was asked by name says for itself what other calls are tried again for.
         ClientError::Rejected(refusal)
-            if matches!(refusal.reason.as_str(), "NO_LEADER" | "OVERLOADED" | "SHUTTING_DOWN") =>
+            if matches!(
+                refusal.reason.as_str(),
+                "NO_LEADER" | "OVERLOADED" | "SHUTTING_DOWN" | "NODE_REMOVED"
+            ) =>
         {
             Exit::Unavailable
         }
@@ -288,7 +291,7 @@ mod tests {
     #[test]
     fn a_node_that_can_not_answer_now_has_not_said_no() {
         let no_details = tonic_types::ErrorDetails::new;
-        for reason in ["OVERLOADED", "NO_LEADER", "SHUTTING_DOWN"] {
+        for reason in ["OVERLOADED", "NO_LEADER", "SHUTTING_DOWN", "NODE_REMOVED"] {
             assert_eq!(exit_of(&refused(reason, no_details())), Exit::Unavailable, "{reason}");
         }
         assert_eq!(exit_of(&refused("REVISION_AHEAD", no_details())), Exit::Refused);

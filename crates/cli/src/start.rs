@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 use stockade_server::{
@@ -16,6 +17,7 @@ use crate::output::Output;
 
 /// Flags of `start`. Sizes in bytes.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct StartArgs {
     /// This node's id: 1 or higher, never used twice in the life of a cluster.
     #[arg(long, value_name = "ID", env = "STOCKADE_NODE_ID", value_parser = clap::value_parser!(u64).range(1..))]
@@ -53,7 +55,7 @@ pub(crate) struct StartArgs {
     /// directory is new; without it the node is a cluster of one.
     #[arg(long, value_name = "ID=HOST:PORT,...", env = "STOCKADE_PEERS", value_delimiter = ',', value_parser = peer)]
     peers: Vec<(u64, String)>,
-    /// Peer addresses of a running cluster: the node waits there to be added, with `stockade cluster replace`. Instead
+    /// Peer addresses of a running cluster: the node waits there to be added, with `stockade cluster add` or `replace`. Instead
     /// of --peers; read where the data directory is new.
     #[arg(long, value_name = "HOST:PORT,...", env = "STOCKADE_JOIN", value_delimiter = ',', value_parser = address)]
     join: Vec<String>,
@@ -115,6 +117,18 @@ pub(crate) struct StartArgs {
     /// Without it the lines go to standard error, among others.
     #[arg(long, value_name = "FILE", env = "STOCKADE_AUDIT_LOG")]
     pub(crate) audit_log: Option<PathBuf>,
+    /// Name of the place where this node stands (a room, a data centre): told with the status, and looked at where a dead
+    /// node is replaced.
+    #[arg(long, value_name = "NAME", env = "STOCKADE_ZONE", default_value = "")]
+    zone: String,
+    /// Once added as a learner (--join, `stockade cluster add --learner`), take the place of a voter that dies,
+    /// without being asked. The leader's --replace-dead-after says when.
+    #[arg(long, env = "STOCKADE_STANDBY")]
+    standby: bool,
+    /// Replace a voter that has answered nothing for so many seconds by a standby, while this node leads. Give it to all
+    /// nodes, or to none; without it nobody is replaced unasked.
+    #[arg(long, value_name = "SECONDS", env = "STOCKADE_REPLACE_DEAD_AFTER")]
+    replace_dead_after: Option<u64>,
     /// Listen beyond loopback without TLS. For networks that are trusted.
     #[arg(long, env = "STOCKADE_INSECURE")]
     insecure: bool,
@@ -199,6 +213,9 @@ impl StartArgs {
             engine: EngineKind::Sled,
             insecure: self.insecure,
             certs_dir: self.certs_dir,
+            zone: self.zone,
+            standby: self.standby,
+            replace_dead_after: self.replace_dead_after.map(Duration::from_secs),
         })
     }
 }

@@ -106,7 +106,7 @@ impl Shared {
     /// A node has no leader to offer, or takes nothing on.
     pub(crate) fn redirected(&self, address: &str, refusal: &Refusal) {
         self.failover.redirected(address, refusal);
-        if matches!(refusal.reason.as_str(), "SHUTTING_DOWN" | "STORAGE_FULL") {
+        if matches!(refusal.reason.as_str(), "SHUTTING_DOWN" | "NODE_REMOVED" | "STORAGE_FULL") {
             self.failover.suspect(address);
         }
         self.wake_refresh.notify_one();

@@ -219,7 +219,7 @@ impl Advice {
 /// Reads the advice off a refusal.
 pub(crate) fn advice(refusal: &Refusal) -> Advice {
     match refusal.reason.as_str() {
-        "NO_LEADER" | "NOT_LEADER" | "SHUTTING_DOWN" => Advice::ElsewhereSoon,
+        "NO_LEADER" | "NOT_LEADER" | "SHUTTING_DOWN" | "NODE_REMOVED" => Advice::ElsewhereSoon,
         "OVERLOADED" => Advice::Later,
         "STORAGE_FULL" => Advice::ElsewhereLater,
         // Of that copy: there may be time for another, and an older one may have taken effect.

@@ -20,8 +20,8 @@ use stockade_proto::v1::{
     GetStockAsOfRequest, GetStockAsOfResponse, GetStockRequest, GetStockResponse, ListLedgerEntriesRequest,
     ListLedgerEntriesResponse, ListLocationsRequest, ListLocationsResponse, ListOrdersRequest,
     ListOrdersResponse, ListReservationsRequest, ListReservationsResponse, ListSkusRequest, ListSkusResponse,
-    ListStockRequest, ListStockResponse, PromoteRequest, PromoteResponse, StateHashRequest,
-    StateHashResponse,
+    ListStockRequest, ListStockResponse, PromoteRequest, PromoteResponse, RemoveRequest, RemoveResponse,
+    StateHashRequest, StateHashResponse, TransferLeadershipRequest, TransferLeadershipResponse,
 };
 use tokio::time::{Instant, timeout};
 use tonic::{Status, Streaming};
@@ -148,6 +148,31 @@ impl Client {
         let answer = timeout(self.0.config.timeout, client.drain(asked)).await;
         let answer = answer.unwrap_or_else(|_| Err(too_late(address)));
         answer.map(tonic::Response::into_inner).map_err(|status| refused(&status))
+    }
+
+    /// Removes nodes, in one change. To call it again is harmless.
+    ///
+    /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over: they may have been removed all
+    /// the same.
+    pub async fn remove_nodes(&self, request: RemoveRequest) -> Result<RemoveResponse> {
+        call::repeat(&self.0, &request, Plan::of_leader(), None, |channel, request| async move {
+            ClusterServiceClient::new(channel).remove(request).await
+        })
+        .await
+    }
+
+    /// Gives the lead to another voter.
+    ///
+    /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over: it may have been given away all
+    /// the same.
+    pub async fn transfer_leadership(
+        &self,
+        request: TransferLeadershipRequest,
+    ) -> Result<TransferLeadershipResponse> {
+        call::repeat(&self.0, &request, Plan::of_leader(), None, |channel, request| async move {
+            ClusterServiceClient::new(channel).transfer_leadership(request).await
+        })
+        .await
     }
 
     /// What every node says of itself, from any node that answers.

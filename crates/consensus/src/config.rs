@@ -62,6 +62,13 @@ pub struct Config {
     /// As the leader, answer reads that allow it by its lease. Off where the clocks of the nodes can't be trusted to run at the
     /// same rate.
     pub lease_reads: bool,
+    /// Where the node stands; told to the others. Empty where it wasn't told.
+    pub zone: String,
+    /// It takes a dead voter's place without being asked, once it is a learner; told to the others.
+    pub standby: bool,
+    /// After how long a voter that answers nothing is replaced by a standby, while this node leads; never where there is
+    /// nothing.
+    pub replace_dead_after: Option<Duration>,
     /// Whose file system's use the status tells; `None` where the data is in memory.
     pub data_dir: Option<PathBuf>,
 }
@@ -130,6 +137,9 @@ mod tests {
             max_in_flight_bytes: 1,
             kept_log_entries: DEFAULT_KEPT_LOG_ENTRIES,
             lease_reads: true,
+            zone: String::new(),
+            standby: false,
+            replace_dead_after: None,
             data_dir: None,
         }
     }

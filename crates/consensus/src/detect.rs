@@ -20,7 +20,7 @@ use crate::node::Inner;
 
 /// What the other members told lately.
 #[derive(Debug, Default)]
-pub(crate) struct Told(Mutex<BTreeMap<u64, Answer>>);
+pub(crate) struct Answers(Mutex<BTreeMap<u64, Answer>>);
 
 /// The last answer of a member.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ struct Answer {
     hears: Vec<u64>,
 }
 
-impl Told {
+impl Answers {
     /// A member has answered; `now_us` is this node's clock.
     pub(crate) fn note(&self, node_id: u64, answer: &wire::StatusResponse, now_us: u64, took: Duration) {
         let half_us = i128::try_from(took.as_micros() / 2).unwrap_or(i128::MAX);
@@ -161,9 +161,9 @@ pub(crate) async fn run(node: Arc<Inner>) {
             () = node.stopping() => return,
         }
         let stalled = node.look_at_itself(&mut watch);
-        let lost = node.told.lost_links(node.identity.node_id, &node.members(), begun);
+        let lost = node.answers.lost_links(node.identity.node_id, &node.members(), begun);
         node.alarm(AlarmKind::LinkLost, Some(lost.is_some()), || lost.clone().unwrap_or_default());
-        let skewed = node.told.skewed();
+        let skewed = node.answers.skewed();
         node.alarm(AlarmKind::ClockSkew, Some(skewed.is_some()), || skewed.clone().unwrap_or_default());
         if stalled && node.raft.is_leader() && !node.is_stopping() {
             tracing::warn!("this node leads and stalls: the lead goes to another, if one is well");
@@ -219,7 +219,7 @@ impl Inner {
 
     /// The members that have answered this node lately, and itself.
     pub(crate) fn hears(&self) -> Vec<u64> {
-        let mut hears = self.told.heard();
+        let mut hears = self.answers.heard();
         hears.push(self.identity.node_id);
         hears
     }
@@ -239,7 +239,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_member_is_a_lost_link_and_one_that_does_not_hear_this_node_half_of_one() {
-        let (told, begun) = (Told::default(), Instant::now());
+        let (told, begun) = (Answers::default(), Instant::now());
         assert_eq!(told.lost_links(1, &members(), begun), None);
         tokio::time::advance(limits::LINK_PATIENCE * 2).await;
         told.note(2, &answer(1, &[2, 3]), 1, Duration::ZERO);
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn clocks_differ_where_the_round_trip_does_not_explain_it() {
-        let told = Told::default();
+        let told = Answers::default();
         let now = 1_000_000_000;
         told.note(2, &answer(now + 400_000, &[]), now, Duration::from_millis(900));
         assert_eq!(told.skewed(), None);

@@ -26,6 +26,9 @@ pub enum ProposeError {
     /// The node is stopping; nothing was proposed.
     #[error("the node is stopping")]
     ShuttingDown,
+    /// The node is no member any more; nothing was proposed.
+    #[error("the node is no member of the cluster any more")]
+    Removed,
 }
 
 /// Why a read can't be served.
@@ -43,6 +46,9 @@ pub enum ReadError {
     /// The node is stopping.
     #[error("the node is stopping")]
     ShuttingDown,
+    /// The node is no member any more: what it has is from before.
+    #[error("the node is no member of the cluster any more")]
+    Removed,
 }
 
 /// Why a node could not start.

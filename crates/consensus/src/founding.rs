@@ -181,7 +181,8 @@ impl Inner {
         let wrong = |what: String| Err(StartError::Config(what));
         let members: BTreeMap<u64, String> =
             answer.members.into_iter().map(|member| (member.node_id, member.address)).collect();
-        let free = members.keys().next_back().map_or(1, |highest| highest.saturating_add(1));
+        let highest = members.keys().next_back().copied().unwrap_or(0);
+        let free = highest.max(answer.highest_node_id).saturating_add(1);
         // The answer may have come late: meanwhile this node was added, has caught up, and was given a vote.
         let was_given_its_vote = self.learned.load(Ordering::Acquire);
         if answer.node_id == me || answer.voters.contains(&me) && !was_given_its_vote {
@@ -208,7 +209,8 @@ impl Inner {
             None => tracing::info!(
                 node_id = me,
                 run = format!(
-                    "stockade cluster replace OLD --with {me}={} --cluster {}",
+                    "stockade cluster add {me}={0} --cluster {1} (or, in the place of a lost node: stockade cluster \
+                     replace OLD --with {me}={0} --cluster {1})",
                     join.own_address, answer.client_address
                 ),
                 "this node waits to be added to the cluster"

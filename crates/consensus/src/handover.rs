@@ -12,6 +12,7 @@ use stockade_storage::{AlarmKind, SpaceLevel, TypeConfig};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::limits;
+use crate::membership::{Failed, MembershipRefusal, RefusalKind};
 use crate::node::Inner;
 use crate::status::NodeStatus;
 
@@ -68,6 +69,65 @@ impl Inner {
         });
         self.resigning.store(false, Ordering::Release);
         done
+    }
+
+    /// Gives the lead to a voter, the one that is named or one with no less room than this node; gives its id. While it is
+    /// silent nothing is tried: a transfer that can't succeed costs writes and perhaps an election.
+    pub(crate) async fn transfer_here(&self, to: Option<u64>, deadline: Instant) -> Result<u64, Failed> {
+        let me = self.identity.node_id;
+        if to == Some(me) {
+            return Ok(me);
+        }
+        let refuse = |kind, message| Err(Failed::Refused(MembershipRefusal { kind, message }));
+        if let Some(to) = to.filter(|to| !self.is_voter(*to)) {
+            return refuse(RefusalKind::NodeUnknown, format!("node {to} has no vote; only a voter can lead"));
+        }
+        if let Some(to) = to.filter(|to| self.drained_peers.lock().contains(to)) {
+            let what =
+                format!("node {to} is drained, about to be stopped; choose another, or take the drain back");
+            return refuse(RefusalKind::NodeUnfit, what);
+        }
+        let level = self.space.level();
+        let has_room = |node_id: u64| self.levels.lock().get(&node_id).is_none_or(|other| *other <= level);
+        let fits = |node_id: u64| to.map_or_else(|| has_room(node_id), |to| to == node_id);
+        let patience = deadline.min(Instant::now() + limits::QUORUM_PATIENCE);
+        let answering = loop {
+            let answering = self.answering_voters(fits).await;
+            if !answering.is_empty() {
+                break answering;
+            }
+            if !self.raft.is_leader() {
+                return Err(Failed::NotLeader);
+            }
+            if Instant::now() >= patience {
+                let whom = to.map_or_else(|| "no other voter".to_owned(), |to| format!("node {to} not"));
+                let message = format!("the leader has heard of {whom} lately; is it running?");
+                return refuse(RefusalKind::LearnerBehind, message);
+            }
+            sleep(limits::RESIGN_POLL).await;
+        };
+        if self.hand_over(limits::HANDOVER_PATIENCE, &|node_id| answering.contains(&node_id)).await {
+            let leader = self.leader.borrow().node_id.filter(|leader| *leader != me);
+            // Where another one got it, that one is asked next.
+            return leader.filter(|leader| to.is_none_or(|to| to == *leader)).ok_or(Failed::NotLeader);
+        }
+        let whom = to.map_or_else(|| "another voter".to_owned(), |to| format!("node {to}"));
+        refuse(
+            RefusalKind::LearnerBehind,
+            format!(
+                "{whom} has not taken the lead over in time: it lacks too much of the log; try again later"
+            ),
+        )
+    }
+
+    /// Of the voters that were heard of lately and fit, those that answer now. One that died a moment ago would get the lead
+    /// only to leave everybody without.
+    async fn answering_voters(&self, fits: impl Fn(u64) -> bool) -> BTreeSet<u64> {
+        let heard: Vec<u64> = self.metrics(|metrics| self.heard_voters(metrics).collect());
+        let asked = heard.into_iter().filter(|node_id| fits(*node_id)).map(|node_id| async move {
+            self.ask(node_id).await.is_some_and(|answer| answer.ready).then_some(node_id)
+        });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     /// True where another voter that is not to be stopped has answered lately: somebody could take the lead over.

@@ -11,6 +11,7 @@ use stockade_storage::TypeConfig;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::limits;
+use crate::membership::Told;
 use crate::node::Inner;
 use crate::peer::link::Purpose;
 use crate::read::Confirmed;
@@ -66,7 +67,7 @@ impl Inner {
         let answer = timeout(limits::STATUS_TIMEOUT, client.status(request)).await.ok()?.ok()?.into_inner();
         let took = asked.elapsed();
         self.round_trips.note(node_id, took);
-        self.told.note(node_id, &answer, self.env.clock.now_us(), took);
+        self.answers.note(node_id, &answer, self.env.clock.now_us(), took);
         self.levels.lock().insert(node_id, level_from_wire(answer.disk_level));
         if answer.draining {
             self.drained_peers.lock().insert(node_id);
@@ -76,6 +77,7 @@ impl Inner {
         if !answer.client_address.is_empty() {
             self.client_addresses.lock().insert(node_id, answer.client_address.clone());
         }
+        self.told.lock().insert(node_id, Told::of(&answer));
         self.hear_marks(node_id, &answer.chain_marks);
         Some(answer)
     }
@@ -228,6 +230,9 @@ mod tests {
             max_in_flight_bytes: 1 << 20,
             kept_log_entries: DEFAULT_KEPT_LOG_ENTRIES,
             lease_reads: true,
+            zone: String::new(),
+            standby: false,
+            replace_dead_after: None,
             data_dir: None,
         };
         let node = Node::start(&env, storage, config).await.unwrap();

@@ -139,7 +139,19 @@ pub(crate) const MAX_PROMOTION_LAG: u64 = 1_000;
 pub(crate) const HEARD_LATELY: Duration = Duration::from_secs(1);
 /// How long a change of the voters waits for those to answer who are missing.
 pub(crate) const QUORUM_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a leader that is to give the lead away waits for who takes it: no write is taken meanwhile.
+pub(crate) const HANDOVER_PATIENCE: Duration = Duration::from_secs(1);
 /// Between attempts to get a change of the membership decided, where nothing tells of a new leader.
 pub(crate) const MEMBERSHIP_RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long a change of the membership is waited for, whatever the caller says.
 pub(crate) const MAX_MEMBERSHIP_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Between two looks of a leader at who is silent: after a longer pause it begins anew, for it may have stood still, and
+/// heard nobody.
+pub(crate) const LONGEST_LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// How long what a standby told of itself is believed.
+pub(crate) const TOLD_LATELY: Duration = Duration::from_secs(3);
+/// How long an automatic replacement may take before it is looked at anew.
+pub(crate) const REPLACEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a leader tells of a voter that it has replaced.
+pub(crate) const REPLACED_TOLD: Duration = Duration::from_hours(1);

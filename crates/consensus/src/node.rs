@@ -25,9 +25,9 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Extensions;
 
 use crate::compare::{self, Heard};
-use crate::detect::{self, Told};
+use crate::detect::{self, Answers};
 use crate::gone::{self, Contact};
-use crate::membership::{self, Membership};
+use crate::membership::{self, Membership, Told};
 use crate::peer::client::Network;
 use crate::peer::link::{Links, Purpose};
 use crate::peer::server::PeerServer;
@@ -69,12 +69,15 @@ pub(crate) struct Inner {
     pub(crate) levels: Mutex<BTreeMap<u64, SpaceLevel>>,
     /// Where callers reach the others, as they told.
     pub(crate) client_addresses: Mutex<BTreeMap<u64, String>>,
+    /// What the others told of themselves when they answered last; of the dead too.
+    pub(crate) told: Mutex<BTreeMap<u64, Told>>,
     /// What the others told of their states.
     pub(crate) heard: Heard,
     /// With the leader.
     pub(crate) contact: Contact,
     pub(crate) round_trips: RoundTrips,
-    pub(crate) told: Told,
+    /// How they answered, and when.
+    pub(crate) answers: Answers,
     pub(crate) ready: AtomicBool,
     /// It was `ready` before it had a vote, as every node is that is given one: whoever has one without is wiped.
     pub(crate) learned: AtomicBool,
@@ -235,9 +238,10 @@ impl Node {
             leader: watch::Sender::default(),
             levels: Mutex::default(),
             client_addresses: Mutex::default(),
+            told: Mutex::default(),
             heard: Heard::default(),
             contact: Contact::default(),
-            told: Told::default(),
+            answers: Answers::default(),
             round_trips: RoundTrips::default(),
             ready: AtomicBool::new(false),
             learned: AtomicBool::new(false),
@@ -271,6 +275,7 @@ impl Node {
         spawn.spawn("successor", gone::watch_leader(Arc::clone(&inner)));
         spawn.spawn("votes", allow_elections(Arc::clone(&inner)));
         spawn.spawn("removal", membership::watch(Arc::clone(&inner)));
+        spawn.spawn("members", membership::look_after(Arc::clone(&inner)));
         Ok(Self(inner))
     }
 
@@ -346,6 +351,9 @@ impl Node {
         let node = &self.0;
         if node.is_stopping() {
             return Err(ProposeError::ShuttingDown);
+        }
+        if self.is_removed() {
+            return Err(ProposeError::Removed);
         }
         if deadline <= Instant::now() {
             return Err(ProposeError::TimedOut);
@@ -450,6 +458,11 @@ impl Node {
     /// Who votes, as far as this node knows: two sets while a change of the voters is under way, the later one last.
     pub fn voters(&self) -> Vec<BTreeSet<u64>> {
         self.0.metrics(|metrics| metrics.membership_config.get_joint_config().clone())
+    }
+
+    /// Who is a member, voters and learners, as far as this node knows.
+    pub fn members(&self) -> BTreeSet<u64> {
+        self.0.members().into_keys().collect()
     }
 
     /// Changes the membership, from any node; gives the log index of the membership that is as asked for. To ask for the

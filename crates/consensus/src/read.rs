@@ -100,6 +100,9 @@ impl Inner {
         if self.is_stopping() {
             return Err(ReadError::ShuttingDown);
         }
+        if self.membership.is_removed() {
+            return Err(ReadError::Removed);
+        }
         let queue = match by {
             Confirmed::ByQuorum => &self.reads.quorum,
             Confirmed::ByLease => &self.reads.lease,

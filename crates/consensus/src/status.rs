@@ -50,6 +50,10 @@ pub struct NodeStatus {
     pub ready: bool,
     /// It is about to be stopped and doesn't want to lead.
     pub draining: bool,
+    /// Where it stands; empty where it wasn't told, or where this node never heard.
+    pub zone: String,
+    /// It takes a dead voter's place without being asked.
+    pub standby: bool,
 }
 
 /// An alarm of a node. Its kind is a text: a node of another version may know kinds that this one doesn't.
@@ -141,6 +145,8 @@ impl NodeStatus {
             draining: self.draining,
             clock_us: 0,
             hears: Vec::new(),
+            zone: self.zone.clone(),
+            standby: self.standby,
             members: Vec::new(),
             peer_address: String::new(),
             membership_index: 0,
@@ -175,6 +181,8 @@ impl NodeStatus {
             disk: level_from_wire(status.disk_level),
             ready: status.ready,
             draining: status.draining,
+            zone: status.zone,
+            standby: status.standby,
             version: status.version,
             voter: false,
             alarms: status
@@ -204,6 +212,8 @@ impl Inner {
             voter: self.is_voter(node_id),
             ready: self.ready.load(std::sync::atomic::Ordering::Acquire),
             draining: self.drained.load(std::sync::atomic::Ordering::Acquire),
+            zone: self.config.zone.clone(),
+            standby: self.config.standby,
             alarms: self.alarms.list().into_iter().map(NodeAlarm::from).collect(),
             ..NodeStatus::default()
         };
@@ -239,6 +249,7 @@ impl Inner {
                 self.ask_status(node_id).await.unwrap_or_else(|| NodeStatus {
                     node_id,
                     client_address: self.client_addresses.lock().get(&node_id).cloned().unwrap_or_default(),
+                    zone: self.told.lock().get(&node_id).map(|told| told.zone.clone()).unwrap_or_default(),
                     ..NodeStatus::default()
                 })
             };

@@ -55,6 +55,9 @@ fn config(peers: BTreeMap<u64, String>, join: Option<Join>, overrides: BTreeMap<
         max_in_flight_bytes: 16 << 20,
         kept_log_entries: 10_000,
         lease_reads: true,
+        zone: String::new(),
+        standby: false,
+        replace_dead_after: None,
         data_dir: None,
     }
 }

@@ -8,9 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use stockade_consensus::{
-    Consistency, MembershipChange, MembershipError, Node, ReadError, RefusalKind, Role, StartError,
+    Consistency, MembershipChange, MembershipError, Node, ProposeError, ReadError, RefusalKind, Role,
+    StartError,
 };
-use support::{Cluster, PATIENCE, Setup, assert_created, bring_about, has_sku, until};
+use stockade_env::Env;
+use stockade_storage::AlarmKind;
+use support::{Cluster, PATIENCE, Setup, assert_created, bring_about, create_sku_request, has_sku, until};
 use tokio::time::Instant;
 
 fn soon() -> Instant {
@@ -284,6 +287,189 @@ async fn a_leader_can_be_replaced_and_steps_aside() {
     assert!(!cluster.node(old).is_ready(), "nobody is to be sent to it any more");
     cluster.kill(old);
     assert_created(&cluster.create_sku("after").await);
+}
+
+fn remove(ids: &[u64]) -> MembershipChange {
+    MembershipChange::Remove { node_ids: ids.iter().copied().collect() }
+}
+
+fn transfer(to: Option<u64>) -> MembershipChange {
+    MembershipChange::Transfer { to }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_removed_hands_over_and_serves_nobody_afterwards() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    assert_created(&cluster.create_sku("before").await);
+    let old = cluster.leader().await;
+    let (one, other) = others(old);
+    let term = cluster.node(old).term();
+    // Of itself, and twice: the second finds it done.
+    let index = bring_about(cluster.node(old), &remove(&[old])).await;
+    assert_eq!(bring_about(cluster.node(one), &remove(&[old])).await, index);
+    expect_voters(&cluster, &[one, other]).await;
+    let new = leader_of(&cluster, &[one, other]).await;
+    // Handed over: the one term of the transfer, no election beside it.
+    assert_eq!(cluster.node(new).term(), term + 1);
+    until("the old leader notices", async || cluster.node(old).is_removed().then_some(())).await;
+    let node = cluster.node(old);
+    assert!(!node.is_ready());
+    assert_eq!(node.read_barrier(soon()).await, Err(ReadError::Removed));
+    assert_eq!(
+        node.propose(create_sku_request(&Env::real(), "never"), soon()).await,
+        Err(ProposeError::Removed)
+    );
+    assert_created(&cluster.create_sku("after").await);
+    // Restarted it finds out anew.
+    cluster.kill(old);
+    cluster.restart(old).await;
+    until("the old leader notices again", async || cluster.node(old).is_removed().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_was_removed_is_not_used_again_whoever_leads() {
+    let mut cluster =
+        Cluster::start(Setup { snapshot_log_bytes: 4 << 10, kept_log_entries: 1, ..Setup::default() }).await;
+    let leader = cluster.leader().await;
+    cluster.join(7).await;
+    bring_about(cluster.node(leader), &add(&cluster, 7)).await;
+    bring_about(cluster.node(leader), &remove(&[7])).await;
+    cluster.kill(7);
+    // Until no log has the entry any more that 7 stands in.
+    let mut number = 0;
+    until("all have purged their logs", async || {
+        number += 1;
+        assert_created(&cluster.create_sku(&format!("sku-{number}")).await);
+        cluster.members.values().all(|member| member.node.status().purged_index > 20).then_some(())
+    })
+    .await;
+    for id in 1..=3 {
+        cluster.kill(id);
+        cluster.restart(id).await;
+        let leader = cluster.leader().await;
+        for used in [4, 7] {
+            let back = MembershipChange::AddLearner { node_id: used, peer_address: "127.0.0.1:1".to_owned() };
+            let (kind, why) = until("the leader decides", async || {
+                match cluster.node(leader).change_membership(&back, "tester", soon()).await {
+                    Err(MembershipError::Refused(refusal)) if refusal.kind == RefusalKind::Changing => None,
+                    Err(MembershipError::Refused(refusal)) => Some((refusal.kind, refusal.message)),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .await;
+            assert_eq!(kind, RefusalKind::IdUsed, "{why}");
+            assert!(why.contains("8 or higher"), "{why}");
+        }
+    }
+    // A new node is told so as well.
+    cluster.files.insert(7, stockade_storage::file::MemoryFiles::default());
+    let error = cluster.try_join(7).await.unwrap_err();
+    assert!(matches!(&error, StartError::Config(what) if what.contains("--node-id 8")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_that_would_leave_too_few_changes_nothing() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    let leader = cluster.leader().await;
+    let (one, other) = others(leader);
+    let (kind, why) = refusal(cluster.node(one), remove(&[1, 2, 3])).await;
+    assert_eq!(kind, RefusalKind::QuorumAtRisk, "{why}");
+    assert_eq!(refusal(cluster.node(one), remove(&[4])).await.0, RefusalKind::NodeUnknown);
+    cluster.kill(other);
+    let (kind, why) = refusal(cluster.node(leader), remove(&[one])).await;
+    assert_eq!(kind, RefusalKind::QuorumAtRisk, "{why}");
+    assert_eq!(cluster.node(leader).voters(), [BTreeSet::from([1, 2, 3])]);
+    bring_about(cluster.node(leader), &remove(&[other])).await;
+    assert_created(&cluster.create_sku("after").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lead_goes_where_it_is_sent() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    let leader = cluster.leader().await;
+    let (one, other) = others(leader);
+    // Asked of a node that doesn't lead, and neither is to.
+    assert_eq!(bring_about(cluster.node(other), &transfer(Some(one))).await, one);
+    assert_eq!(cluster.leader().await, one);
+    assert_eq!(bring_about(cluster.node(other), &transfer(Some(one))).await, one, "it leads already");
+    let chosen = bring_about(cluster.node(one), &transfer(None)).await;
+    assert_ne!(chosen, one);
+    assert_eq!(cluster.leader().await, chosen);
+    assert_eq!(refusal(cluster.node(one), transfer(Some(9))).await.0, RefusalKind::NodeUnknown);
+    let silent = (1..=3).find(|id| *id != chosen).unwrap();
+    cluster.kill(silent);
+    let leader = cluster.leader().await;
+    let (kind, why) = refusal(cluster.node(leader), transfer(Some(silent))).await;
+    assert_eq!(kind, RefusalKind::LearnerBehind, "{why}");
+    assert_created(&cluster.create_sku("after").await);
+}
+
+fn automatic(standby: bool) -> Setup {
+    Setup { replace_dead_after: Some(Duration::from_secs(2)), standby, ..Setup::default() }
+}
+
+/// Whether a node tells this alarm.
+fn tells(node: &Node, kind: AlarmKind) -> bool {
+    node.alarms().is_raised(kind)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_voter_is_replaced_by_the_standby_of_its_zone_unasked() {
+    let mut cluster = Cluster::start(automatic(true)).await;
+    let leader = cluster.leader().await;
+    let (dead, other) = others(leader);
+    for new in [4, 5, 6] {
+        cluster.join(new).await;
+        bring_about(cluster.node(leader), &add(&cluster, new)).await;
+    }
+    until("the standbys have caught up", async || {
+        [4, 5, 6].iter().all(|id| cluster.node(*id).is_ready()).then_some(())
+    })
+    .await;
+    cluster.kill(dead);
+    let of_its_zone = dead + 3;
+    expect_voters(&cluster, &[leader, other, of_its_zone]).await;
+    until("the leader tells", async || tells(cluster.node(leader), AlarmKind::VoterReplaced).then_some(()))
+        .await;
+    // One death, one successor: the other standbys stay what they are, and the dead node finds out.
+    cluster.restart(dead).await;
+    until("the dead node notices", async || cluster.node(dead).is_removed().then_some(())).await;
+    assert_created(&cluster.create_sku("after").await);
+    expect_voters(&cluster, &[leader, other, of_its_zone]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_learner_that_does_not_stand_ready_is_not_promoted_and_the_death_is_told() {
+    let mut cluster = Cluster::start(automatic(false)).await;
+    let leader = cluster.leader().await;
+    let (dead, _) = others(leader);
+    cluster.join(4).await;
+    bring_about(cluster.node(leader), &add(&cluster, 4)).await;
+    until("the learner serves", async || cluster.node(4).is_ready().then_some(())).await;
+    assert_created(&cluster.create_sku("sku").await);
+    cluster.node(4).read_barrier(soon()).await.unwrap();
+    assert!(has_sku(cluster.node(4), "sku"), "a learner serves reads");
+    cluster.kill(dead);
+    until("the leader tells", async || tells(cluster.node(leader), AlarmKind::VoterDead).then_some(())).await;
+    assert_eq!(cluster.node(leader).voters(), [BTreeSet::from([1, 2, 3])]);
+    cluster.restart(dead).await;
+    until("it is over", async || (!tells(cluster.node(leader), AlarmKind::VoterDead)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn voters_of_which_most_stand_in_one_zone_are_told_of_by_the_leader() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    let leader = cluster.leader().await;
+    assert!(!tells(cluster.node(leader), AlarmKind::ZoneMajority));
+    let (gone, other) = others(leader);
+    // In the zone of one who stays.
+    let beside = leader + 3;
+    cluster.join(beside).await;
+    bring_about(cluster.node(leader), &add(&cluster, beside)).await;
+    bring_about(cluster.node(leader), &swap(beside, gone)).await;
+    let leads = leader_of(&cluster, &[leader, other, beside]).await;
+    until("the leader tells", async || tells(cluster.node(leads), AlarmKind::ZoneMajority).then_some(()))
+        .await;
 }
 
 /// Swaps `old` for `new` and kills the leader once the first of the change's two entries is in its log. Gives true where

@@ -156,6 +156,9 @@ async fn a_node_founds_nothing_beside_peers_of_another_cluster() {
         max_in_flight_bytes: 1 << 20,
         kept_log_entries: 1,
         lease_reads: true,
+        zone: String::new(),
+        standby: false,
+        replace_dead_after: None,
         data_dir: None,
     };
     let node = Node::start(&env, storage, config).await.unwrap();

@@ -79,9 +79,45 @@ impl ClusterService for Cluster {
         let header = Some(answering.read(answering.served));
         Ok(Response::new(v1::DrainResponse { header, still_leads }))
     }
+
+    async fn remove(
+        &self,
+        request: Request<v1::RemoveRequest>,
+    ) -> Result<Response<v1::RemoveResponse>, Status> {
+        let changed = match removal(request.get_ref()) {
+            Ok(change) => self.change(&Caller::of(request.extensions()), request.metadata(), &change).await,
+            Err(violations) => Err(violations.into()),
+        };
+        let header = changed.map_err(|failure| self.0.fail(&failure, Call::Write))?;
+        Ok(Response::new(v1::RemoveResponse { header: Some(header) }))
+    }
+
+    async fn transfer_leadership(
+        &self,
+        request: Request<v1::TransferLeadershipRequest>,
+    ) -> Result<Response<v1::TransferLeadershipResponse>, Status> {
+        let caller = Caller::of(request.extensions());
+        let moved = self.transfer(&caller, request.metadata(), request.get_ref()).await;
+        moved.map(Response::new).map_err(|failure| self.0.fail(&failure, Call::Write))
+    }
 }
 
 impl Cluster {
+    /// Has the leader give the lead away; tells who has it.
+    async fn transfer(
+        &self,
+        caller: &Caller,
+        metadata: &MetadataMap,
+        request: &v1::TransferLeadershipRequest,
+    ) -> Result<v1::TransferLeadershipResponse, Failure> {
+        let change = MembershipChange::Transfer { to: (request.node_id != 0).then_some(request.node_id) };
+        let deadline = deadline::of_call(metadata);
+        let by = caller.principal().as_str();
+        let leader_id = self.0.node().change_membership(&change, by, deadline).await?;
+        let answering = self.0.answering();
+        Ok(v1::TransferLeadershipResponse { header: Some(answering.read(answering.served)), leader_id })
+    }
+
     /// Has the leader change the membership; the header has the log index of the membership that is as asked for.
     async fn change(
         &self,
@@ -117,6 +153,18 @@ fn promotion(request: &v1::PromoteRequest) -> Result<MembershipChange, Violation
     violations.into_result()?;
     let replaces = (request.replaces != 0).then_some(request.replaces);
     Ok(MembershipChange::Promote { node_id: request.node_id, replaces })
+}
+
+fn removal(request: &v1::RemoveRequest) -> Result<MembershipChange, Violations> {
+    let mut violations = Violations::default();
+    if request.node_ids.is_empty() || request.node_ids.len() > limits::MAX_REMOVED_NODES {
+        violations.add("node_ids", format!("must be 1 to {} of them", limits::MAX_REMOVED_NODES));
+    }
+    if request.node_ids.contains(&0) {
+        violations.add("node_ids", "must not contain 0");
+    }
+    violations.into_result()?;
+    Ok(MembershipChange::Remove { node_ids: request.node_ids.iter().copied().collect() })
 }
 
 fn node_id(field: &str, id: u64, violations: &mut Violations) {
@@ -166,6 +214,8 @@ fn status(node: &NodeStatus, end_of_log: u64) -> v1::NodeStatus {
         voter: node.voter,
         alarms: node.alarms.iter().map(alarm).collect(),
         draining: node.draining,
+        zone: node.zone.clone(),
+        standby: node.standby,
     }
 }
 
@@ -213,6 +263,11 @@ mod tests {
         }
         assert!(addition(&request(4, "[::1]:7104")).is_ok());
         assert!(promotion(&v1::PromoteRequest { node_id: 4, replaces: 4 }).is_err());
+        let many = (1..).take(limits::MAX_REMOVED_NODES + 1).collect();
+        for bad in [Vec::new(), vec![0], vec![1, 0], many] {
+            assert_eq!(removal(&v1::RemoveRequest { node_ids: bad }).unwrap_err().count(), 1);
+        }
+        assert!(removal(&v1::RemoveRequest { node_ids: vec![4, 5, 4] }).is_ok());
     }
 
     #[test]

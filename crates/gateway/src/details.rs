@@ -53,6 +53,9 @@ pub(crate) fn explain(failure: &Failure, leader_address: Option<&str>) -> Explan
             told.set("oldest_revision", &oldest);
         }
         Failure::ShuttingDown => told.retry("the node is stopping; ask another node", leader_address),
+        Failure::Removed => {
+            told.retry("this node is no member of the cluster any more; ask another node", leader_address);
+        }
         Failure::StorageFull(Short::Here) => told.retry(
             "this node's disk has too little room, it takes cancels, releases and reads; nothing was applied, ask another node",
             leader_address,

@@ -68,6 +68,8 @@ pub(crate) enum Failure {
     },
     /// This node is stopping; nothing was proposed.
     ShuttingDown,
+    /// This node is no member any more; nothing was proposed.
+    Removed,
     /// A disk has too little room; nothing was proposed.
     StorageFull(Short),
     /// Nobody led until the deadline; nothing was proposed.
@@ -110,6 +112,7 @@ impl From<ReadError> for Failure {
             ReadError::NoLeader => Self::NoLeader,
             ReadError::Behind { applied } => Self::RevisionAhead { applied },
             ReadError::ShuttingDown => Self::ShuttingDown,
+            ReadError::Removed => Self::Removed,
         }
     }
 }
@@ -144,6 +147,7 @@ impl Failure {
             | Self::PageTokenInvalid
             | Self::LogPurged { .. }
             | Self::ShuttingDown
+            | Self::Removed
             | Self::StorageFull(_)
             | Self::NoLeader
             | Self::Overloaded
@@ -171,6 +175,7 @@ impl Failure {
             | Self::PageTokenInvalid
             | Self::LogPurged { .. }
             | Self::ShuttingDown
+            | Self::Removed
             | Self::StorageFull(_)
             | Self::NoLeader
             | Self::Overloaded

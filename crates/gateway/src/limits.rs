@@ -127,3 +127,6 @@ impl Default for GatewayLimits {
         }
     }
 }
+
+/// Nodes that one change of the membership removes: of more at once somebody made a mistake.
+pub(crate) const MAX_REMOVED_NODES: usize = 16;

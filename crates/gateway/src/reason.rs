@@ -24,6 +24,8 @@ pub enum Reason {
     CursorCompacted,
     /// The node is stopping.
     ShuttingDown,
+    /// The node is no member of the cluster any more.
+    NodeRemoved,
     /// The disk of the node that was called, or of the leader, has too little room.
     StorageFull,
     /// Nobody leads.
@@ -92,7 +94,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of precedence: of several that apply, a call fails with the first.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Unauthenticated,
         Self::PermissionDenied,
         Self::RequestTooLarge,
@@ -100,6 +102,7 @@ impl Reason {
         Self::PageTokenInvalid,
         Self::CursorCompacted,
         Self::ShuttingDown,
+        Self::NodeRemoved,
         Self::StorageFull,
         Self::NoLeader,
         Self::Overloaded,
@@ -144,6 +147,7 @@ impl Reason {
             Self::PageTokenInvalid => "PAGE_TOKEN_INVALID",
             Self::CursorCompacted => "CURSOR_COMPACTED",
             Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::NodeRemoved => "NODE_REMOVED",
             Self::StorageFull => "STORAGE_FULL",
             Self::NoLeader => "NO_LEADER",
             Self::Overloaded => "OVERLOADED",
@@ -192,7 +196,7 @@ impl Reason {
             | Self::RequestIdInFuture
             | Self::QuantityOverflow => &[Code::InvalidArgument],
             Self::CursorCompacted | Self::RevisionAhead => &[Code::OutOfRange],
-            Self::ShuttingDown | Self::NoLeader => &[Code::Unavailable],
+            Self::ShuttingDown | Self::NodeRemoved | Self::NoLeader => &[Code::Unavailable],
             Self::StorageFull | Self::Overloaded => &[Code::ResourceExhausted],
             Self::DeadlineExceeded => &[Code::DeadlineExceeded],
             Self::OutcomeUnknown => &[Code::DeadlineExceeded, Code::Unavailable],
@@ -231,6 +235,7 @@ impl Reason {
             Failure::PageTokenInvalid => Self::PageTokenInvalid,
             Failure::LogPurged { .. } => Self::CursorCompacted,
             Failure::ShuttingDown => Self::ShuttingDown,
+            Failure::Removed => Self::NodeRemoved,
             Failure::StorageFull(_) => Self::StorageFull,
             Failure::NoLeader => Self::NoLeader,
             Failure::Overloaded => Self::Overloaded,

@@ -58,6 +58,10 @@ impl Router {
             if Instant::now() >= deadline {
                 return Err(attempts.out_of_time());
             }
+            // Where the log may have it already, the members that this node remembers can still tell what became of it.
+            if self.0.node.is_removed() && !attempts.proposed {
+                return Err(Failure::Removed);
+            }
             let leader = attempts.leader.borrow_and_update().clone();
             let Some(leader_id) = leader.node_id else {
                 attempts.wait_for_change(deadline).await;
@@ -140,6 +144,8 @@ impl Attempts {
                 return Err(Failure::OutcomeUnknown { deadline_passed: false });
             }
             ProposeError::ShuttingDown => return Err(Failure::ShuttingDown),
+            ProposeError::Removed if self.proposed => self.wait_for_change(deadline).await,
+            ProposeError::Removed => return Err(Failure::Removed),
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
 //! Holds the table of permissions against the services that there are, and docs/reference/permissions.md against the table.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -69,6 +69,12 @@ pub struct Config {
     /// Holds the node's certificates, and the keys that tokens are checked with; without it nothing is encrypted and
     /// nobody is asked who calls.
     pub certs_dir: Option<PathBuf>,
+    /// Where the node stands; empty where that says nothing.
+    pub zone: String,
+    /// It takes a dead voter's place without being asked, once it is a learner.
+    pub standby: bool,
+    /// After how long a voter that answers nothing is replaced by a standby, while this node leads.
+    pub replace_dead_after: Option<Duration>,
 }
 
 /// When a leader is taken for dead. Milliseconds.
@@ -171,6 +177,7 @@ impl Config {
         self.check_timings(&mut wrong);
         self.check_addresses(&mut wrong);
         self.check_disk(&mut wrong);
+        self.check_membership(&mut wrong);
         if wrong.is_empty() { Ok(()) } else { Err(StartError::Config(wrong.join("; "))) }
     }
 
@@ -229,6 +236,23 @@ impl Config {
                 "--election-timeout-max-ms ({election_max_ms}) must be above the minimum ({election_min_ms}) and at \
                  most {}",
                 limits::MAX_ELECTION_MS
+            ));
+        }
+    }
+
+    fn check_membership(&self, wrong: &mut Vec<String>) {
+        let sound = |zone: &str| zone.bytes().all(|byte| byte.is_ascii_graphic());
+        if self.zone.len() > limits::MAX_ZONE_LEN || !sound(&self.zone) {
+            wrong.push(format!(
+                "--zone must have at most {} visible ASCII characters and no space",
+                limits::MAX_ZONE_LEN
+            ));
+        }
+        if let Some(after) = self.replace_dead_after.filter(|after| *after < limits::MIN_REPLACE_DEAD_AFTER) {
+            wrong.push(format!(
+                "--replace-dead-after ({} s) must be at least {} s: a node that is restarted is not dead",
+                after.as_secs(),
+                limits::MIN_REPLACE_DEAD_AFTER.as_secs()
             ));
         }
     }
@@ -306,6 +330,9 @@ mod tests {
             engine: EngineKind::Memory,
             insecure: false,
             certs_dir: None,
+            zone: String::new(),
+            standby: false,
+            replace_dead_after: None,
         }
     }
 
@@ -377,6 +404,19 @@ mod tests {
         let joining = Config { join: vec!["127.0.0.1:7202".to_owned()], node_id: 4, ..config() };
         let both = Config { restore: Some(PathBuf::from("shop.snapshot")), ..joining };
         assert!(complaint(&both).contains("--restored-from"));
+    }
+
+    #[test]
+    fn what_a_node_is_told_of_its_place_is_checked() {
+        let odd =
+            Config { zone: "north wing".to_owned(), replace_dead_after: Some(Duration::ZERO), ..config() };
+        let message = complaint(&odd);
+        for part in ["--zone", "--replace-dead-after"] {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+        let after = Some(limits::MIN_REPLACE_DEAD_AFTER);
+        let zone = "north-1".to_owned();
+        Config { zone, standby: true, replace_dead_after: after, ..config() }.check().unwrap();
     }
 
     #[test]

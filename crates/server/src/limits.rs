@@ -71,3 +71,8 @@ pub(crate) const MAX_CLUSTER_NAME_LEN: usize = 128;
 pub(crate) const MIN_HEARTBEAT_MS: u64 = 1;
 /// Longest election timeout, in milliseconds: ten minutes.
 pub(crate) const MAX_ELECTION_MS: u64 = 600_000;
+
+/// Bytes of a zone's name.
+pub(crate) const MAX_ZONE_LEN: usize = 64;
+/// The shortest silence after which a voter may be replaced by itself: less would take a busy node for a dead one.
+pub(crate) const MIN_REPLACE_DEAD_AFTER: Duration = Duration::from_secs(2);

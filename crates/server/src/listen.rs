@@ -421,7 +421,7 @@ mod tests {
         use tonic::codegen::Service as _;
         let dir = tempfile::tempdir().unwrap();
         let (credentials, mut connector) = certificates(dir.path());
-        let mut port = port(8, Patience::Handshake(Duration::from_secs(60))).await;
+        let mut port = port(8, Patience::Handshake(Duration::from_mins(1))).await;
         port.secure(&credentials, Audience::Callers);
         let refused = port.refused();
         let mut silent = Vec::new();

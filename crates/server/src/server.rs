@@ -352,6 +352,9 @@ fn consensus_config(config: &Config, addresses: Addresses) -> stockade_consensus
         max_in_flight_bytes: config.max_in_flight_bytes,
         kept_log_entries: config.kept_log_entries,
         lease_reads: config.lease_reads,
+        zone: config.zone.clone(),
+        standby: config.standby,
+        replace_dead_after: config.replace_dead_after,
         data_dir: Some(config.data_dir.clone()),
     }
 }
@@ -393,6 +396,9 @@ mod tests {
             engine: EngineKind::Memory,
             insecure: false,
             certs_dir: None,
+            zone: String::new(),
+            standby: false,
+            replace_dead_after: None,
         }
     }
 

@@ -43,6 +43,9 @@ fn config(dir: &Path) -> Config {
         engine: EngineKind::Sled,
         insecure: false,
         certs_dir: None,
+        zone: String::new(),
+        standby: false,
+        replace_dead_after: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::RngExt as _;
-use stockade_consensus::Role;
+use stockade_consensus::{MembershipChange, Role};
 use stockade_env::place;
 use tokio::time::Instant;
 
@@ -46,6 +46,14 @@ pub(crate) enum Act {
     Replace,
     /// A new node gets a vote beside the others.
     Grow,
+    /// A node is removed, the leader perhaps.
+    Shrink,
+    /// A new learner stands ready to take a dead voter's place.
+    Stand,
+    /// The lead is given to another node.
+    Transfer,
+    /// A process ends, and nobody starts it again: a standby may take its place. Only where standbys do.
+    Neglect,
     /// Everybody wants to buy at once.
     Rush,
     /// One thing or another is put right.
@@ -54,7 +62,7 @@ pub(crate) enum Act {
 
 impl Act {
     /// Those of which a run has some and lacks others.
-    pub(crate) const SWARM: [Self; 14] = [
+    pub(crate) const SWARM: [Self; 17] = [
         Self::Kill,
         Self::PowerCut,
         Self::Pause,
@@ -68,6 +76,9 @@ impl Act {
         Self::Lose,
         Self::Replace,
         Self::Grow,
+        Self::Shrink,
+        Self::Stand,
+        Self::Transfer,
         Self::Rush,
     ];
 }
@@ -127,6 +138,23 @@ impl World {
             Act::Lose => self.renew(Renewal::Lost(machine.id())),
             Act::Replace => self.renew(Renewal::Replaced(machine.id())),
             Act::Grow => self.renew(Renewal::Added),
+            Act::Neglect => self.neglect(&machine),
+            Act::Shrink => self.renew(Renewal::Removed(machine.id())),
+            Act::Stand => self.renew(Renewal::Standby),
+            Act::Transfer => {
+                let to = self.random.random_bool(0.7).then(|| {
+                    let to = self.random.random_range(0..self.machines.len());
+                    self.machines[to].id()
+                });
+                act!(self.trace, "node {} is asked to have the lead given to {to:?}", machine.id());
+                if let Some(node) = machine.node() {
+                    drop(place::outside(async move {
+                        let deadline = Instant::now() + Duration::from_secs(3);
+                        let change = MembershipChange::Transfer { to };
+                        node.change_membership(&change, "the simulation", deadline).await
+                    }));
+                }
+            }
             Act::Rush => {
                 let lasts = self.random.random_range(Duration::ZERO..LONGEST_RUSH);
                 act!(self.trace, "everybody wants to buy, for {lasts:?}");
@@ -209,12 +237,25 @@ impl World {
             return;
         }
         // It would have to be replaced, and can't be.
-        if self.is_the_last_known_to_all(machine.id()) {
+        if self.is_the_last_known_to_all(machine.id()) || self.lingers == Some(machine.id()) {
             return;
         }
         self.suspect = Some(machine.id());
         let what = machine.damage(&mut self.random);
         act!(self.trace, "the disk of node {} was damaged: {what}", machine.id());
+    }
+
+    /// One at a time, and not beside a node that may lack what it acknowledged.
+    fn neglect(&mut self, machine: &Machine) {
+        if self.neglected.is_some_and(|id| self.ids().contains(&id))
+            || self.suspect.is_some()
+            || !self.founded
+        {
+            return;
+        }
+        act!(self.trace, "node {} is killed, and nobody looks after it", machine.id());
+        self.neglected = Some(machine.id());
+        machine.kill();
     }
 
     /// Someone looks after the cluster: one thing or another is put right.
@@ -227,7 +268,7 @@ impl World {
             if machine.is_paused() && self.random.random_bool(0.7) {
                 machine.resume();
             }
-            if !machine.is_up() && self.random.random_bool(0.7) {
+            if !machine.is_up() && self.neglected != Some(machine.id()) && self.random.random_bool(0.7) {
                 machine.start(self.seed);
             }
         }

@@ -30,6 +30,8 @@ struct Inner {
     id: u64,
     /// For a node that comes later.
     join: Option<Join>,
+    /// It takes a dead voter's place.
+    standby: bool,
     /// Goes on whatever becomes of the process.
     clock: Clock,
     network: Network,
@@ -78,10 +80,11 @@ impl Machine {
         settings: &Settings,
         trace: Trace,
         join: Option<Join>,
+        standby: bool,
     ) -> Self {
         let clock = Clock::of_timers(BEGINNING_US);
         let (settings, state) = (settings.clone(), Mutex::default());
-        Self(Arc::new(Inner { id, join, clock, network, settings, trace, state }))
+        Self(Arc::new(Inner { id, join, standby, clock, network, settings, trace, state }))
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -303,6 +306,9 @@ impl Machine {
             max_in_flight_bytes: MAX_IN_FLIGHT_BYTES,
             kept_log_entries: settings.kept_log_entries,
             lease_reads: true,
+            zone: format!("zone-{}", self.0.id % 3),
+            standby: self.0.standby,
+            replace_dead_after: settings.replace_dead_after,
             data_dir: None,
         }
     }

@@ -1,5 +1,6 @@
 //! One run: a cluster, those who shop there, faults, and the time after them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
@@ -71,6 +72,12 @@ pub(crate) struct World {
     /// Whose disk was damaged, while it has a vote.
     pub(crate) suspect: Option<u64>,
     pub(crate) renewal: Option<UnderWay>,
+    /// A node that was removed and runs on for a while, as one that nobody has stopped yet.
+    pub(crate) lingers: Option<u64>,
+    /// A node that was killed and stays so until all faults end.
+    pub(crate) neglected: Option<u64>,
+    /// What leaders told of voters that they replaced on their own.
+    pub(crate) replacements: BTreeSet<String>,
     /// All nodes were ready at some time. A cluster of which one is lost before that has to be begun anew.
     pub(crate) founded: bool,
     /// Until when shoppers call without a pause.
@@ -91,7 +98,7 @@ impl World {
         note!(trace, "{settings:?}");
         let network = Network::new(seed, &settings, trace.clone());
         let machines = (1..=settings.nodes)
-            .map(|id| Machine::new(id, network.clone(), &settings, trace.clone(), None))
+            .map(|id| Machine::new(id, network.clone(), &settings, trace.clone(), None, false))
             .collect();
         let random = SmallRng::seed_from_u64(seed ^ 0x0077_6f72_6c64);
         let watcher = Watcher::new(trace.clone());
@@ -100,6 +107,9 @@ impl World {
             next_id: settings.nodes + 1,
             suspect: None,
             renewal: None,
+            lingers: None,
+            neglected: None,
+            replacements: BTreeSet::new(),
             founded: false,
             rush: watch::Sender::new(Instant::now()),
             told: watch::Sender::new(0),
@@ -215,6 +225,7 @@ impl World {
         loop {
             self.pass(LOOK * 5).await;
             self.look_after_members().await;
+            self.stop_who_is_no_member();
             for machine in &self.machines {
                 // It may have ended over a fault of its disk that came late.
                 machine.start(self.seed);

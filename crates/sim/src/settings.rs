@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) kept_log_entries: u64,
     /// Of a log segment.
     pub(crate) segment_bytes: u64,
+    /// When a dead voter is replaced by a standby, where it is.
+    pub(crate) replace_dead_after: Option<Duration>,
 }
 
 impl Settings {
@@ -49,6 +51,13 @@ impl Settings {
             if random.random_bool(0.5) {
                 acts.push((act, random.random_range(1..10)));
             }
+        }
+        let replace_dead_after =
+            random.random_bool(0.4).then(|| Duration::from_millis(random.random_range(2_000..8_000)));
+        if replace_dead_after.is_some() {
+            // Without a standby nobody could be replaced, and without one who is dead for long nobody would be.
+            acts.retain(|(act, _)| *act != Act::Stand);
+            acts.extend([(Act::Stand, 8), (Act::Neglect, 8)]);
         }
         // What is broken is put right in between.
         acts.push((Act::Repair, acts.iter().map(|(_, weight)| weight).sum::<u32>() / 2 + 1));
@@ -73,6 +82,7 @@ impl Settings {
                 Duration::from_millis(random.random_range(300..5_000))
             },
             acts,
+            replace_dead_after,
             snapshot_log_bytes: if random.random_bool(0.5) {
                 64 << 20
             } else {

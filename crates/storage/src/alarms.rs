@@ -41,11 +41,17 @@ pub enum AlarmKind {
     CertificateExpiring,
     /// The files of certificates, tokens or revocations can't be used: older ones stay in use.
     CertificatesRefused,
+    /// A voter has answered the leader nothing for so long that it should be replaced, and is not yet.
+    VoterDead,
+    /// The leader has replaced a voter that was dead: somebody should see why, and start another standby.
+    VoterReplaced,
+    /// One zone holds a majority of the voters: with it goes the cluster.
+    ZoneMajority,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::DiskLow,
         Self::DiskFull,
         Self::LogDamaged,
@@ -61,6 +67,9 @@ impl AlarmKind {
         Self::LinkLost,
         Self::CertificateExpiring,
         Self::CertificatesRefused,
+        Self::VoterDead,
+        Self::VoterReplaced,
+        Self::ZoneMajority,
     ];
 
     /// As status and metrics call it.
@@ -81,6 +90,9 @@ impl AlarmKind {
             Self::LinkLost => "link_lost",
             Self::CertificateExpiring => "certificate_expiring",
             Self::CertificatesRefused => "certificates_refused",
+            Self::VoterDead => "voter_dead",
+            Self::VoterReplaced => "voter_replaced",
+            Self::ZoneMajority => "zone_majority",
         }
     }
 }

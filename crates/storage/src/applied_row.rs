@@ -32,13 +32,27 @@ pub(crate) struct Position {
     pub(crate) ledger: Chain,
     /// Request records up to this one have left; their pages may hold them still.
     pub(crate) trimmed: Option<Origin>,
+    /// The highest node id of all memberships that were ever applied, those of nodes long gone included; 0 where there is
+    /// none. It only rises: no id is used twice.
+    pub(crate) highest_node_id: u64,
 }
 
 impl Position {
+    /// Takes an applied membership in.
+    pub(crate) fn follow(&mut self, membership: StoredMembership) {
+        self.highest_node_id = self.highest_node_id.max(highest_of(&membership));
+        self.membership = membership;
+    }
+
     /// The last applied log index; 0 where there is none.
     pub(crate) fn index(&self) -> u64 {
         self.log_id.as_ref().map_or(0, |log_id| log_id.index)
     }
+}
+
+/// The highest node id of one membership; 0 where nobody is in it.
+pub(crate) fn highest_of(membership: &StoredMembership) -> u64 {
+    membership.nodes().map(|(id, _)| *id).max().unwrap_or(0)
 }
 
 /// The frozen form, version 1.
@@ -53,6 +67,7 @@ struct AppliedRowV1 {
     chain: [u8; 32],
     ledger: Chain,
     trimmed: Option<(u128, String)>,
+    highest_node_id: u64,
     digest: Digest,
 }
 
@@ -91,6 +106,7 @@ pub(crate) fn encode(position: &Position, digest: Digest) -> Vec<u8> {
             .trimmed
             .as_ref()
             .map(|origin| (origin.request.bits(), origin.principal.as_str().to_owned())),
+        highest_node_id: position.highest_node_id,
         digest,
     })
 }
@@ -119,6 +135,47 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Position, Digest), Error> {
         chain: row.chain,
         ledger: row.ledger,
         trimmed,
+        highest_node_id: row.highest_node_id,
     };
+    let members = highest_of(&position.membership);
+    if position.highest_node_id < members {
+        let what = format!(
+            "the applied row: its highest node id ever is {}, that of its members {members}",
+            position.highest_node_id
+        );
+        return Err(Error::Engine(what));
+    }
     Ok((position, row.digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn membership(ids: &[u64]) -> StoredMembership {
+        let nodes: BTreeMap<u64, BasicNode> =
+            ids.iter().map(|id| (*id, BasicNode::new(format!("n{id}:1")))).collect();
+        let voters: BTreeSet<u64> = ids.iter().copied().collect();
+        StoredMembership::new(None, openraft::Membership::new(vec![voters], nodes).unwrap())
+    }
+
+    #[test]
+    fn the_highest_node_id_outlives_its_node() {
+        let mut position = Position::default();
+        for (ids, highest) in [(&[1, 2, 3][..], 3), (&[1, 2, 9], 9), (&[1, 2, 4], 9)] {
+            position.follow(membership(ids));
+            assert_eq!(position.highest_node_id, highest);
+            let (back, _) = decode(&encode(&position, Digest::default())).unwrap();
+            assert_eq!(back, position);
+        }
+    }
+
+    #[test]
+    fn an_applied_row_that_has_forgotten_a_member_is_damage() {
+        let mut position = Position::default();
+        position.follow(membership(&[1, 2, 9]));
+        position.highest_node_id = 4;
+        let error = decode(&encode(&position, Digest::default())).unwrap_err();
+        assert!(error.to_string().contains("highest node id"), "{error}");
+    }
 }

@@ -105,7 +105,7 @@ impl StateMachine {
         let mut window = self.shared.window.lock();
         window.position.log_id = Some(log_id);
         if let Some(membership) = membership {
-            window.position.membership = membership;
+            window.position.follow(membership);
         }
         self.shared.marks.applied(log_id.index, window.position.chain);
         drop(window);

@@ -19,7 +19,7 @@ use openraft::storage::RaftLogStorage as _;
 use stockade_env::Env;
 use stockade_state_machine::LogTime;
 
-use crate::applied_row::{LogId, Position, StoredMembership};
+use crate::applied_row::{self, LogId, Position, StoredMembership};
 use crate::dir_lock::DirLock;
 use crate::file::{Files, write_whole};
 use crate::log::{LogOptions, LogStore, Vote};
@@ -154,7 +154,10 @@ pub async fn restore(
     if options.restored_from != Some(backup.id) {
         return Err(refuse(format!("{} is not the backup that it is to begin with", path.display())));
     }
-    let position = Position { membership: membership(members, &backup)?, ..backup.position.clone() };
+    let membership = membership(members, &backup)?;
+    // The new cluster has an id of its own: what nodes the old one had says nothing about its own.
+    let highest_node_id = applied_row::highest_of(&membership);
+    let position = Position { membership, highest_node_id, ..backup.position.clone() };
     files.create_dir(dir).map_err(|source| Error::io(dir, source))?;
     let lock = DirLock::take(files.as_ref(), dir)?;
     if is_restored(files.as_ref(), options, backup.id)? {

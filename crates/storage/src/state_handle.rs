@@ -54,6 +54,11 @@ impl StateHandle {
         *self.shared.applied.borrow()
     }
 
+    /// The highest node id that ever stood in an applied membership; 0 where there is none.
+    pub fn highest_node_id(&self) -> u64 {
+        self.shared.window.lock().position.highest_node_id
+    }
+
     /// Tells when the applied index rises.
     pub fn watch_applied(&self) -> watch::Receiver<Revision> {
         self.shared.applied.subscribe()

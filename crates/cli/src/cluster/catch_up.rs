@@ -41,11 +41,11 @@ impl CatchUp {
         }
     }
 
-    /// It has caught up and votes.
-    pub(super) fn finish(&self) {
+    /// It has caught up, and this is what it does now.
+    pub(super) fn finish(&self, does: &str) {
         match &self.bar {
             Some(bar) => bar.finish_and_clear(),
-            None => eprintln!("node {} votes", self.node_id),
+            None => eprintln!("node {} {does}", self.node_id),
         }
     }
 }

@@ -1,8 +1,12 @@
 //! `stockade cluster`.
 
+mod add;
 mod catch_up;
 mod drain;
+mod look;
+mod remove;
 mod replace;
+mod transfer;
 
 use serde_json::json;
 
@@ -31,6 +35,16 @@ enum NodesCommand {
     /// Prepare a node for being stopped: it hands the lead over where it has it, and callers go elsewhere. No call fails.
     #[command(after_help = "Example: stockade cluster drain 2 --cluster shop-1:7001")]
     Drain(drain::DrainArgs),
+    /// Bring a new node in beside the others, while the cluster serves: it gets the log, then a vote. Run again after any
+    /// interruption, it goes on from where it is.
+    #[command(after_help = "Example: stockade cluster add 4=shop-4:7101 --cluster shop-1:7001,shop-2:7001")]
+    Add(add::AddArgs),
+    /// Remove nodes, whether they vote or not, in one change. A leader that goes hands the lead over first.
+    #[command(after_help = "Example: stockade cluster remove 4 5 --cluster shop-1:7001,shop-2:7001")]
+    Remove(remove::RemoveArgs),
+    /// Give the lead to another voter.
+    #[command(after_help = "Example: stockade cluster transfer 3 --cluster shop-1:7001,shop-2:7001")]
+    Transfer(transfer::TransferArgs),
     /// Keep a backup: everything that was acknowledged, in a file of which every byte was checked.
     #[command(after_help = "Example: stockade cluster snapshot --to shop.snapshot --cluster 127.0.0.1:7001")]
     Snapshot(cluster_snapshot::SnapshotArgs),
@@ -41,6 +55,9 @@ pub(crate) async fn run(args: NodesArgs, output: Output) -> anyhow::Result<()> {
         NodesCommand::Status(cluster) => status(&cluster, output).await,
         NodesCommand::Replace(args) => replace::run(args, output).await,
         NodesCommand::Drain(args) => drain::run(args, output).await,
+        NodesCommand::Add(args) => add::run(args, output).await,
+        NodesCommand::Remove(args) => remove::run(args, output).await,
+        NodesCommand::Transfer(args) => transfer::run(args, output).await,
         NodesCommand::Snapshot(args) => cluster_snapshot::run(args, output).await,
     }
 }

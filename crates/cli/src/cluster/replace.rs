@@ -7,20 +7,16 @@ use std::time::Duration;
 
 use serde_json::json;
 use stockade_client::{Client, Error as ClientError};
-use stockade_proto::v1::{AddLearnerRequest, GetStatusResponse, NodeRole, NodeStatus, PromoteRequest};
+use stockade_proto::v1::{AddLearnerRequest, GetStatusResponse, NodeStatus, PromoteRequest};
 use stockade_server::Exit;
 use tokio::time::{Instant, sleep};
 
 use super::catch_up::CatchUp;
+use super::look::{LOOK_AGAIN, NEARLY_THERE, leader, listed, passing, voters};
 use crate::connect::ClusterArgs;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::start;
-
-/// Between two looks at the cluster.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// Entries that the new node may lack when its promotion is asked for. The leader has the last word.
-const NEARLY_THERE: u64 = 500;
 
 /// Flags of `cluster replace`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +25,7 @@ pub(crate) struct ReplaceArgs {
     #[arg(value_name = "OLD", value_parser = clap::value_parser!(u64).range(1..))]
     old: u64,
     /// Id and peer address of the node that takes its place: it runs, started with --join on an empty directory. The id
-    /// is higher than any before.
+    /// is higher than any before, unless it is a learner already.
     #[arg(long, value_name = "ID=HOST:PORT", value_parser = start::peer)]
     with: (u64, String),
     /// How long it may take, in seconds. Run again after that, it goes on.
@@ -69,7 +65,7 @@ pub(crate) async fn run(args: ReplaceArgs, output: Output) -> anyhow::Result<()>
     let replacement = Replacement { client, old: args.old, new, address, deadline };
     let status = replacement.bring_about().await?;
     let seconds = started.elapsed().as_secs();
-    let voters: Vec<u64> = status.nodes.iter().filter(|node| node.voter).map(|node| node.node_id).collect();
+    let voters = voters(&status.nodes);
     let applied = status.nodes.iter().find(|node| node.node_id == new).map_or(0, |node| node.applied_index);
     let object = json!({
         "replaced": args.old,
@@ -79,8 +75,7 @@ pub(crate) async fn run(args: ReplaceArgs, output: Output) -> anyhow::Result<()>
         "applied_index": applied,
     });
     output.print(&object, || {
-        let voters: Vec<String> = voters.iter().map(u64::to_string).collect();
-        format!("node {new} has taken the place of node {}; voters: {}", args.old, voters.join(", "))
+        format!("node {new} has taken the place of node {}; voters: {}", args.old, listed(&voters))
     });
     Ok(())
 }
@@ -100,7 +95,7 @@ impl Replacement {
             };
             let step = match stage(&status.nodes, self.old, self.new) {
                 Stage::Done => {
-                    catch_up.finish();
+                    catch_up.finish("votes");
                     return Ok(status);
                 }
                 Stage::Absent => {
@@ -146,9 +141,7 @@ impl Replacement {
         if nodes.iter().any(|node| node.node_id == self.old && node.voter) {
             return Ok(());
         }
-        let voters: Vec<String> =
-            nodes.iter().filter(|node| node.voter).map(|node| node.node_id.to_string()).collect();
-        let voters = if voters.is_empty() { "none known".to_owned() } else { voters.join(", ") };
+        let voters = listed(&voters(nodes));
         let what = format!(
             "node {} has no vote in this cluster (voters: {voters}); nothing was changed. --cluster must name a node \
              that is a member",
@@ -156,25 +149,6 @@ impl Replacement {
         );
         Err(Failure::new(Exit::Refused, what).into())
     }
-}
-
-/// The error in words, where it may pass by itself; else the error.
-fn passing(error: ClientError) -> Result<String, ClientError> {
-    match &error {
-        ClientError::Rejected(refusal)
-            if ["MEMBERSHIP_CHANGING", "MEMBERSHIP_LEARNER_BEHIND"].contains(&refusal.reason.as_str()) => {}
-        ClientError::OutcomeUnknown { .. }
-        | ClientError::NoLeader { .. }
-        | ClientError::Overloaded { .. }
-        | ClientError::Unavailable { .. } => {}
-        ClientError::Rejected(_) | ClientError::Invalid(_) | ClientError::Transport(_) => return Err(error),
-    }
-    Ok(error.to_string())
-}
-
-fn leader(nodes: &[NodeStatus]) -> Option<&NodeStatus> {
-    let leads = |node: &&NodeStatus| node.reachable && node.role() == NodeRole::Leader;
-    nodes.iter().filter(leads).max_by_key(|node| node.term)
 }
 
 fn stage(nodes: &[NodeStatus], old: u64, new: u64) -> Stage<'_> {
@@ -191,6 +165,8 @@ fn stage(nodes: &[NodeStatus], old: u64, new: u64) -> Stage<'_> {
 
 #[cfg(test)]
 mod tests {
+    use stockade_proto::v1::NodeRole;
+
     use super::*;
 
     fn node(node_id: u64, voter: bool, role: NodeRole) -> NodeStatus {
@@ -216,11 +192,5 @@ mod tests {
     #[test]
     fn a_node_that_waits_to_be_added_is_not_taken_for_a_member() {
         assert_eq!(stage(&[node(4, false, NodeRole::Learner)], 2, 4), Stage::Absent);
-    }
-
-    #[test]
-    fn what_passes_is_waited_for_and_a_no_is_not() {
-        assert!(passing(ClientError::NoLeader { cause: "election".to_owned() }).is_ok());
-        assert!(passing(ClientError::Invalid("id".to_owned())).is_err());
     }
 }

@@ -15,6 +15,8 @@ pub(crate) fn node_object(node: &NodeStatus) -> Value {
         "role": role(node.role),
         "voter": node.voter,
         "draining": node.draining,
+        "zone": node.zone,
+        "standby": node.standby,
         "term": node.term,
         "leader_id": node.leader_id,
         "last_index": node.last_index,
@@ -36,6 +38,7 @@ pub(crate) fn node_table(nodes: &[NodeStatus]) -> String {
     let header = [
         "NODE",
         "ROLE",
+        "ZONE",
         "TERM",
         "LAST",
         "COMMITTED",
@@ -52,6 +55,7 @@ pub(crate) fn node_table(nodes: &[NodeStatus]) -> String {
         vec![
             node.node_id.to_string(),
             part(node),
+            if node.zone.is_empty() { "-".to_owned() } else { node.zone.clone() },
             number(node.term),
             number(node.last_index),
             number(node.committed_index),
@@ -65,7 +69,7 @@ pub(crate) fn node_table(nodes: &[NodeStatus]) -> String {
         ]
     };
     let rows: Vec<_> = nodes.iter().map(row).collect();
-    let mut text = table(&header, &header[2..9], &rows);
+    let mut text = table(&header, &header[3..10], &rows);
     for node in nodes {
         for alarm in &node.alarms {
             let _ = write!(text, "\nalarm on node {}: {}: {}", node.node_id, alarm.kind, alarm.detail);
@@ -74,13 +78,15 @@ pub(crate) fn node_table(nodes: &[NodeStatus]) -> String {
     text
 }
 
-/// Its role, for people.
+/// What a node does in the cluster, in a word or two.
 fn part(node: &NodeStatus) -> String {
-    match (node.reachable, node.draining) {
-        (false, _) => "unreachable".to_owned(),
-        (true, false) => role(node.role).to_lowercase(),
-        (true, true) => format!("{}, draining", role(node.role).to_lowercase()),
-    }
+    let part = match (node.reachable, node.voter, node.standby) {
+        (false, true, _) => "unreachable".to_owned(),
+        (false, false, _) => "unreachable learner".to_owned(),
+        (true, false, true) => "standby".to_owned(),
+        (true, ..) => role(node.role).to_lowercase(),
+    };
+    if node.draining { format!("{part}, draining") } else { part }
 }
 
 #[cfg(test)]
@@ -89,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_node_that_does_not_answer_shows_no_numbers() {
-        let node = NodeStatus { node_id: 2, ..NodeStatus::default() };
+        let node = NodeStatus { node_id: 2, voter: true, ..NodeStatus::default() };
         let text = node_table(&[node]);
         assert!(text.contains("unreachable") && text.lines().nth(1).is_some_and(|row| row.contains('-')));
     }

@@ -21,9 +21,10 @@ use stockade_proto::v1::{
     GetStatusResponse, GetStockAsOfRequest, GetStockAsOfResponse, GetStockRequest, GetStockResponse,
     ListLedgerEntriesRequest, ListLedgerEntriesResponse, ListStockRequest, ListStockResponse,
     MoveStockRequest, MoveStockResponse, Mutation, MutationResult, NodeRole, NodeStatus, PlaceOrderResponse,
-    PromoteRequest, PromoteResponse, ReceiveStockRequest, ReceiveStockResponse, ResponseHeader,
-    SetStockRequest, SetStockResponse, Stock, SubmitRequest, SubmitResponse, TransactRequest,
-    TransactResponse, VerifyLedgerRequest, VerifyLedgerResponse,
+    PromoteRequest, PromoteResponse, ReceiveStockRequest, ReceiveStockResponse, RemoveRequest,
+    RemoveResponse, ResponseHeader, SetStockRequest, SetStockResponse, Stock, SubmitRequest, SubmitResponse,
+    TransactRequest, TransactResponse, TransferLeadershipRequest, TransferLeadershipResponse,
+    VerifyLedgerRequest, VerifyLedgerResponse,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -321,6 +322,17 @@ impl ClusterService for Fake {
     }
 
     async fn drain(&self, _: Request<DrainRequest>) -> Result<Response<DrainResponse>, Status> {
+        Err(Status::unimplemented("the tests place orders only"))
+    }
+
+    async fn remove(&self, _: Request<RemoveRequest>) -> Result<Response<RemoveResponse>, Status> {
+        Err(Status::unimplemented("the tests place orders only"))
+    }
+
+    async fn transfer_leadership(
+        &self,
+        _: Request<TransferLeadershipRequest>,
+    ) -> Result<Response<TransferLeadershipResponse>, Status> {
         Err(Status::unimplemented("the tests place orders only"))
     }
 }

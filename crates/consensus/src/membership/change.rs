@@ -1,6 +1,6 @@
 //! Carries a change of the membership out: at the leader by Raft, at any other node by asking the leader.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -9,6 +9,7 @@ use openraft::raft::{ClientWriteResponse, Precondition};
 use openraft::{BasicNode, ChangeMembers, Instant as _};
 use stockade_proto::internal as wire;
 use stockade_proto::internal::change_membership_response::Result as Answer;
+use stockade_state_machine::Revision;
 use stockade_storage::TypeConfig;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -119,25 +120,25 @@ impl Inner {
             let message = "another change of the membership is under way; try again".to_owned();
             return Err(MembershipRefusal { kind: RefusalKind::Changing, message }.into());
         };
-        let (members, decided_on) = self.known_members();
-        let (step, changes) = match change {
-            MembershipChange::AddLearner { node_id, peer_address } => {
-                let step = plan::addition(&members, *node_id, peer_address)?;
-                if step == Step::Add {
-                    self.must_be_new(*node_id, peer_address).await?;
-                }
-                let node = BasicNode { addr: peer_address.clone() };
-                (step, ChangeMembers::AddNodes(BTreeMap::from([(*node_id, node)])))
+        if let MembershipChange::Transfer { to } = change {
+            return self.transfer_here(*to, deadline).await;
+        }
+        let (members, decided_on) = self.known_members(deadline).await?;
+        let changes = match self.decide(change, &members, deadline).await? {
+            Step::Done => return Ok(members.index),
+            Step::Add(node_id, addr) => {
+                ChangeMembers::AddNodes(BTreeMap::from([(node_id, BasicNode { addr })]))
             }
-            MembershipChange::Promote { node_id, replaces } => {
-                let step = self.plan_promotion(&members, *node_id, *replaces, deadline).await?;
-                let voters = if let Step::Voters(voters) = &step { voters.clone() } else { [].into() };
-                (step, ChangeMembers::ReplaceAllVoters(voters))
+            Step::Voters(voters) => {
+                self.leave_first(&voters).await?;
+                ChangeMembers::ReplaceAllVoters(voters)
+            }
+            Step::Without { voters, learners } => {
+                self.leave_first(&voters).await?;
+                let learners_go = ChangeMembers::RemoveNodes(learners);
+                ChangeMembers::Batch(vec![ChangeMembers::ReplaceAllVoters(voters), learners_go])
             }
         };
-        if step == Step::Done {
-            return Ok(members.index);
-        }
         let precondition = Precondition::LastMembershipLogId { last_membership_log_id: decided_on };
         let (sender, outcome) = oneshot::channel();
         let proposal = Proposal { changes, precondition, what: change.to_string(), by: by.to_owned(), turn };
@@ -146,8 +147,59 @@ impl Inner {
         timeout_at(deadline, outcome).await.ok().and_then(Result::ok).unwrap_or(Err(Failed::Unknown))
     }
 
-    /// The last membership of the log, and the log id that says which it is.
-    fn known_members(&self) -> (Members, Option<LogId>) {
+    /// Whether a change is safe, and what it comes to.
+    async fn decide(
+        &self,
+        change: &MembershipChange,
+        members: &Members,
+        deadline: Instant,
+    ) -> Result<Step, Failed> {
+        match change {
+            MembershipChange::AddLearner { node_id, peer_address } => {
+                let step = plan::addition(members, *node_id, peer_address)?;
+                if step != Step::Done {
+                    self.must_be_new(*node_id, peer_address).await?;
+                }
+                Ok(step)
+            }
+            MembershipChange::Promote { node_id, replaces } => {
+                let plan = |evidence: &Evidence| plan::promotion(members, evidence, *node_id, *replaces);
+                self.plan_patiently(Some(*node_id), deadline, plan).await
+            }
+            MembershipChange::Remove { node_ids } => {
+                let plan = |evidence: &Evidence| plan::removal(members, evidence, node_ids);
+                self.plan_patiently(None, deadline, plan).await
+            }
+            // Of the members nothing changes.
+            MembershipChange::Transfer { .. } => Ok(Step::Done),
+        }
+    }
+
+    /// The last membership of the log, and the log id that says which it is. It is applied here: only then the highest id
+    /// that this node knows is the highest there ever was. A leader that lags waits for that.
+    async fn known_members(&self, deadline: Instant) -> Result<(Members, Option<LogId>), Failed> {
+        let patience = deadline.min(Instant::now() + limits::QUORUM_PATIENCE);
+        let (mut members, log_id) = loop {
+            let last = self.last_members();
+            // The change before this one may be a moment from its commit.
+            if last.0.committed || Instant::now() >= patience {
+                break last;
+            }
+            sleep(limits::RESIGN_POLL).await;
+        };
+        if members.committed {
+            let applied = self.state.wait_applied(Revision::new(members.index));
+            if timeout_at(patience, applied).await.is_err() {
+                let message = "the leader has not applied the last change of the membership yet; try again";
+                let message = message.to_owned();
+                return Err(MembershipRefusal { kind: RefusalKind::Changing, message }.into());
+            }
+        }
+        members.highest_ever = self.state.highest_node_id();
+        Ok((members, log_id))
+    }
+
+    fn last_members(&self) -> (Members, Option<LogId>) {
         self.metrics(|metrics| {
             let last = &metrics.membership_config;
             let members = Members {
@@ -155,23 +207,37 @@ impl Inner {
                 committed: metrics.committed_membership_config.log_id() == last.log_id(),
                 voters: last.get_joint_config().clone(),
                 nodes: last.nodes().map(|(node_id, node)| (*node_id, node.addr.clone())).collect(),
+                highest_ever: 0,
             };
             (members, *last.log_id())
         })
     }
 
-    /// Plans a promotion. Where somebody seems to be missing or behind it looks a little longer: a node that has just come, or a
-    /// leader that has just been elected, has not heard of all yet.
-    async fn plan_promotion(
+    /// A leader that will not vote any more gives the lead to one who will, where it can: then nobody waits for an
+    /// election. The new leader is asked for the change next. Where nobody takes the lead, this node leads until the change
+    /// is committed, and steps down then.
+    async fn leave_first(&self, voters: &BTreeSet<u64>) -> Result<(), Failed> {
+        if voters.contains(&self.identity.node_id) {
+            return Ok(());
+        }
+        let stays = |node_id: u64| voters.contains(&node_id);
+        if self.hand_over(limits::HANDOVER_PATIENCE, &stays).await {
+            return Err(Failed::NotLeader);
+        }
+        Ok(())
+    }
+
+    /// Plans a change of the voters. Where somebody seems to be missing or behind it looks a little longer: a node that has just
+    /// come, or a leader that has just been elected, has not heard of all yet.
+    async fn plan_patiently(
         &self,
-        members: &Members,
-        node_id: u64,
-        replaces: Option<u64>,
+        learner: Option<u64>,
         deadline: Instant,
+        plan: impl Fn(&Evidence) -> Result<Step, MembershipRefusal>,
     ) -> Result<Step, Failed> {
         let patience = deadline.min(Instant::now() + limits::QUORUM_PATIENCE);
         loop {
-            let planned = plan::promotion(members, &self.evidence(node_id).await, node_id, replaces);
+            let planned = plan(&self.evidence(learner).await);
             let missing = matches!(
                 &planned,
                 Err(MembershipRefusal { kind: RefusalKind::QuorumAtRisk | RefusalKind::LearnerBehind, .. })
@@ -189,12 +255,12 @@ impl Inner {
 
     /// Who is there: who has answered the leader's heartbeats lately and answers now. A node that died a moment ago must
     /// not be counted on: with voters of whom a majority is gone not even the change could be taken back.
-    async fn evidence(&self, node_id: u64) -> Evidence {
+    async fn evidence(&self, learner: Option<u64>) -> Evidence {
         let me = self.identity.node_id;
         let others = self.members().into_keys().filter(|node_id| *node_id != me);
         let asked = others.map(|other| async move { Some((other, self.ask(other).await?.ready)) });
         let answering: BTreeMap<u64, bool> = join_all(asked).await.into_iter().flatten().collect();
-        let ready = answering.get(&node_id).copied().unwrap_or(false);
+        let ready = learner.and_then(|learner| answering.get(&learner).copied()).unwrap_or(false);
         let lately = self.config.lease_memory().max(limits::HEARD_LATELY);
         self.metrics(|metrics| {
             let heard = metrics
@@ -202,7 +268,7 @@ impl Inner {
                 .iter()
                 .flatten()
                 .filter(|(_, heard)| heard.is_some_and(|heard| heard.into_inner().elapsed() < lately));
-            let matched = metrics.replication.as_ref().and_then(|matched| *matched.get(&node_id)?);
+            let matched = metrics.replication.as_ref().and_then(|matched| *matched.get(&learner?)?);
             let last = metrics.last_log_index.unwrap_or(0);
             Evidence {
                 heard: heard

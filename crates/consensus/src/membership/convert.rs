@@ -17,6 +17,12 @@ impl MembershipChange {
                 node_id: *node_id,
                 replaces: replaces.unwrap_or(0),
             }),
+            Self::Remove { node_ids } => {
+                request::Change::Remove(request::Remove { node_ids: node_ids.iter().copied().collect() })
+            }
+            Self::Transfer { to } => {
+                request::Change::Transfer(request::Transfer { node_id: to.unwrap_or(0) })
+            }
         }
     }
 
@@ -27,6 +33,12 @@ impl MembershipChange {
             }
             request::Change::Promote(request::Promote { node_id, replaces }) => {
                 Self::Promote { node_id, replaces: (replaces != 0).then_some(replaces) }
+            }
+            request::Change::Remove(request::Remove { node_ids }) => {
+                Self::Remove { node_ids: node_ids.into_iter().collect() }
+            }
+            request::Change::Transfer(request::Transfer { node_id }) => {
+                Self::Transfer { to: (node_id != 0).then_some(node_id) }
             }
         }
     }
@@ -69,6 +81,9 @@ mod tests {
             MembershipChange::AddLearner { node_id: 4, peer_address: "d:1".to_owned() },
             MembershipChange::Promote { node_id: 4, replaces: Some(2) },
             MembershipChange::Promote { node_id: 4, replaces: None },
+            MembershipChange::Remove { node_ids: [4, 5].into() },
+            MembershipChange::Transfer { to: Some(3) },
+            MembershipChange::Transfer { to: None },
         ] {
             assert_eq!(MembershipChange::from_wire(change.to_wire()), change);
         }

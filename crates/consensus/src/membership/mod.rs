@@ -1,28 +1,37 @@
-//! Changes of the membership: a node is added as a learner, and is given a vote, alone or in another's place.
+//! Changes of the membership: a node is added as a learner, is given a vote, alone or in another's place, and is removed;
+//! and the lead, which a node can be given.
 //!
 //! Any node takes a change and brings it to the leader, which looks whether it is safe, proposes it, and tells why
 //! where it isn't.
 //!
 //! Invariants:
-//! - No id is used twice. A new node's id is above those of all members, and a node is replaced only by one of a higher
-//!   id. So the members always include the highest id there ever was, and nothing else has to be kept to know it.
+//! - No id is used twice. A new node's id is above all that ever stood in a committed membership: storage keeps the highest
+//!   with the rows that record the membership, and the leader has applied the last membership of its log before it
+//!   decides on the next.
 //! - One change at a time: each names the membership that it was decided on, and is dropped where that is not the last.
 //! - A change that was asked for before does nothing, or finishes what a leader that died left half done.
 //! - Whoever asked may go away: a change that was begun is carried through without him.
 //!
 //! `plan.rs` decides, `change.rs` carries out, `removal.rs` is the other end: a node that finds out that it was removed.
+//! `care.rs` is what a leader does for the members unasked: `deaths.rs` says who is to be replaced and by whom, `zones.rs`
+//! whether they stand as they should.
 
+mod care;
 mod change;
 mod convert;
+mod deaths;
 mod plan;
 mod removal;
+mod zones;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
+pub(crate) use care::{Told, look_after};
 pub(crate) use change::Failed;
 pub(crate) use removal::watch;
 
@@ -43,6 +52,16 @@ pub enum MembershipChange {
         /// The voter whose place it takes, and which is no member afterwards.
         replaces: Option<u64>,
     },
+    /// Nodes that are no members afterwards, whether they vote or not, all in one change.
+    Remove {
+        /// Who goes.
+        node_ids: BTreeSet<u64>,
+    },
+    /// No change of the members: the lead goes to another voter.
+    Transfer {
+        /// To whom; the leader chooses where nobody is named.
+        to: Option<u64>,
+    },
 }
 
 impl fmt::Display for MembershipChange {
@@ -55,6 +74,12 @@ impl fmt::Display for MembershipChange {
                 write!(f, "give node {node_id} the vote of node {old}")
             }
             Self::Promote { node_id, replaces: None } => write!(f, "give node {node_id} a vote"),
+            Self::Remove { node_ids } => {
+                let ids: Vec<String> = node_ids.iter().map(u64::to_string).collect();
+                write!(f, "remove {}", ids.join(", "))
+            }
+            Self::Transfer { to: Some(to) } => write!(f, "give node {to} the lead"),
+            Self::Transfer { to: None } => f.write_str("give another node the lead"),
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Members {
     pub(crate) voters: Vec<BTreeSet<u64>>,
     /// Voters and learners, with their peer addresses.
     pub(crate) nodes: BTreeMap<u64, String>,
+    /// The highest id of all memberships that were ever applied, this one included.
+    pub(crate) highest_ever: u64,
 }
 
 /// What the leader knows of the others.
@@ -35,10 +37,17 @@ pub(crate) struct Evidence {
 pub(crate) enum Step {
     /// Nothing: it is so already.
     Done,
-    /// A learner.
-    Add,
+    /// A learner, at its peer address.
+    Add(u64, String),
     /// These voters. Who votes no more is no member any more.
     Voters(BTreeSet<u64>),
+    /// The same, and these learners are no members any more either.
+    Without {
+        /// Who votes.
+        voters: BTreeSet<u64>,
+        /// Who goes and has no vote.
+        learners: BTreeSet<u64>,
+    },
 }
 
 type Planned = Result<Step, MembershipRefusal>;
@@ -68,7 +77,7 @@ pub(crate) fn addition(members: &Members, node_id: u64, peer_address: &str) -> P
     if let [old, new] = members.voters.as_slice() {
         return refuse(RefusalKind::Changing, half_done(old, new));
     }
-    Ok(Step::Add)
+    Ok(Step::Add(node_id, peer_address.to_owned()))
 }
 
 /// What giving a learner a vote comes to.
@@ -83,18 +92,7 @@ pub(crate) fn promotion(
         let what = format!("node {node_id} is no member; add it as a learner first");
         return refuse(RefusalKind::NodeUnknown, what);
     }
-    if let Some(old) = replaces.filter(|old| *old >= node_id) {
-        let free = members.free_id();
-        let what = format!(
-            "node {old} can only be replaced by a node of a higher id, never used before: {free} or higher"
-        );
-        return refuse(RefusalKind::IdUsed, what);
-    }
-    let (first, last) = match members.voters.as_slice() {
-        [] => return refuse(RefusalKind::Changing, "the cluster has no members yet".to_owned()),
-        [voters] => (voters, voters),
-        [old, .., new] => (old, new),
-    };
+    let (first, last) = members.first_and_last()?;
     let mut voters = first.clone();
     voters.insert(node_id);
     let absent = replaces.filter(|old| !voters.remove(old));
@@ -122,6 +120,38 @@ pub(crate) fn promotion(
         return refuse(RefusalKind::NodeUnfit, what);
     }
     Ok(Step::Voters(voters))
+}
+
+/// What removing nodes comes to, in one change whether they vote or not. Those that are gone already are passed over.
+pub(crate) fn removal(members: &Members, evidence: &Evidence, gone: &BTreeSet<u64>) -> Planned {
+    unless_uncommitted(members)?;
+    if let Some(unknown) = gone.iter().find(|node_id| **node_id >= members.free_id()) {
+        let known = listed(&members.nodes.keys().copied().collect());
+        let what = format!("node {unknown} is no member and never was; the members are {known}");
+        return refuse(RefusalKind::NodeUnknown, what);
+    }
+    let (first, last) = members.first_and_last()?;
+    let voters: BTreeSet<u64> = first.difference(gone).copied().collect();
+    let has_no_vote = |node_id: &&u64| !first.contains(node_id) && !last.contains(node_id);
+    let is_member = |node_id: &&u64| members.nodes.contains_key(node_id);
+    let learners: BTreeSet<u64> = gone.iter().filter(is_member).filter(has_no_vote).copied().collect();
+    if first != last && voters != *last {
+        return refuse(RefusalKind::Changing, half_done(first, last));
+    }
+    if first == last && voters == *last && learners.is_empty() {
+        return Ok(Step::Done);
+    }
+    if voters.is_empty() {
+        let what = format!(
+            "without {} nobody would vote, and the data would be nobody's; add another voter first",
+            listed(gone)
+        );
+        return refuse(RefusalKind::QuorumAtRisk, what);
+    }
+    // Those who vote now have to agree as well: without them it would hang, and nobody could change anything meanwhile.
+    quorum_of(first, evidence)?;
+    quorum_of(&voters, evidence)?;
+    Ok(Step::Without { voters, learners })
 }
 
 fn unless_uncommitted(members: &Members) -> Result<(), MembershipRefusal> {
@@ -178,7 +208,20 @@ fn listed(ids: &BTreeSet<u64>) -> String {
 impl Members {
     /// The lowest id that was surely never used, see the head of this module.
     pub(crate) fn free_id(&self) -> u64 {
-        self.nodes.keys().next_back().map_or(1, |highest| highest.saturating_add(1))
+        let highest = self.nodes.keys().next_back().copied().unwrap_or(0);
+        highest.max(self.highest_ever).saturating_add(1)
+    }
+
+    /// Who votes: twice the same, or the old and the new voters while a change of them is half done.
+    fn first_and_last(&self) -> Result<(&BTreeSet<u64>, &BTreeSet<u64>), MembershipRefusal> {
+        match self.voters.as_slice() {
+            [] => Err(MembershipRefusal {
+                kind: RefusalKind::Changing,
+                message: "the cluster has no members yet".to_owned(),
+            }),
+            [voters] => Ok((voters, voters)),
+            [old, .., new] => Ok((old, new)),
+        }
     }
 }
 
@@ -188,8 +231,10 @@ mod tests {
 
     fn members(voters: &[&[u64]], learners: &[u64]) -> Members {
         let voters: Vec<BTreeSet<u64>> = voters.iter().map(|ids| ids.iter().copied().collect()).collect();
-        let nodes = voters.iter().flatten().chain(learners).map(|id| (*id, format!("n{id}:1"))).collect();
-        Members { index: 9, committed: true, voters, nodes }
+        let nodes: BTreeMap<u64, String> =
+            voters.iter().flatten().chain(learners).map(|id| (*id, format!("n{id}:1"))).collect();
+        let highest_ever = nodes.keys().next_back().copied().unwrap_or(0);
+        Members { index: 9, committed: true, voters, nodes, highest_ever }
     }
 
     fn all_there() -> Evidence {
@@ -200,14 +245,22 @@ mod tests {
         planned.expect_err("it should have been refused").kind
     }
 
+    fn set(ids: &[u64]) -> BTreeSet<u64> {
+        ids.iter().copied().collect()
+    }
+
     fn voters(ids: &[u64]) -> Step {
-        Step::Voters(ids.iter().copied().collect())
+        Step::Voters(set(ids))
+    }
+
+    fn without(voters: &[u64], learners: &[u64]) -> Step {
+        Step::Without { voters: set(voters), learners: set(learners) }
     }
 
     #[test]
     fn a_new_id_is_above_all_others() {
         let three = members(&[&[1, 3, 5]], &[]);
-        assert_eq!(addition(&three, 6, "n6:1"), Ok(Step::Add));
+        assert_eq!(addition(&three, 6, "n6:1"), Ok(Step::Add(6, "n6:1".to_owned())));
         assert_eq!(kind(addition(&three, 2, "n2:1")), RefusalKind::IdUsed);
         assert_eq!(kind(addition(&three, 3, "elsewhere:1")), RefusalKind::IdUsed);
     }
@@ -218,12 +271,73 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_replaced_the_highest_id_stays_a_member() {
-        let with_learners = members(&[&[1, 2, 3]], &[4, 5]);
-        assert_eq!(promotion(&with_learners, &all_there(), 5, Some(1)), Ok(voters(&[2, 3, 5])));
-        // Else 5 would be gone, and free to be used again.
-        let later = members(&[&[2, 3, 5]], &[4]);
-        assert_eq!(kind(promotion(&later, &all_there(), 4, Some(5))), RefusalKind::IdUsed);
+    fn an_id_above_all_members_that_was_used_once_is_not_used_again() {
+        let once_had_seven = Members { highest_ever: 7, ..members(&[&[1, 2, 3]], &[]) };
+        let refused = addition(&once_had_seven, 4, "n4:1").expect_err("7 was there, so 4 may have been");
+        assert_eq!(refused.kind, RefusalKind::IdUsed);
+        assert!(refused.message.contains("8 or higher"), "{}", refused.message);
+        assert_eq!(kind(addition(&once_had_seven, 7, "n7:1")), RefusalKind::IdUsed);
+        assert_eq!(addition(&once_had_seven, 8, "n8:1"), Ok(Step::Add(8, "n8:1".to_owned())));
+    }
+
+    #[test]
+    fn a_learner_takes_the_place_of_a_voter_of_a_higher_id() {
+        let with_learner = members(&[&[2, 3, 5]], &[4]);
+        assert_eq!(promotion(&with_learner, &all_there(), 4, Some(5)), Ok(voters(&[2, 3, 4])));
+    }
+
+    #[test]
+    fn voters_and_learners_go_in_one_change() {
+        let seven = members(&[&[1, 2, 3, 4, 5]], &[6, 7]);
+        assert_eq!(removal(&seven, &all_there(), &set(&[4, 5])), Ok(without(&[1, 2, 3], &[])));
+        assert_eq!(removal(&seven, &all_there(), &set(&[6])), Ok(without(&[1, 2, 3, 4, 5], &[6])));
+        assert_eq!(removal(&seven, &all_there(), &set(&[5, 7])), Ok(without(&[1, 2, 3, 4], &[7])));
+    }
+
+    #[test]
+    fn who_is_gone_already_is_passed_over_and_who_never_was_is_not() {
+        let later = Members { highest_ever: 5, ..members(&[&[1, 2, 3]], &[]) };
+        assert_eq!(removal(&later, &all_there(), &set(&[4, 5])), Ok(Step::Done));
+        assert_eq!(removal(&later, &all_there(), &set(&[3, 4])), Ok(without(&[1, 2], &[])));
+        let refused = removal(&later, &all_there(), &set(&[3, 6])).expect_err("there never was a 6");
+        assert_eq!(refused.kind, RefusalKind::NodeUnknown);
+        assert!(refused.message.contains("1, 2, 3"), "{}", refused.message);
+    }
+
+    #[test]
+    fn the_last_voter_stays() {
+        let alone = members(&[&[1]], &[2]);
+        assert_eq!(kind(removal(&alone, &all_there(), &set(&[1]))), RefusalKind::QuorumAtRisk);
+        assert_eq!(kind(removal(&alone, &all_there(), &set(&[1, 2]))), RefusalKind::QuorumAtRisk);
+        assert_eq!(
+            kind(removal(&members(&[&[1, 2, 3]], &[]), &all_there(), &set(&[1, 2, 3]))),
+            RefusalKind::QuorumAtRisk
+        );
+    }
+
+    #[test]
+    fn who_is_needed_for_a_majority_is_not_removed() {
+        let evidence = Evidence { heard: set(&[1, 2]), ..all_there() };
+        let three = members(&[&[1, 2, 3]], &[]);
+        let refused =
+            removal(&three, &evidence, &set(&[2])).expect_err("one of the two that are left is silent");
+        assert_eq!(refused.kind, RefusalKind::QuorumAtRisk);
+        assert!(refused.message.contains("(1, 3)"), "{}", refused.message);
+        assert_eq!(removal(&three, &evidence, &set(&[3])), Ok(without(&[1, 2], &[])));
+        // Of those who vote now a majority has to agree as well.
+        let five = members(&[&[1, 2, 3, 4, 5]], &[]);
+        assert_eq!(kind(removal(&five, &evidence, &set(&[3, 4, 5]))), RefusalKind::QuorumAtRisk);
+    }
+
+    #[test]
+    fn a_removal_left_half_done_is_finished_by_the_same_and_keeps_others_waiting() {
+        let joint = members(&[&[1, 2, 3, 4, 5], &[1, 2, 3]], &[6]);
+        assert_eq!(removal(&joint, &all_there(), &set(&[4, 5])), Ok(without(&[1, 2, 3], &[])));
+        for other in [set(&[5]), set(&[6]), set(&[1, 4, 5])] {
+            assert_eq!(kind(removal(&joint, &all_there(), &other)), RefusalKind::Changing);
+        }
+        let evidence = Evidence { heard: set(&[1, 4, 5]), ..all_there() };
+        assert_eq!(kind(removal(&joint, &evidence, &set(&[4, 5]))), RefusalKind::QuorumAtRisk);
     }
 
     #[test]
@@ -277,5 +391,6 @@ mod tests {
         let open = Members { committed: false, ..members(&[&[1, 2, 3]], &[4]) };
         assert_eq!(kind(addition(&open, 5, "n5:1")), RefusalKind::Changing);
         assert_eq!(kind(promotion(&open, &all_there(), 4, Some(2))), RefusalKind::Changing);
+        assert_eq!(kind(removal(&open, &all_there(), &set(&[3]))), RefusalKind::Changing);
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
+use openraft::async_runtime::WatchReceiver as _;
 use stockade_proto::internal as wire;
 use tokio::time::interval;
 
@@ -51,9 +52,22 @@ pub(crate) async fn watch(node: Arc<Inner>) {
     let me = node.identity.node_id;
     let mut was_member = false;
     let mut poll = interval(limits::POLL);
+    let mut raft = node.raft.server_metrics();
     loop {
         tokio::select! {
             _ = poll.tick() => {}
+            // A leader that is removed knows it with the commit, and needs nobody to tell it.
+            changed = raft.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let own = node.committed_membership();
+                was_member |= own.as_ref().is_some_and(|own| own.members.contains(&me));
+                if is_removed(me, was_member, own.as_ref(), None) == Some(true) {
+                    node.note_removal(true);
+                }
+                continue;
+            }
             () = node.stopping() => return,
         }
         let last_index = node.metrics(|metrics| metrics.last_log_index);
@@ -93,8 +107,9 @@ impl Inner {
         if removed {
             tracing::warn!(
                 node_id = self.identity.node_id,
-                "this node is no member of its cluster any more: another took its place. It serves nobody now; stop \
-                 it, and never start it again under this id"
+                "this node is no member of its cluster any more: it was removed, or another took its place. It serves \
+                 nobody now. Stop it; to bring the machine back, empty its data directory and start it with --join and \
+                 a new --node-id"
             );
         } else {
             tracing::info!(node_id = self.identity.node_id, "this node is a member of its cluster");

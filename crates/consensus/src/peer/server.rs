@@ -361,6 +361,7 @@ impl PeerService for PeerServer {
             client_address: self.node.config.advertise_client.clone(),
             members: members.map(|(node_id, address)| wire::PeerNode { node_id, address }).collect(),
             voters: self.node.metrics(|metrics| metrics.membership_config.voter_ids().collect()),
+            highest_node_id: self.node.state.highest_node_id(),
         }))
     }
 }

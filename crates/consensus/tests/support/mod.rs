@@ -39,6 +39,9 @@ pub(crate) struct Setup {
     pub(crate) chain_mark_every: u64,
     pub(crate) max_in_flight_bytes: usize,
     pub(crate) lease_reads: bool,
+    pub(crate) replace_dead_after: Option<Duration>,
+    /// Nodes that join stand ready to replace others.
+    pub(crate) standby: bool,
     /// Of this node [`Cluster::hold_back`] can hold back what the others send it.
     pub(crate) gated: Option<u64>,
     pub(crate) election_timeout: (Duration, Duration),
@@ -54,6 +57,8 @@ impl Default for Setup {
             chain_mark_every: CHAIN_MARK_EVERY,
             max_in_flight_bytes: 16 << 20,
             lease_reads: true,
+            replace_dead_after: None,
+            standby: false,
             gated: None,
             election_timeout: (Duration::from_millis(250), Duration::from_millis(500)),
         }
@@ -178,6 +183,10 @@ impl Cluster {
             max_in_flight_bytes: self.setup.max_in_flight_bytes,
             kept_log_entries: self.setup.kept_log_entries,
             lease_reads: self.setup.lease_reads,
+            // Two nodes to a zone: 1 and 4, 2 and 5, 3 and 6.
+            zone: format!("zone-{}", id % 3),
+            standby: self.setup.standby && self.joined.contains(&id),
+            replace_dead_after: self.setup.replace_dead_after,
             data_dir: None,
         };
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -275,7 +284,8 @@ impl Cluster {
                         | ProposeError::TimedOut
                         | ProposeError::Overloaded
                         | ProposeError::StorageFull
-                        | ProposeError::ShuttingDown,
+                        | ProposeError::ShuttingDown
+                        | ProposeError::Removed,
                     ) => {}
                 }
             }

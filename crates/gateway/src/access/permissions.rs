@@ -84,6 +84,8 @@ pub const PERMISSIONS: &[Permission] = &[
     administrative("/stockade.v1.ClusterService/AddLearner"),
     administrative("/stockade.v1.ClusterService/Promote"),
     administrative("/stockade.v1.ClusterService/Drain"),
+    administrative("/stockade.v1.ClusterService/Remove"),
+    administrative("/stockade.v1.ClusterService/TransferLeadership"),
     administrative("/stockade.v1.MaintenanceService/StateHash"),
     administrative("/stockade.v1.MaintenanceService/ExportLog"),
     administrative("/stockade.v1.MaintenanceService/Snapshot"),

@@ -183,7 +183,7 @@ fn answer(outcome: Result<Reply, ProposeError>) -> Answer {
         Ok(reply) => Answer::Reply(reply.encode().into()),
         Err(ProposeError::NotLeader { leader }) => Answer::NotLeader(leader.unwrap_or(0)),
         // A node that stops doesn't lead: the sender turns to the next one.
-        Err(ProposeError::ShuttingDown) => Answer::NotLeader(0),
+        Err(ProposeError::ShuttingDown | ProposeError::Removed) => Answer::NotLeader(0),
         Err(ProposeError::StorageFull) => Answer::StorageFull(true),
         Err(ProposeError::Overloaded) => Answer::Overloaded(true),
         Err(ProposeError::TimedOut) => Answer::TimedOut(true),

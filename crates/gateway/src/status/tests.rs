@@ -145,6 +145,7 @@ fn failures() -> Vec<Failure> {
         Failure::PageTokenInvalid,
         Failure::LogPurged { oldest: 10 },
         Failure::ShuttingDown,
+        Failure::Removed,
         Failure::NoLeader,
         Failure::StorageFull(Short::Here),
         Failure::StorageFull(Short::Leader),

@@ -127,6 +127,9 @@ async fn start_member(id: u64, listener: TcpListener, peers: BTreeMap<u64, Strin
         max_in_flight_bytes: 16 << 20,
         kept_log_entries: 10_000,
         lease_reads: true,
+        zone: String::new(),
+        standby: false,
+        replace_dead_after: None,
         data_dir: None,
     };
     let node = Node::start(&env, storage, config).await.unwrap();

@@ -149,14 +149,14 @@ fn one<T: Durable + std::fmt::Debug>(value: &[u8], revision: impl Fn(&T) -> u64)
 
 fn applied(value: &[u8]) -> Described {
     let (position, digest) = applied_row::decode(value)?;
-    let Position { log_id, membership, clock, chain, ledger, trimmed } = &position;
+    let Position { log_id, membership, clock, chain, ledger, trimmed, highest_node_id } = &position;
     let Members { voters, nodes } = Members::of(membership);
     let last = log_id.map_or_else(|| "none".to_owned(), |id| EntryId::from(id).to_string());
     let trimmed = trimmed
         .as_ref()
         .map_or_else(|| "none".to_owned(), |origin| format!("{} of {}", origin.request, origin.principal));
     let words = format!(
-        "last entry {last}; voters {voters:?}; nodes {nodes:?}; log time {} us; horizon {} ms; chain hash {}; {} ledger entries, \
+        "last entry {last}; voters {voters:?}; nodes {nodes:?}; highest node id ever {highest_node_id}; log time {} us; horizon {} ms; chain hash {}; {} ledger entries, \
          their chain's hash {}; last request record that has left {trimmed}; {} other rows, sum {:016x}",
         clock.now.micros(),
         clock.horizon_ms,
@@ -220,7 +220,7 @@ pub struct SnapshotSummary {
 
 impl SnapshotSummary {
     pub(crate) fn of(file: &Path, bytes: u64, contents: &Contents) -> Self {
-        let Position { log_id, membership, clock, chain, ledger: _, trimmed: _ } = &contents.position;
+        let Position { log_id, membership, clock, chain, .. } = &contents.position;
         Self {
             file: file.to_owned(),
             bytes,

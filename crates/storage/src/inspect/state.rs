@@ -155,7 +155,8 @@ impl InspectedState {
         };
         let Some((engine, loaded)) = engine_dir.open_trusted()? else { return Ok(None) };
         let fits = newest_index(files.as_ref(), dir)? <= loaded.position.index();
-        let Position { log_id, membership, clock: _, chain, ledger: _, trimmed } = loaded.position;
+        let Position { log_id, membership, clock: _, chain, ledger: _, trimmed, highest_node_id: _ } =
+            loaded.position;
         let state = Self {
             applied: log_id.map(EntryId::from),
             members: Members::of(&membership),

@@ -22,6 +22,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("PAGE_TOKEN_INVALID", "crates/gateway/tests/cluster.rs", "PAGE_TOKEN_INVALID"),
     ("CURSOR_COMPACTED", "crates/gateway/src/status/tests.rs", "Failure::LogPurged"),
     ("SHUTTING_DOWN", "crates/gateway/tests/cluster.rs", "SHUTTING_DOWN"),
+    ("NODE_REMOVED", "crates/gateway/tests/membership.rs", "NODE_REMOVED"),
     ("STORAGE_FULL", "crates/gateway/tests/full_disk.rs", "STORAGE_FULL"),
     ("NO_LEADER", "crates/gateway/src/route.rs", "Failure::NoLeader"),
     ("OVERLOADED", "crates/gateway/src/route.rs", "Err(Failure::Overloaded)"),
