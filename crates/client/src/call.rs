@@ -46,7 +46,7 @@ where
         let channel = shared.channels.to(&address)?;
         let answered = tokio::select! {
             answered = timeout_at(attempt_end, call(channel, asked)) => answered.ok(),
-            () = superseded(shared.failover.watch(), &address) => None,
+            () = superseded(shared.failover.watch(), &address), if plan.route == Route::Leader => None,
         };
         let refusal = match answered {
             Some(Ok(answer)) => return Ok(answer.into_inner()),

@@ -227,6 +227,7 @@ async fn a_silent_leader_is_left_the_moment_another_node_says_that_it_leads() {
     let nodes = cluster(&env, 2).await;
     nodes[0].always(Act::Ignore);
     nodes[0].says_that_it_leads(true).await;
+    nodes[1].says_that_it_leads(false).await;
     let client = connect(&env, vec![nodes[0].address()], LONG).await;
     let begun = Instant::now();
     let elected = async {

@@ -95,7 +95,7 @@ impl Inner {
             return Err(ReadError::ShuttingDown);
         }
         if self.membership.is_removed() {
-            return Err(ReadError::NoLeader);
+            return Err(ReadError::Removed);
         }
         Ok(())
     }

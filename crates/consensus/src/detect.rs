@@ -18,9 +18,15 @@ use tokio::time::{Instant, interval};
 use crate::limits;
 use crate::node::Inner;
 
-/// What the other members told lately.
+/// What the other members told lately, and since when they are known.
 #[derive(Debug, Default)]
-pub(crate) struct Answers(Mutex<BTreeMap<u64, Answer>>);
+pub(crate) struct Answers(Mutex<BTreeMap<u64, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    since: Instant,
+    last: Option<Answer>,
+}
 
 /// The last answer of a member.
 #[derive(Debug, Clone)]
@@ -45,28 +51,32 @@ impl Answers {
             uncertain_us: half_us,
             hears: answer.hears.clone(),
         };
-        self.0.lock().insert(node_id, answer);
+        let mut told = self.0.lock();
+        let known = told.entry(node_id).or_insert_with(|| Known { since: answer.at, last: None });
+        known.last = Some(answer);
     }
 
     /// The members that have answered lately.
     pub(crate) fn heard(&self) -> Vec<u64> {
         let told = self.0.lock();
-        let lately = told.iter().filter(|(_, answer)| answer.at.elapsed() < limits::LINK_PATIENCE);
-        lately.map(|(node_id, _)| *node_id).collect()
+        told.iter().filter(|(_, known)| known.lately().is_some()).map(|(node_id, _)| *node_id).collect()
     }
 
-    /// What is wrong with the links to these members; `since` is when this node began to ask them.
-    fn lost_links(&self, me: u64, members: &BTreeMap<u64, String>, since: Instant) -> Option<String> {
-        let told = self.0.lock();
-        let wrong = members.keys().filter(|node_id| **node_id != me).filter_map(|node_id| {
-            let answer = told.get(node_id);
-            let silence = answer.map_or(since, |answer| answer.at).elapsed();
+    /// What is wrong with the links to these members, and to nobody else from now on.
+    fn lost_links(&self, me: u64, members: &BTreeMap<u64, String>) -> Option<String> {
+        let mut told = self.0.lock();
+        told.retain(|node_id, _| members.contains_key(node_id));
+        let others = members.keys().filter(|node_id| **node_id != me);
+        let wrong = others.filter_map(|node_id| {
+            let known = told.entry(*node_id).or_insert_with(|| Known { since: Instant::now(), last: None });
+            let silence = known.last.as_ref().map_or(known.since, |answer| answer.at).elapsed();
             if silence >= limits::LINK_PATIENCE {
                 return Some(format!("node {node_id} has not answered for {} s", silence.as_secs()));
             }
-            let deaf = answer.is_some_and(|answer| !answer.hears.is_empty() && !answer.hears.contains(&me));
+            let deaf =
+                known.lately().is_some_and(|answer| !answer.hears.is_empty() && !answer.hears.contains(&me));
             // It needs as long to miss this node as this node needed to be sure of it.
-            (deaf && since.elapsed() >= limits::LINK_PATIENCE * 2).then(|| {
+            (deaf && known.since.elapsed() >= limits::LINK_PATIENCE * 2).then(|| {
                 format!(
                     "node {node_id} answers, but gets no answers from this node: the link works one way only"
                 )
@@ -80,15 +90,24 @@ impl Answers {
     fn skewed(&self) -> Option<String> {
         let told = self.0.lock();
         let bound = i128::try_from(limits::CLOCK_SKEW.as_micros()).unwrap_or(i128::MAX);
+        let lately = told.iter().filter_map(|(node_id, known)| Some((node_id, known.lately()?)));
         let (node_id, answer) =
-            told.iter().max_by_key(|(_, answer)| answer.ahead_us.abs() - answer.uncertain_us)?;
+            lately.max_by_key(|(_, answer)| answer.ahead_us.abs() - answer.uncertain_us)?;
         (answer.ahead_us.abs() - answer.uncertain_us > bound).then(|| {
-            let (ms, which) = (answer.ahead_us.abs() / 1_000, if answer.ahead_us > 0 { "ahead of" } else { "behind" });
+            let (ms, which) =
+                (answer.ahead_us.abs() / 1_000, if answer.ahead_us > 0 { "ahead of" } else { "behind" });
             format!(
                 "the clock of node {node_id} is {ms} ms {which} this node's: holds end and request ids are judged by the \
                  leader's clock; set the clocks right (NTP)"
             )
         })
+    }
+}
+
+impl Known {
+    /// The last answer, if it is not long ago.
+    fn lately(&self) -> Option<&Answer> {
+        self.last.as_ref().filter(|answer| answer.at.elapsed() < limits::LINK_PATIENCE)
     }
 }
 
@@ -131,6 +150,8 @@ struct Watch {
     apply: Lasting,
     applied: u64,
     queue: Lasting,
+    links: Lasting,
+    clocks: Lasting,
 }
 
 impl Watch {
@@ -153,6 +174,8 @@ impl Watch {
 pub(crate) async fn run(node: Arc<Inner>) {
     let begun = Instant::now();
     let mut watch = Watch::default();
+    let (first_pause, longest_pause) = limits::ROOM_HANDOVER_PAUSE;
+    let (mut pause, mut next_handover) = (first_pause, begun);
     let mut poll = interval(limits::DETECT_POLL);
     poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -161,13 +184,23 @@ pub(crate) async fn run(node: Arc<Inner>) {
             () = node.stopping() => return,
         }
         let stalled = node.look_at_itself(&mut watch);
-        let lost = node.answers.lost_links(node.identity.node_id, &node.members(), begun);
-        node.alarm(AlarmKind::LinkLost, Some(lost.is_some()), || lost.clone().unwrap_or_default());
+        let lost = node.answers.lost_links(node.identity.node_id, &node.members());
+        let lasted = watch.links.look(lost.is_some());
+        let judged = watch.links.judge(lasted, limits::LINK_DOUBT);
+        node.alarm(AlarmKind::LinkLost, judged, || lost.clone().unwrap_or_default());
         let skewed = node.answers.skewed();
-        node.alarm(AlarmKind::ClockSkew, Some(skewed.is_some()), || skewed.clone().unwrap_or_default());
-        if stalled && node.raft.is_leader() && !node.is_stopping() {
+        let lasted = watch.clocks.look(skewed.is_some());
+        let judged = watch.clocks.judge(lasted, limits::LINK_DOUBT);
+        node.alarm(AlarmKind::ClockSkew, judged, || skewed.clone().unwrap_or_default());
+        if !stalled || !node.raft.is_leader() {
+            pause = first_pause;
+        } else if Instant::now() >= next_handover && !node.is_handing_over() && !node.is_stopping() {
             tracing::warn!("this node leads and stalls: the lead goes to another, if one is well");
-            node.hand_over_to_well().await;
+            if !node.hand_over_to_well().await {
+                // No write is taken while it tries, so it tries ever more rarely.
+                next_handover = Instant::now() + pause;
+                pause = (pause * 2).min(longest_pause);
+            }
         }
     }
 }
@@ -239,11 +272,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_member_is_a_lost_link_and_one_that_does_not_hear_this_node_half_of_one() {
-        let (told, begun) = (Answers::default(), Instant::now());
-        assert_eq!(told.lost_links(1, &members(), begun), None);
+        let told = Answers::default();
+        assert_eq!(told.lost_links(1, &members()), None, "they are known since now");
         tokio::time::advance(limits::LINK_PATIENCE * 2).await;
         told.note(2, &answer(1, &[2, 3]), 1, Duration::ZERO);
-        let lost = told.lost_links(1, &members(), begun).expect("both are lost");
+        let lost = told.lost_links(1, &members()).expect("both are lost");
         assert!(
             lost.contains("node 2 answers, but") && lost.contains("node 3 has not answered for 10 s"),
             "{lost}"
@@ -251,14 +284,29 @@ mod tests {
         for node_id in [2, 3] {
             told.note(node_id, &answer(1, &[1, node_id]), 1, Duration::ZERO);
         }
-        assert_eq!(told.lost_links(1, &members(), begun), None);
+        assert_eq!(told.lost_links(1, &members()), None);
         assert_eq!(told.heard(), [2, 3]);
         tokio::time::advance(limits::LINK_PATIENCE).await;
         assert!(told.heard().is_empty());
     }
 
-    #[test]
-    fn clocks_differ_where_the_round_trip_does_not_explain_it() {
+    #[tokio::test(start_paused = true)]
+    async fn a_new_member_and_one_that_has_gone_are_no_lost_links() {
+        let told = Answers::default();
+        let two: BTreeMap<u64, String> = members().into_iter().filter(|(node_id, _)| *node_id < 3).collect();
+        told.lost_links(1, &two);
+        tokio::time::advance(limits::LINK_PATIENCE * 2).await;
+        told.note(2, &answer(1, &[1, 2]), 1, Duration::ZERO);
+        assert_eq!(told.lost_links(1, &members()), None, "node 3 has just come");
+        told.note(3, &answer(1, &[3]), 1, Duration::ZERO);
+        assert_eq!(told.lost_links(1, &members()), None, "it has had no time to hear this one");
+        tokio::time::advance(limits::LINK_PATIENCE * 3).await;
+        told.note(2, &answer(1, &[1, 2]), 1, Duration::ZERO);
+        assert_eq!(told.lost_links(1, &two), None, "nobody waits for who was removed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clocks_differ_where_the_round_trip_does_not_explain_it() {
         let told = Answers::default();
         let now = 1_000_000_000;
         told.note(2, &answer(now + 400_000, &[]), now, Duration::from_millis(900));

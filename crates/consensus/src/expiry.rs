@@ -47,7 +47,8 @@ fn until_due(node: &Inner) -> Duration {
 /// True where more is due.
 async fn expire_once(node: &Inner) -> bool {
     // What is due stays due: nothing is lost by waiting for room.
-    if node.space.level() >= SpaceLevel::Full {
+    // What is added now the node that is to lead would lack.
+    if node.space.level() >= SpaceLevel::Full || node.is_handing_over() {
         return false;
     }
     let deadline = Instant::now() + limits::SYSTEM_COMMAND_TIMEOUT;

@@ -89,8 +89,7 @@ impl Inner {
         for _ in 0..limits::EARLY_VOTES {
             let undecided = self
                 .metrics(|metrics| metrics.current_term == term && metrics.state == ServerState::Follower);
-            let may_lead = !self.membership.is_removed() && Instant::now() >= self.votes_from;
-            if !undecided || !may_lead {
+            if !undecided || !self.may_ask_now() {
                 return;
             }
             // Refused, and without any effect, as long as the lease holds.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,7 +16,28 @@ use crate::membership::{Failed, MembershipRefusal, RefusalKind};
 use crate::node::Inner;
 use crate::status::NodeStatus;
 
+/// No write is taken as long as one of these lives.
+struct Resigning<'a>(&'a AtomicUsize);
+
+impl<'a> Resigning<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Resigning<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Inner {
+    /// True while somebody tries to give the lead away: no write is taken.
+    pub(crate) fn is_handing_over(&self) -> bool {
+        self.resigning.load(Ordering::Acquire) > 0
+    }
+
     /// See [`crate::Node::drain`].
     pub(crate) async fn drain(&self, patience: Duration) -> bool {
         self.drained.store(true, Ordering::Release);
@@ -42,7 +63,8 @@ impl Inner {
         if !self.raft.is_leader() {
             return true;
         }
-        self.resigning.store(true, Ordering::Release);
+        // Whoever asked may go away in the middle of it, and another hand-over may be under way.
+        let _resigning = Resigning::begin(&self.resigning);
         let handed_over = async {
             let target = loop {
                 if let Some(target) = self.caught_up_follower(may_lead) {
@@ -63,12 +85,10 @@ impl Inner {
             // An error can't be: the sender lives in the node.
             leader.wait_for(|leader| leader.node_id.is_some() && leader.node_id != me).await.is_ok()
         };
-        let done = timeout(patience, handed_over).await.unwrap_or_else(|_| {
+        timeout(patience, handed_over).await.unwrap_or_else(|_| {
             tracing::warn!("nobody took the lead over in time");
             false
-        });
-        self.resigning.store(false, Ordering::Release);
-        done
+        })
     }
 
     /// Gives the lead to a voter, the one that is named or one with no less room than this node; gives its id. While it is
@@ -209,7 +229,7 @@ pub(crate) async fn leave_when_short(node: Arc<Inner>) {
     loop {
         let short = *level.borrow_and_update() > SpaceLevel::Enough;
         let leads = leader.borrow_and_update().node_id == Some(node.identity.node_id);
-        if short && leads && !node.is_stopping() {
+        if short && leads && !node.is_stopping() && !node.is_handing_over() {
             tracing::warn!(
                 "the disk of the leader has too little room: the lead goes to a node with more, if there is one"
             );
@@ -257,6 +277,7 @@ pub(crate) async fn lead_in_need(node: Arc<Inner>) {
         if !leads {
             pause = first_pause;
         } else if Instant::now() >= next_handover
+            && !node.is_handing_over()
             && !node.hand_over(limits::ROOM_HANDOVER_PATIENCE, &|_| true).await
         {
             // No write is taken while it tries, so it tries ever more rarely.

@@ -96,6 +96,8 @@ pub(crate) const QUEUE_NEAR_LIMIT: usize = 80;
 pub(crate) const DETECT_CALM: Duration = Duration::from_secs(10);
 /// How long a member may be silent before its link counts as lost.
 pub(crate) const LINK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a lost link or a wrong clock must show before it is an alarm.
+pub(crate) const LINK_DOUBT: Duration = Duration::from_secs(2);
 /// Difference of two nodes' clocks, beyond what the round trip explains, that is an alarm.
 pub(crate) const CLOCK_SKEW: Duration = Duration::from_millis(500);
 /// Between looks at whether Raft still runs.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftMetrics;
 use openraft::{RaftLogReader, storage::RaftLogStorage};
@@ -92,7 +93,7 @@ pub(crate) struct Inner {
     pub(crate) restored_at: Option<u64>,
     pub(crate) membership: Membership,
     /// The lead is being handed over: no more proposals, so that the followers can catch up.
-    pub(crate) resigning: AtomicBool,
+    pub(crate) resigning: AtomicUsize,
     /// This node is about to be stopped: it doesn't want to lead.
     pub(crate) drained: AtomicBool,
     /// It is about to be stopped, and without it nobody leads.
@@ -132,9 +133,13 @@ impl Inner {
     /// Who is no member any more asks for no votes, nor does who may have forgotten a promise, nor, as long as others can
     /// lead, who is to be stopped.
     pub(crate) fn allow_or_forbid_elections(&self) {
+        self.raft.runtime_config().elect(self.may_ask_now());
+    }
+
+    /// See [`Inner::allow_or_forbid_elections`].
+    pub(crate) fn may_ask_now(&self) -> bool {
         let stays_behind = self.drained.load(Ordering::Acquire) && !self.needed.load(Ordering::Acquire);
-        let may = self.may_ask_for_votes.load(Ordering::Acquire) && !self.membership.is_removed();
-        self.raft.runtime_config().elect(may && !stays_behind);
+        self.may_ask_for_votes.load(Ordering::Acquire) && !self.membership.is_removed() && !stays_behind
     }
 
     /// A short look at Raft's metrics: who holds them longer stops Raft.
@@ -251,7 +256,7 @@ impl Node {
             founders: Mutex::default(),
             restored_at,
             membership: Membership::default(),
-            resigning: AtomicBool::new(false),
+            resigning: AtomicUsize::new(0),
             drained: AtomicBool::new(false),
             needed: AtomicBool::new(false),
             drained_peers: Mutex::default(),
@@ -358,7 +363,7 @@ impl Node {
         if deadline <= Instant::now() {
             return Err(ProposeError::TimedOut);
         }
-        if node.resigning.load(Ordering::Acquire) {
+        if node.is_handing_over() {
             return Err(ProposeError::NotLeader { leader: None });
         }
         if !node.raft.is_leader() {
@@ -443,6 +448,16 @@ impl Node {
     /// Takes [`Node::drain`] back.
     pub fn end_drain(&self) {
         self.0.end_drain();
+    }
+
+    /// True where this node leads and a quorum has said so lately: one that is cut off goes on believing in itself.
+    pub fn leads(&self) -> bool {
+        let lately = self.0.config.lease_memory();
+        self.0.metrics(|metrics| {
+            let alone = metrics.membership_config.voter_ids().count() == 1;
+            let heard = metrics.last_quorum_acked.is_none_or(|at| at.into_inner().elapsed() < lately);
+            metrics.current_leader == Some(metrics.id) && (alone || heard)
+        })
     }
 
     /// True once this node has caught up with a leader since its start, as long as it is a member.

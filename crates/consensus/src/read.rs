@@ -162,8 +162,14 @@ impl Inner {
 
     fn has_lease(&self, linearizer: &Linearizer<TypeConfig>) -> bool {
         let leader = linearizer.read_log_id().committed_leader_id();
-        let voters = self.metrics(|metrics| metrics.membership_config.get_joint_config().clone());
-        self.links.heard.has_lease_at(Instant::now(), self.identity.node_id, leader, &voters)
+        let (voters, opened) = self.metrics(|metrics| {
+            let committed = metrics.local_committed.as_ref();
+            let opened = committed.is_some_and(|committed| committed.committed_leader_id() == leader);
+            (metrics.membership_config.get_joint_config().clone(), opened)
+        });
+        // Before the entry that opens this leader's time is committed, one to whom the lead was handed may still be elected
+        // in the same term, whatever was promised to this one; and its entry of that index would pass for the one read.
+        opened && self.links.heard.has_lease_at(Instant::now(), self.identity.node_id, leader, &voters)
     }
 
     fn is_confirmed_since(&self, asked_at: Instant, linearizer: &Linearizer<TypeConfig>) -> bool {

@@ -254,7 +254,7 @@ async fn a_node_that_was_replaced_and_comes_back_disturbs_nobody_and_notices() {
     // What it has may be as old as can be.
     for consistency in [Consistency::Local, Consistency::Bounded(Duration::from_hours(1))] {
         let read = cluster.node(old).prepare_read(consistency, Instant::now() + PATIENCE).await;
-        assert_eq!(read, Err(ReadError::NoLeader), "{consistency:?}");
+        assert_eq!(read, Err(ReadError::Removed), "{consistency:?}");
     }
     assert!(!cluster.node(old).is_ready());
     // Several election timeouts, in which it could have called elections.

@@ -17,6 +17,7 @@ use crate::connector::{self, Connector};
 use crate::error::Error;
 use crate::material::{CertificateFiles, Certificates, Trust, TrustFiles};
 use crate::node_name::NodeName;
+use crate::revoked;
 use crate::role::Role;
 use crate::token::TokenError;
 
@@ -208,8 +209,12 @@ impl Credentials {
     pub fn connector(&self, node_id: Option<u64>) -> Connector {
         let shared = Arc::clone(&self.0);
         let settings = move || Ok(Arc::clone(&shared.certificates.read().outgoing));
-        Connector::new(Arc::new(settings))
-            .with_check(connector::must_be(self.0.node.cluster.clone(), node_id))
+        let meant = connector::must_be(self.0.node.cluster.clone(), node_id);
+        let credentials = self.clone();
+        Connector::new(Arc::new(settings)).with_check(Arc::new(move |shown| {
+            credentials.check_member(Some(shown))?;
+            meant(shown)
+        }))
     }
 
     /// Whether who sent a call is the node that it says it is. Errors say who it is instead.
@@ -239,7 +244,7 @@ impl Credentials {
     }
 
     fn is_revoked(&self, shown: &Certificate) -> bool {
-        self.0.trust.read().revoked_certificates.has(&shown.serial)
+        self.0.trust.read().revoked_certificates.has(revoked::without_zeros(&shown.serial))
     }
 
     /// Who calls: the token says it where one is shown, else the certificate.

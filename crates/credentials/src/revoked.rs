@@ -45,7 +45,13 @@ pub(crate) fn token_id(text: &str) -> Option<String> {
 pub(crate) fn serial(text: &str) -> Option<String> {
     let digits = text.replace(':', "").to_ascii_lowercase();
     let sound = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    sound.then_some(digits)
+    sound.then(|| without_zeros(&digits).to_owned())
+}
+
+/// The digits of a number without the zeros that some tools show in front.
+pub(crate) fn without_zeros(digits: &str) -> &str {
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() { "0" } else { digits }
 }
 
 #[cfg(test)]
@@ -54,9 +60,9 @@ mod tests {
 
     #[test]
     fn a_list_has_ids_and_remarks() {
-        let text = b"# lost laptops\n0A:1b\n\n  ff # checkout\n";
+        let text = b"# lost laptops\n00:0A:1b\n\n  ff # checkout\n";
         let list = Revoked::parse(Path::new("x"), text, serial).unwrap();
-        assert!(list.has("0a1b") && list.has("ff") && !list.has("0a"));
+        assert!(list.has(without_zeros("0a1b")) && list.has("ff") && !list.has(without_zeros("0a")));
     }
 
     #[test]

@@ -86,7 +86,10 @@ impl Core {
     pub(crate) async fn drain(&self, patience: Duration) -> bool {
         // The lead goes first: who is sent elsewhere then finds the new leader.
         let handed_over = self.0.node.drain(patience).await;
-        self.start_draining();
+        if handed_over {
+            // Without another leader there is nowhere to go.
+            self.start_draining();
+        }
         handed_over
     }
 

@@ -37,7 +37,8 @@ async fn follow(core: Core, mut reporter: HealthReporter) {
         // A node that takes no orders should get none sent, though it answers reads.
         let has_room = *room.borrow_and_update() == SpaceLevel::Enough;
         let ready = core.node().is_ready() && has_room && !core.is_draining();
-        let leads = leader.borrow_and_update().node_id == Some(core.node().id());
+        leader.mark_unchanged();
+        let leads = core.node().leads();
         reporter.set_service_status(SERVER, serving(ready)).await;
         reporter.set_service_status(LEADER, serving(ready && leads)).await;
         tokio::select! {

@@ -81,7 +81,6 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (health, health_service) = health_reporter();
-        health.set_service_status(LEADER, ServingStatus::NotServing).await;
         let fake = Self(Arc::new(Inner {
             address,
             node_id,
@@ -117,7 +116,7 @@ impl Fake {
         self.0.address.to_string()
     }
 
-    /// It says of itself whether it leads.
+    /// It says of itself whether it leads; until then it says nothing.
     pub(crate) async fn says_that_it_leads(&self, leads: bool) {
         let status = if leads { ServingStatus::Serving } else { ServingStatus::NotServing };
         self.0.health.set_service_status(LEADER, status).await;
