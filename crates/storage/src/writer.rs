@@ -79,16 +79,32 @@ pub(crate) struct Writer {
     pub(crate) _lock: DirLock,
 }
 
+/// How a writer ended that was told to.
+struct Stopped {
+    asker: oneshot::Sender<Result<(), Error>>,
+    left_in_order: Result<(), Error>,
+}
+
 impl Writer {
     /// Runs until it is told to stop. A failure stops the node: the engine is rebuilt at the next start.
     pub(crate) async fn run(mut self, tasks: Tasks) {
-        if let Err(error) = self.serve().await {
-            self.engine_dir.distrust();
-            tasks.fail_as(error.failure_kind(), "the engine's writer", &error.to_string());
+        match self.serve().await {
+            Ok(None) => {}
+            Ok(Some(stopped)) => {
+                // Whoever opens the directory once it is told must not meet the lock.
+                drop(self);
+                // The asker may have given up waiting.
+                let _ = stopped.asker.send(stopped.left_in_order);
+            }
+            Err(error) => {
+                self.engine_dir.distrust();
+                tasks.fail_as(error.failure_kind(), "the engine's writer", &error.to_string());
+            }
         }
     }
 
-    async fn serve(&mut self) -> Result<(), Error> {
+    /// Gives whom to tell that it was stopped, or `None` where nobody asked.
+    async fn serve(&mut self) -> Result<Option<Stopped>, Error> {
         loop {
             let shared = Arc::clone(&self.shared);
             let command = tokio::select! {
@@ -100,17 +116,15 @@ impl Writer {
             match command {
                 None => drop(self.write_window().await?),
                 // All handles are gone without a word: as after a kill.
-                Some(None) => return Ok(()),
-                Some(Some(WriterCommand::Stop(reply))) => {
+                Some(None) => return Ok(None),
+                Some(Some(WriterCommand::Stop(asker))) => {
                     self.building = None;
                     self.write_window().await?;
                     let left_in_order = self.engine.flush().and_then(|()| self.engine_dir.note_clean_stop());
                     // Whoever opens the directory next must not meet sled's own lock.
                     self.engine = Arc::new(ClosedEngine);
                     self.shared.memory.write().engine = Arc::clone(&self.engine);
-                    // The asker may have given up waiting.
-                    let _ = reply.send(left_in_order);
-                    return Ok(());
+                    return Ok(Some(Stopped { asker, left_in_order }));
                 }
                 Some(Some(command)) => self.obey(command).await?,
             }

@@ -144,6 +144,16 @@ async fn damage_to_the_small_files_of_the_engine_makes_it_be_rebuilt_whatever_it
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_can_be_opened_as_soon_as_it_was_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    // The writer's thread once let go of the lock after it had said that it was stopped: seen by chance, so it is tried often.
+    for round in 0..40 {
+        let node = try_open(dir.path()).await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        node.stop().await;
+    }
+}
+
 fn memory_options(dir: &str) -> Options {
     Options { engine: EngineKind::Memory, ..Node::options(Path::new(dir)) }
 }
