@@ -15,11 +15,14 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal};
 use stockade_env::ReservedPort;
+use stockade_server::Exit;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
+use crate::failure::Failure;
 use crate::links::Links;
 
 /// How long a node may take to become ready.
@@ -189,6 +192,17 @@ impl LocalCluster {
             .find(|node| node.id == id)
             .with_context(|| format!("there is no node {id} here"))
     }
+}
+
+/// Completes at Ctrl-C or SIGTERM. Who drops its cluster then ends the nodes and removes their directory.
+pub(crate) async fn interrupted() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Err(Failure::new(Exit::Interrupted, "interrupted; the nodes are stopped and their data is removed")
+        .into())
 }
 
 impl Drop for LocalCluster {

@@ -15,15 +15,13 @@ use std::time::Duration;
 
 use stockade_client::{Client, Config};
 use stockade_env::Env;
-use stockade_server::Exit;
 use tokio::time::Instant;
 
 use crate::bench::load::Load;
 use crate::bench::report::{Conditions, Report};
 use crate::bench::watch::Watch;
-use crate::failure::Failure;
 use crate::links::Links;
-use crate::local_cluster::{LocalCluster, Options};
+use crate::local_cluster::{self, LocalCluster, Options};
 use crate::output::{self, Output};
 use crate::proof;
 
@@ -89,10 +87,7 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<()> {
     let measured = tokio::select! {
         measured = measure(&env, &args, output) => measured,
         // Dropping the measurement ends the nodes and removes their directory.
-        signal = tokio::signal::ctrl_c() => signal.map_err(Into::into).and_then(|()| {
-            let what = "interrupted; the nodes are stopped and their data is removed";
-            Err(Failure::new(Exit::Interrupted, what).into())
-        }),
+        interrupted = local_cluster::interrupted() => interrupted,
     };
     env.tasks.stop(TASK_GRACE).await;
     measured

@@ -13,15 +13,13 @@ use std::time::Duration;
 
 use stockade_client::{Client, Config};
 use stockade_env::Env;
-use stockade_server::Exit;
 use tokio::time::Instant;
 
 use crate::demo::report::Report;
 use crate::demo::stage::Stage;
 use crate::demo::view::View;
 use crate::demo::workload::Workload;
-use crate::failure::Failure;
-use crate::local_cluster::{LocalCluster, Options};
+use crate::local_cluster::{self, LocalCluster, Options};
 use crate::output::Output;
 use crate::proof;
 use crate::recording::RecordArgs;
@@ -61,21 +59,10 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<()> {
     let played = tokio::select! {
         played = play(&env, &args, output) => played,
         // Dropping the play ends the nodes and removes their directory.
-        interrupted = interrupted() => interrupted,
+        interrupted = local_cluster::interrupted() => interrupted,
     };
     env.tasks.stop(TASK_GRACE).await;
     played
-}
-
-/// Completes at Ctrl-C or SIGTERM.
-async fn interrupted() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        signal = tokio::signal::ctrl_c() => signal?,
-        _ = terminate.recv() => {}
-    }
-    Err(Failure::new(Exit::Interrupted, "interrupted; the nodes are stopped and their data is removed")
-        .into())
 }
 
 async fn play(env: &Env, args: &Args, output: Output) -> anyhow::Result<()> {
