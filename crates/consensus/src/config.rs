@@ -102,6 +102,7 @@ impl Config {
             max_in_snapshot_log_to_keep: self.kept_log_entries,
             purge_batch_size: limits::PURGE_BATCH,
             api_channel_size: Some(limits::RAFT_QUEUE),
+            state_machine_channel_size: Some(limits::APPLY_QUEUE),
             // A leader that hears no quorum falls silent by turns, so that those who don't hear it can elect another.
             quorum_loss_probe_interval: Some(max * 2),
             enable_pre_vote: Some(true),

@@ -66,12 +66,14 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
-    use crate::listen::Patience;
+    use crate::listen::{BoundPort, Patience};
 
     async fn answer(sample: Sample, path: &str) -> String {
         let patience = Patience::Whole(Duration::from_secs(10));
-        let port = Port::bind("a test", "127.0.0.1:0".parse().unwrap(), 4, patience).await.unwrap();
-        let mut stream = TcpStream::connect(port.address()).await.unwrap();
+        let bound = BoundPort::bind("a test", "127.0.0.1:0".parse().unwrap(), 4, patience).unwrap();
+        let address = bound.address();
+        let port = bound.listen().unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
         let probe: Probe = Arc::new(move || sample.clone());
         let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
         let ask = async {

@@ -53,6 +53,8 @@ pub(crate) const CLIENT_CONNECTION_AGE: Duration = Duration::from_hours(1);
 pub(crate) const CLIENT_CONNECTION_AGE_GRACE: Duration = Duration::from_secs(90);
 /// Longest wait for the first byte of an answer on the client port: above the longest deadline that the services grant.
 pub(crate) const CLIENT_CALL_TIMEOUT: Duration = Duration::from_secs(75);
+/// Connections that the system keeps until they are accepted.
+pub(crate) const BACKLOG: u32 = 1_024;
 /// Pause after a connection could not be accepted, for want of file descriptors for example.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What the transfer of leadership may take at shutdown.

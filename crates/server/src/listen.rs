@@ -1,4 +1,5 @@
-//! Ports: bound early, with a bound on connections and on how long one may be silent.
+//! Ports: bound early, so that one that is taken is told at once, and listened on once calls can be answered: until then
+//! connections are refused, and nobody waits for answers. There is a bound on connections and on how long one may be silent.
 //!
 //! Invariants:
 //! - Handshakes of TLS run side by side, so that none waits for another. Of too many the one that has taken longest is
@@ -20,7 +21,7 @@ use futures_util::stream::{self, FuturesUnordered, Stream};
 use stockade_credentials::{Audience, ConnectionInfo, Credentials, ServerStream};
 use stockade_env::Throttle;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, timeout};
 use tonic::transport::server::Connected;
@@ -28,11 +29,19 @@ use tonic::transport::server::Connected;
 use crate::error::StartError;
 use crate::limits;
 
-/// A bound port.
+/// A port that connections are refused on as yet.
+pub(crate) struct BoundPort {
+    purpose: &'static str,
+    socket: TcpSocket,
+    address: SocketAddr,
+    connections: usize,
+    patience: Patience,
+}
+
+/// A port that is listened on.
 pub(crate) struct Port {
     purpose: &'static str,
     listener: TcpListener,
-    address: SocketAddr,
     free: Arc<Semaphore>,
     patience: Patience,
     /// `None` for plain text.
@@ -49,30 +58,44 @@ pub(crate) enum Patience {
     Whole(Duration),
 }
 
-impl Port {
+impl BoundPort {
     /// Binds; an error says what the port is for.
-    pub(crate) async fn bind(
+    pub(crate) fn bind(
         purpose: &'static str,
         address: SocketAddr,
         connections: usize,
         patience: Patience,
     ) -> Result<Self, StartError> {
         let failed = |source| StartError::Bind { purpose, address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let bound = listener.local_addr().map_err(failed)?;
-        let free = Arc::new(Semaphore::new(connections));
-        Ok(Self { purpose, listener, address: bound, free, patience, tls: None, refused: Arc::default() })
-    }
-
-    /// Takes connections over TLS alone from now on.
-    pub(crate) fn secure(&mut self, credentials: &Credentials, audience: Audience) {
-        let at_most = (self.free.available_permits() / limits::HANDSHAKE_SHARE).max(1);
-        self.tls = Some(Handshakes::new(credentials.clone(), audience, at_most));
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let socket = socket.map_err(failed)?;
+        // Or what is left of the connections of a run before would keep this one from it.
+        socket.set_reuseaddr(true).map_err(failed)?;
+        socket.bind(address).map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        Ok(Self { purpose, socket, address, connections, patience })
     }
 
     /// Where it is bound, with the port that the system chose.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Takes connections from now on. An error where another process began to listen meanwhile.
+    pub(crate) fn listen(self) -> Result<Port, StartError> {
+        let Self { purpose, socket, address, connections, patience } = self;
+        let failed = |source| StartError::Bind { purpose, address, source };
+        let listener = socket.listen(limits::BACKLOG).map_err(failed)?;
+        let free = Arc::new(Semaphore::new(connections));
+        Ok(Port { purpose, listener, free, patience, tls: None, refused: Arc::default() })
+    }
+}
+
+impl Port {
+    /// Takes connections over TLS alone from now on.
+    pub(crate) fn secure(&mut self, credentials: &Credentials, audience: Audience) {
+        let at_most = (self.free.available_permits() / limits::HANDSHAKE_SHARE).max(1);
+        self.tls = Some(Handshakes::new(credentials.clone(), audience, at_most));
     }
 
     /// How many connections were refused in their handshake, as it counts on.
@@ -221,7 +244,7 @@ impl axum::serve::Listener for Port {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
+        self.listener.local_addr()
     }
 }
 
@@ -341,25 +364,39 @@ mod tests {
 
     use super::*;
 
-    async fn port(connections: usize, patience: Patience) -> Port {
-        Port::bind("a test", "127.0.0.1:0".parse().unwrap(), connections, patience).await.unwrap()
+    fn bound(connections: usize, patience: Patience) -> BoundPort {
+        BoundPort::bind("a test", "127.0.0.1:0".parse().unwrap(), connections, patience).unwrap()
+    }
+
+    fn port(connections: usize, patience: Patience) -> (Port, SocketAddr) {
+        let bound = bound(connections, patience);
+        let address = bound.address();
+        (bound.listen().unwrap(), address)
     }
 
     #[tokio::test]
     async fn a_port_that_is_taken_is_refused_with_its_address() {
-        let first = port(1, Patience::Whole(Duration::from_secs(1))).await;
-        let second = Port::bind("a test", first.address(), 1, Patience::Whole(Duration::from_secs(1)))
-            .await
-            .map(|_| ())
-            .unwrap_err();
+        let patience = Patience::Whole(Duration::from_secs(1));
+        let (_first, address) = port(1, patience);
+        let second = BoundPort::bind("a test", address, 1, patience).map(|_| ()).unwrap_err();
         assert_eq!(second.exit(), crate::Exit::PortInUse);
-        assert!(second.to_string().contains(&first.address().to_string()));
+        assert!(second.to_string().contains(&address.to_string()));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_at_a_port_whose_calls_are_not_answered_yet() {
+        let bound = bound(1, Patience::Whole(Duration::from_secs(1)));
+        let address = bound.address();
+        let refused = TcpStream::connect(address).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let _port = bound.listen().unwrap();
+        TcpStream::connect(address).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_silent_connection_is_given_up() {
-        let mut port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
-        let _caller = TcpStream::connect(port.address()).await.unwrap();
+        let (mut port, address) = port(1, Patience::Handshake(Duration::from_millis(20)));
+        let _caller = TcpStream::connect(address).await.unwrap();
         let (mut connection, _) = port.next().await;
         let read = connection.read(&mut [0; 8]).await;
         assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -367,8 +404,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_stops_within_its_handshake_is_given_up() {
-        let mut port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
-        let mut caller = TcpStream::connect(port.address()).await.unwrap();
+        let (mut port, address) = port(1, Patience::Handshake(Duration::from_millis(20)));
+        let mut caller = TcpStream::connect(address).await.unwrap();
         let (mut connection, _) = port.next().await;
         let mut bytes = [0; limits::HANDSHAKE_BYTES - 1];
         caller.write_all(&bytes).await.unwrap();
@@ -379,8 +416,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_after_its_handshake_may_be_silent() {
-        let mut port = port(1, Patience::Handshake(Duration::from_millis(20))).await;
-        let mut caller = TcpStream::connect(port.address()).await.unwrap();
+        let (mut port, address) = port(1, Patience::Handshake(Duration::from_millis(20)));
+        let mut caller = TcpStream::connect(address).await.unwrap();
         let (mut connection, _) = port.next().await;
         let mut bytes = [0; limits::HANDSHAKE_BYTES];
         caller.write_all(&bytes).await.unwrap();
@@ -391,9 +428,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_beyond_the_limit_waits_for_a_place() {
-        let mut port = port(1, Patience::Whole(Duration::from_secs(10))).await;
-        let _one = TcpStream::connect(port.address()).await.unwrap();
-        let _two = TcpStream::connect(port.address()).await.unwrap();
+        let (mut port, address) = port(1, Patience::Whole(Duration::from_secs(10)));
+        let _one = TcpStream::connect(address).await.unwrap();
+        let _two = TcpStream::connect(address).await.unwrap();
         let (first, _) = port.next().await;
         let mut second = Box::pin(port.next());
         assert!(futures_util::poll!(second.as_mut()).is_pending());
@@ -421,14 +458,14 @@ mod tests {
         use tonic::codegen::Service as _;
         let dir = tempfile::tempdir().unwrap();
         let (credentials, mut connector) = certificates(dir.path());
-        let mut port = port(8, Patience::Handshake(Duration::from_mins(1))).await;
+        let (mut port, address) = port(8, Patience::Handshake(Duration::from_mins(1)));
         port.secure(&credentials, Audience::Callers);
         let refused = port.refused();
         let mut silent = Vec::new();
         for _ in 0..20 {
-            silent.push(TcpStream::connect(port.address()).await.unwrap());
+            silent.push(TcpStream::connect(address).await.unwrap());
         }
-        let uri = format!("https://localhost:{}", port.address().port()).parse().unwrap();
+        let uri = format!("https://localhost:{}", address.port()).parse().unwrap();
         // Far less than a silent one may take: nobody waits for it.
         let ((connection, _), called) =
             timeout(limits::HANDSHAKE_TIMEOUT / 2, async { tokio::join!(port.next(), connector.call(uri)) })

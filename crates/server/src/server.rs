@@ -21,7 +21,7 @@ use crate::error::{RunError, StartError};
 use crate::grpc;
 use crate::http::{self, Probe};
 use crate::limits;
-use crate::listen::{Patience, Port};
+use crate::listen::{BoundPort, Patience, Port};
 use crate::metrics::{Sample, resident_bytes};
 use crate::raft_runtime::RaftRuntime;
 use crate::restore;
@@ -65,24 +65,40 @@ pub struct Server {
 /// Connections that a port refused in their handshake.
 type Refused = Arc<AtomicU64>;
 
+struct BoundPorts {
+    client: BoundPort,
+    peer: BoundPort,
+    http: BoundPort,
+}
+
 struct Ports {
     client: Port,
     peer: Port,
     http: Port,
 }
 
-impl Ports {
-    async fn bind(config: &Config) -> Result<Self, StartError> {
+impl BoundPorts {
+    fn bind(config: &Config) -> Result<Self, StartError> {
         let silent = Patience::Handshake(limits::HANDSHAKE_TIMEOUT);
         let short = Patience::Whole(limits::HTTP_CONNECTION_LIFETIME);
+        let clients = limits::MAX_CLIENT_CONNECTIONS;
         Ok(Self {
-            client: Port::bind("callers", config.listen_client, limits::MAX_CLIENT_CONNECTIONS, silent)
-                .await?,
-            peer: Port::bind("peers", config.listen_peer, limits::MAX_PEER_CONNECTIONS, silent).await?,
-            http: Port::bind("HTTP", config.listen_http, limits::MAX_HTTP_CONNECTIONS, short).await?,
+            client: BoundPort::bind("callers", config.listen_client, clients, silent)?,
+            peer: BoundPort::bind("peers", config.listen_peer, limits::MAX_PEER_CONNECTIONS, silent)?,
+            http: BoundPort::bind("HTTP", config.listen_http, limits::MAX_HTTP_CONNECTIONS, short)?,
         })
     }
 
+    fn addresses(&self) -> Addresses {
+        Addresses { client: self.client.address(), peer: self.peer.address(), http: self.http.address() }
+    }
+
+    fn listen(self) -> Result<Ports, StartError> {
+        Ok(Ports { client: self.client.listen()?, peer: self.peer.listen()?, http: self.http.listen()? })
+    }
+}
+
+impl Ports {
     fn secure(&mut self, credentials: &Credentials) {
         self.client.secure(credentials, Audience::Callers);
         self.peer.secure(credentials, Audience::Peers);
@@ -92,10 +108,6 @@ impl Ports {
     fn refused(&self) -> [Refused; 3] {
         [&self.client, &self.peer, &self.http].map(Port::refused)
     }
-
-    fn addresses(&self) -> Addresses {
-        Addresses { client: self.client.address(), peer: self.peer.address(), http: self.http.address() }
-    }
 }
 
 impl Server {
@@ -104,11 +116,8 @@ impl Server {
         config.check()?;
         let env = Env::real();
         let credentials = open_credentials(&env, &config)?;
-        let mut ports = Ports::bind(&config).await?;
-        if let Some(credentials) = &credentials {
-            ports.secure(credentials);
-        }
-        let (addresses, refused) = (ports.addresses(), ports.refused());
+        let bound = BoundPorts::bind(&config)?;
+        let addresses = bound.addresses();
         let raft = RaftRuntime::start()?;
         let started = start_node(&env, &raft, &config, addresses, credentials.clone()).await;
         // What a part reported tells more than that Raft could not start because of it.
@@ -117,6 +126,12 @@ impl Server {
             StartError::Consensus(_) => told(error),
             other => other,
         })?;
+        // Reading the applied state has taken its time: only now can calls be answered.
+        let mut ports = bound.listen()?;
+        if let Some(credentials) = &credentials {
+            ports.secure(credentials);
+        }
+        let refused = ports.refused();
         let gateway =
             Gateway::guarded(env.clone(), node.clone(), GatewayLimits::default(), credentials.clone());
         let (closing, _) = watch::channel(false);

@@ -1,140 +1,40 @@
-//! The applier: committed entries become state, replies, and rows on their way to the engine.
+//! The applier: what openraft sees of the applied state. Entries are executed beside Raft's threads, see `executor.rs`.
 
 use std::io;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
-use openraft::EntryPayload;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
-use stockade_env::{FailureKind, Tasks};
-use stockade_state_machine::change::Change;
-use stockade_state_machine::{Applied, Entry, Reply, Revision};
+use stockade_env::place;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::applied_row::{LogId, StoredMembership};
-use crate::codec;
+use crate::executor::{Executor, PanicGuard};
 use crate::log::LogStore;
-use crate::memory::Shared;
-use crate::named::Named;
-use crate::skip::{self, SkipList};
 use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::writer::WriterCommand;
-use crate::{EntryReplies, Error, Proposal, TypeConfig};
+use crate::{Error, TypeConfig, limits};
 
 /// The applied state, as openraft drives it.
-///
-/// Invariants:
-/// - Entries are applied one after the other, in log order, each whole; nobody else changes the state.
-/// - A failure here is never an outcome: it stops the node.
 #[derive(Debug)]
 pub struct StateMachine {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) executor: Arc<Executor>,
     pub(crate) writer: mpsc::Sender<WriterCommand>,
     pub(crate) snapshots: SnapshotStore,
     pub(crate) log: LogStore,
-    /// Beyond it apply waits for the writer.
-    pub(crate) overlay_bytes: u64,
-    /// What is not to be executed.
-    pub(crate) skips: SkipList,
-    /// Who hears of a panic.
-    pub(crate) tasks: Tasks,
-}
-
-/// Reports a panic that unwinds through apply. Openraft runs apply in a task of its own and looks after it only when
-/// the next entry is committed: until then the node would go on as if it were well.
-struct PanicGuard {
-    tasks: Tasks,
-    /// The entry that is being executed: where it is the cause, the operator must know which one it is.
-    at: Option<LogId>,
-}
-
-impl Drop for PanicGuard {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
-        }
-        match &self.at {
-            None => self.tasks.fail_as(FailureKind::Bug, "apply", "panicked"),
-            Some(at) => {
-                let cause = format!("panicked at log entry {} of term {}", at.index, at.leader_id.term);
-                self.tasks.fail_as(FailureKind::Bug, "apply", &cause);
-            }
-        }
-    }
 }
 
 impl StateMachine {
-    /// Decodes and executes a proposal.
-    fn execute(&self, log_id: LogId, proposal: &Proposal) -> Result<(EntryReplies, Vec<Change>), Error> {
-        let entry = codec::decode_proposal(proposal).map_err(|error| {
-            let (index, term) = (log_id.index, log_id.leader_id.term);
-            Error::Entry { index, term, what: error.to_string() }
-        })?;
-        let (replies, changes) = self.run(log_id, &entry)?;
-        Ok((EntryReplies(replies.into()), changes))
-    }
-
-    /// Gives up every request of a proposal instead of executing it; `None` where it can't be decoded: then nothing changes.
-    fn skip(&self, log_id: LogId, proposal: &Proposal) -> Result<Option<(EntryReplies, Vec<Change>)>, Error> {
-        let Ok((stand_in, commands)) = skip::stand_in(proposal) else { return Ok(None) };
-        let (mut replies, changes) = self.run(log_id, &stand_in)?;
-        skip::refuse(&commands, &mut replies);
-        Ok(Some((EntryReplies(replies.into()), changes)))
-    }
-
-    /// Executes an entry; gives the replies once readers can see what it did.
-    fn run(&self, log_id: LogId, entry: &Entry) -> Result<(Vec<Reply>, Vec<Change>), Error> {
-        let mut named = Named::fetch(&self.shared.memory.read(), entry)?;
-        let revision = Revision::new(log_id.index);
-        let mut memory = self.shared.memory.write();
-        named.load_into(&mut memory)?;
-        let Applied { replies, changes } = memory.state.execute(revision, entry);
-        named.unload_from(&mut memory);
-        memory.orders.follow(revision, &changes);
-        memory.revision = revision;
-        drop(memory);
-        self.shared.applied.send_replace(revision);
-        Ok((replies, changes))
-    }
-
-    /// Moves on over an entry that changes no state.
-    fn pass(&self, log_id: LogId, membership: Option<StoredMembership>) {
-        let revision = Revision::new(log_id.index);
-        self.shared.memory.write().revision = revision;
-        let mut window = self.shared.window.lock();
-        window.position.log_id = Some(log_id);
-        if let Some(membership) = membership {
-            window.position.follow(membership);
-        }
-        self.shared.marks.applied(log_id.index, window.position.chain);
-        drop(window);
-        self.shared.applied.send_replace(revision);
-    }
-
-    /// Puts an entry's changes on their way to the engine.
-    fn take_in(&self, log_id: LogId, changes: &[Change]) -> usize {
-        let mut window = self.shared.window.lock();
-        window.take_in(changes);
-        window.position.log_id = Some(log_id);
-        self.shared.marks.applied(log_id.index, window.position.chain);
-        window.bytes
-    }
-
-    /// Says what kind of failure it is while that is known: openraft hands on no more than its text.
-    fn fail(&self, what: &str, error: Error) -> io::Error {
-        self.tasks.fail_as(error.failure_kind(), what, &error.to_string());
-        error.into_io()
-    }
-
-    /// Waits while the writer is too far behind: memory is bounded, and openraft's queue then holds the leader back.
+    /// Waits while the writer is too far behind: memory is bounded.
     async fn wait_for_room(&self) -> Result<(), io::Error> {
+        let shared = &self.executor.shared;
         loop {
-            let drained = self.shared.drained.notified();
-            if self.shared.backlog_bytes() <= self.overlay_bytes {
+            let drained = shared.drained.notified();
+            if self.executor.has_room() {
                 return Ok(());
             }
-            self.shared.filled.notify_one();
+            shared.filled.notify_one();
             tokio::select! {
                 () = drained => {}
                 // It failed, and the node is stopping: nobody will make room any more.
@@ -149,57 +49,27 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
-        let window = self.shared.window.lock();
+        let window = self.executor.shared.window.lock();
         Ok((window.position.log_id, window.position.membership.clone()))
     }
 
-    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    async fn apply<S>(&mut self, entries: S) -> Result<(), io::Error>
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + Send,
     {
-        let mut guard = PanicGuard { tasks: self.tasks.clone(), at: None };
-        while let Some(entry) = entries.next().await {
-            let (entry, responder) = entry?;
-            let log_id = entry.log_id;
-            let skipped = self.skips.covers(&entry);
-            match entry.payload {
-                EntryPayload::Blank => {
-                    self.pass(log_id, None);
-                    if let Some(responder) = responder {
-                        responder.send(EntryReplies::default());
-                    }
-                }
-                EntryPayload::Membership(membership) => {
-                    self.pass(log_id, Some(StoredMembership::new(Some(log_id), membership)));
-                    if let Some(responder) = responder {
-                        responder.send(EntryReplies::default());
-                    }
-                }
-                EntryPayload::Normal(proposal) => {
-                    guard.at = Some(log_id);
-                    let done = if skipped {
-                        self.skip(log_id, &proposal)
-                    } else {
-                        self.execute(log_id, &proposal).map(Some)
-                    };
-                    guard.at = None;
-                    let Some((replies, changes)) = done.map_err(|error| self.fail("apply", error))? else {
-                        // Whoever waited is told that the fate is unknown: how many replies to give can't be known.
-                        self.pass(log_id, None);
-                        continue;
-                    };
-                    if let Some(responder) = responder {
-                        responder.send(replies.clone());
-                    }
-                    let bytes = self.take_in(log_id, &changes);
-                    if bytes >= crate::limits::WINDOW_BYTES {
-                        self.shared.filled.notify_one();
-                    }
-                    self.wait_for_room().await?;
-                }
+        let _guard = PanicGuard::new(&self.executor.tasks);
+        let mut batches = entries.ready_chunks(limits::APPLY_BATCH_ENTRIES);
+        while let Some(batch) = batches.next().await {
+            let mut left = batch.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter();
+            while left.len() > 0 {
+                self.wait_for_room().await?;
+                let executor = Arc::clone(&self.executor);
+                // Whatever else Raft has to do meanwhile, heartbeats and votes before all, its threads are free for it.
+                let executed = place::blocking(move || executor.execute_while_room(left));
+                left = executed.await.map_err(|_| io::Error::other("apply panicked"))??;
             }
         }
-        Ok(())
+        self.wait_for_room().await
     }
 
     /// A builder that can't fail where openraft asks by itself: it takes the newest published snapshot, and an error of a
@@ -230,7 +100,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let (reply, installed) = oneshot::channel();
         ask(&self.writer, WriterCommand::Install(snapshot, reply)).await?;
         let stopped = || io::Error::other("the engine's writer has stopped");
-        installed.await.map_err(|_| stopped())?.map_err(|error| self.fail("installing a snapshot", error))
+        installed
+            .await
+            .map_err(|_| stopped())?
+            .map_err(|error| self.executor.fail("installing a snapshot", error))
     }
 
     async fn get_current_snapshot(
@@ -311,16 +184,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_while_an_entry_is_executed_names_the_entry() {
+    async fn raft_goes_on_while_an_entry_is_executed() {
         let env = Env::real();
-        let leader = openraft::impls::leader_id_adv::LeaderId { term: 3, node_id: 1 };
-        let tasks = env.tasks.clone();
-        let executing = tokio::task::spawn(async move {
-            let _guard = PanicGuard { tasks, at: Some(LogId::new(leader, 7)) };
-            panic!("on purpose");
+        let identity = Identity { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), node_id: 1 };
+        let options =
+            Options { engine: EngineKind::Memory, ..Options::new(PathBuf::from("/data"), identity) };
+        let storage = crate::open(Arc::new(MemoryFiles::default()), &env, options).await.unwrap();
+        let mut state_machine = storage.state_machine;
+        let leader = openraft::impls::leader_id_adv::LeaderId { term: 1, node_id: 1 };
+        let entry = openraft::Entry { log_id: LogId::new(leader, 0), payload: openraft::EntryPayload::Blank };
+        // A reader keeps the entry from being executed until Raft, on the only thread of this runtime, has come by.
+        let shared = Arc::clone(&state_machine.executor.shared);
+        let (reading, is_reading) = std::sync::mpsc::channel();
+        let (came_by, has_come_by) = std::sync::mpsc::channel::<()>();
+        let reader = std::thread::spawn(move || {
+            let _memory = shared.memory.read();
+            reading.send(()).unwrap();
+            has_come_by.recv_timeout(Duration::from_secs(5)).is_ok()
         });
-        assert!(executing.await.unwrap_err().is_panic());
-        let failure = tokio::time::timeout(Duration::from_secs(10), env.tasks.failed()).await.unwrap();
-        assert_eq!(failure.to_string(), "apply failed: panicked at log entry 7 of term 3");
+        is_reading.recv().unwrap();
+        let raft = async move { came_by.send(()).unwrap() };
+        let (applied, ()) = tokio::join!(state_machine.apply(stream::iter([Ok((entry, None))])), raft);
+        applied.unwrap();
+        assert!(reader.join().unwrap(), "the thread that Raft runs on stood still");
     }
 }

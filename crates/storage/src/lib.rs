@@ -10,7 +10,7 @@
 //! - The engine never holds what the local log could lose.
 //! - State, ledger, request records and applied index reach the engine together or not at all (I13).
 //!
-//! Start at [`open`], then `applier.rs` (a committed entry becomes state and rows), `writer.rs` (rows reach the engine) and
+//! Start at [`open`], then `executor.rs` (a committed entry becomes state and rows), `writer.rs` (rows reach the engine) and
 //! `log/` (the write-ahead log).
 
 mod alarms;
@@ -26,6 +26,7 @@ pub mod engine;
 mod engine_dir;
 mod error;
 mod evictable;
+mod executor;
 pub mod file;
 mod frozen;
 mod identity;

@@ -94,6 +94,8 @@ pub(crate) const MAX_QUARANTINE_BYTES: u64 = 64 << 10;
 pub(crate) const SCRUB_PAUSE: Duration = Duration::from_secs(10);
 /// Between two looks of the scrubber whether what it found damaged is gone.
 pub(crate) const SCRUB_LOOK: Duration = Duration::from_secs(1);
+/// Entries that are executed before Raft's task is heard again.
+pub(crate) const APPLY_BATCH_ENTRIES: usize = 64;
 /// Commands that wait for the writer.
 pub(crate) const WRITER_QUEUE: usize = 16;
 

@@ -14,6 +14,7 @@ use crate::chain_marks::CHAIN_MARK_EVERY;
 use crate::dir_lock::DirLock;
 use crate::engine::{Engine, EngineKind};
 use crate::engine_dir::{EngineDir, Opened};
+use crate::executor::Executor;
 use crate::file::Files;
 use crate::identity::{self, Identity};
 use crate::load::Loaded;
@@ -304,14 +305,12 @@ fn start(
     state.scrub.start(env, files, options.scrub_bytes_per_second, &state, alarms.clone());
     let committed = log.committed().map_or(0, |log_id| log_id.index);
     catch_up::tell(&env.tasks, shared.applied.subscribe(), committed);
+    let executor = Executor { shared, overlay_bytes, skips, tasks: env.tasks.clone() };
     let state_machine = StateMachine {
-        shared,
+        executor: Arc::new(executor),
         writer: sender,
         snapshots: snapshots.clone(),
         log: log.clone(),
-        overlay_bytes,
-        skips,
-        tasks: env.tasks.clone(),
     };
     Ok(Storage { log, state_machine, state, snapshots, alarms, space, identity: options.identity, lock })
 }
