@@ -15,6 +15,10 @@ use crate::{Cli, Command};
 /// The tracing target of the audit log.
 const AUDIT: &str = "audit";
 
+/// What a node logs where nothing else is wanted. Openraft and h2 tell of each call to a peer that can't be reached, thirty a second; the alarm
+/// for a lost link says it once.
+const USUAL: &str = "info,openraft=error,h2=error,sled=warn";
+
 /// A node logs what happens to it; other commands only what needs a person. What is for the audit log goes there, as JSON,
 /// whatever the filter says.
 pub(crate) fn init(cli: &Cli) -> anyhow::Result<()> {
@@ -22,7 +26,7 @@ pub(crate) fn init(cli: &Cli) -> anyhow::Result<()> {
         Command::Start(args) => Some(args),
         _ => None,
     };
-    let usual = if start.is_some() { "info,openraft=warn,sled=warn" } else { "error" };
+    let usual = if start.is_some() { USUAL } else { "error" };
     let wanted = if cli.log.is_empty() { usual } else { cli.log.as_str() };
     let filter = EnvFilter::try_new(wanted).unwrap_or_else(|error| {
         eprintln!("warning: --log {wanted}: {error}; logging at `{usual}`");

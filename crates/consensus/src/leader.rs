@@ -40,6 +40,7 @@ impl Inner {
         self.leader.send_if_modified(|leader| {
             let changed = *leader != now;
             if changed {
+                tell(leader, &now);
                 leader.clone_from(&now);
             }
             changed
@@ -80,6 +81,18 @@ impl Inner {
         self.told.lock().insert(node_id, Told::of(&answer));
         self.hear_marks(node_id, &answer.chain_marks);
         Some(answer)
+    }
+}
+
+fn tell(before: &Leader, now: &Leader) {
+    if (before.node_id, before.term) == (now.node_id, now.term) {
+        return;
+    }
+    match now.node_id {
+        Some(leader) => tracing::info!(leader, term = now.term, "a node leads"),
+        None if before.node_id.is_some() => tracing::info!(term = now.term, "nobody is known to lead"),
+        // Votes are asked for, and nobody has a majority yet.
+        None => {}
     }
 }
 
