@@ -136,7 +136,7 @@ pub(crate) const MAX_APPEND_ENTRIES: u64 = 64;
 pub(crate) const RAFT_QUEUE: u64 = 4_096;
 /// Ranges of committed entries that wait to be applied. They hold no entries, so many cost little; Raft's task, which votes and answers
 /// heartbeats, stands still where there are more.
-pub(crate) const APPLY_QUEUE: u64 = 65_536;
+pub(crate) const APPLY_QUEUE: u64 = 8_192;
 
 /// Entries of the log that a learner may lack when it is given a vote: what comes in a moment, not what takes minutes.
 pub(crate) const MAX_PROMOTION_LAG: u64 = 1_000;

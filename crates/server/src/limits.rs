@@ -65,6 +65,8 @@ pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// What remaining tasks may take at shutdown before they are aborted.
 pub(crate) const TASK_GRACE: Duration = Duration::from_secs(1);
+/// How long a thread beside Raft's runtime stays that has nothing to do.
+pub(crate) const EXECUTOR_KEEP_ALIVE: Duration = Duration::from_hours(1);
 /// Threads of the runtime that Raft has for itself.
 pub(crate) const RAFT_THREADS: usize = 2;
 /// Bytes of a cluster's name.

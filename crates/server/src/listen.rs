@@ -1,4 +1,4 @@
-//! Ports: bound early, so that one that is taken is told at once, and listened on once calls can be answered: until then
+//! Ports: bound early, so that one that is listened on already is told at once, and listened on once calls can be answered: until then
 //! connections are refused, and nobody waits for answers. There is a bound on connections and on how long one may be silent.
 //!
 //! Invariants:

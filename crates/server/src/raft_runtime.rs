@@ -18,6 +18,8 @@ impl RaftRuntime {
         let runtime = Builder::new_multi_thread()
             .worker_threads(limits::RAFT_THREADS)
             .thread_name("stockade-raft")
+            // The thread that executes entries stays: there may be none to be had when the next one comes.
+            .thread_keep_alive(limits::EXECUTOR_KEEP_ALIVE)
             .enable_all()
             .build()
             .map_err(StartError::Runtime)?;

@@ -127,7 +127,15 @@ impl Server {
             other => other,
         })?;
         // Reading the applied state has taken its time: only now can calls be answered.
-        let mut ports = bound.listen()?;
+        let mut ports = match bound.listen() {
+            Ok(ports) => ports,
+            Err(error) => {
+                // Another process began to listen meanwhile.
+                node.stop().await;
+                let _ = node.state().stop().await;
+                return Err(error);
+            }
+        };
         if let Some(credentials) = &credentials {
             ports.secure(credentials);
         }

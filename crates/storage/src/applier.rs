@@ -30,6 +30,7 @@ impl StateMachine {
     async fn wait_for_room(&self) -> Result<(), io::Error> {
         let shared = &self.executor.shared;
         loop {
+            self.executor.expect_running()?;
             let drained = shared.drained.notified();
             if self.executor.has_room() {
                 return Ok(());

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::vec::IntoIter;
 
 use openraft::EntryPayload;
@@ -69,6 +70,15 @@ impl Executor {
         self.shared.backlog_bytes() <= self.overlay_bytes
     }
 
+    /// An error once the storage was told to stop. Raft's own task has ended by then, and what it left to be applied is applied at the next
+    /// start.
+    pub(crate) fn expect_running(&self) -> Result<(), io::Error> {
+        if self.shared.stopping.load(Ordering::Acquire) {
+            return Err(io::Error::other("the storage is stopping"));
+        }
+        Ok(())
+    }
+
     /// Executes entries as long as there is room for what they write; gives those that are left.
     pub(crate) fn execute_while_room(
         &self,
@@ -76,6 +86,7 @@ impl Executor {
     ) -> Result<IntoIter<EntryResponder<TypeConfig>>, io::Error> {
         let mut guard = PanicGuard::new(&self.tasks);
         for (entry, responder) in entries.by_ref() {
+            self.expect_running()?;
             let log_id = entry.log_id;
             let skipped = self.skips.covers(&entry);
             match entry.payload {
@@ -174,7 +185,10 @@ impl Executor {
 
     /// Says what kind of failure it is while that is known: openraft hands on no more than its text.
     pub(crate) fn fail(&self, what: &str, error: Error) -> io::Error {
-        self.tasks.fail_as(error.failure_kind(), what, &error.to_string());
+        // An entry that was under way finds the engine closed: that is no failure.
+        if self.expect_running().is_ok() {
+            self.tasks.fail_as(error.failure_kind(), what, &error.to_string());
+        }
         error.into_io()
     }
 }

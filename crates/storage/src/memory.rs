@@ -1,7 +1,7 @@
 //! What of the applied state is in memory, and what all parts of storage share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use stockade_state_machine::{Revision, State};
@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) hurried: Mutex<Option<Instant>>,
     /// Bytes of windows that are on their way.
     pub(crate) in_writing: AtomicU64,
+    /// True once the storage was told to stop: nothing is applied any more.
+    pub(crate) stopping: AtomicBool,
 }
 
 impl Shared {
@@ -87,6 +89,7 @@ impl Shared {
             filled: Notify::new(),
             hurried: Mutex::default(),
             in_writing: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
         }
     }
 

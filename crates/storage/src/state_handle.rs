@@ -1,6 +1,7 @@
 //! Reading the applied state: [`StateHandle`], shared by all who read, and [`View`], one revision of it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
@@ -196,8 +197,9 @@ impl StateHandle {
         Ok(())
     }
 
-    /// Writes everything to the engine and notes that it was left in order. Nothing may be applied any more.
+    /// Writes everything to the engine and notes that it was left in order. Nothing is applied any more.
     pub async fn stop(&self) -> Result<(), Error> {
+        self.shared.stopping.store(true, Ordering::Release);
         let (reply, stopped) = oneshot::channel();
         let gone = |error: std::io::Error| Error::Engine(error.to_string());
         ask(&self.writer, WriterCommand::Stop(reply)).await.map_err(gone)?;

@@ -50,7 +50,7 @@ pub(crate) enum WriterCommand {
 /// - The engine never holds an entry that the local log could lose in a power cut: a window waits for the log's durable index.
 /// - Every window reaches the engine whole: it fits one batch, or a redo file was complete before its first batch.
 /// - `digest`, `request_pages`, `index` and `written` describe the engine as it is.
-/// - While the disk is full no window is written, unless apply waits for it: Raft's own task would wait next.
+/// - While the disk is full no window is written, unless apply waits for it: else nothing would be answered any more.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) files: Arc<dyn Files>,

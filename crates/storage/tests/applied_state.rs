@@ -7,7 +7,8 @@ use common::{
     Node, cancel, confirm, create, hold, let_go, main_location, open_shop, order, place, receive,
     reservation, ship, take,
 };
-use openraft::storage::{RaftStateMachine, Snapshot};
+use futures_util::{FutureExt as _, stream};
+use openraft::storage::{RaftLogReader as _, RaftStateMachine, Snapshot};
 use stockade_state_machine::StockKey;
 use stockade_state_machine::ids::{DocumentId, LocationId};
 use stockade_state_machine::order::OrderState;
@@ -50,6 +51,25 @@ async fn what_was_applied_is_there_after_a_clean_stop() {
     assert_eq!(state_of(&node, "o00000"), Some(OrderState::Shipped));
     assert_eq!(state_of(&node, "o00001"), Some(OrderState::Cancelled));
     assert_eq!(state_of(&node, "o00002"), Some(OrderState::Confirmed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_openraft_still_applies_after_a_stop_is_left_for_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = open_shop(dir.path()).await;
+    trade(&mut node, 0, 10).await;
+    // Its own task has ended by then; the one that applies takes what is left in its queue.
+    let left = node.append(vec![place("late", &[("a", 1)])]).await;
+    node.storage.state.stop().await.unwrap();
+    let entries = node.storage.log.try_get_log_entries(left..=left).await.unwrap();
+    let entries = entries.into_iter().map(|entry| Ok((entry, None)));
+    node.storage.state_machine.apply(stream::iter(entries)).await.unwrap_err();
+    assert!(node.env.tasks.failed().now_or_never().is_none(), "an orderly stop is told as a failure");
+    node.storage.log.shutdown().await;
+    drop(node);
+    let mut node = Node::open(dir.path()).await;
+    node.catch_up().await;
+    assert_eq!(state_of(&node, "late"), Some(OrderState::PendingPayment));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

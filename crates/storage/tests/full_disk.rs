@@ -160,7 +160,7 @@ async fn apply_never_waits_for_a_full_disk() {
             node.run(vec![place(&format!("o{number}"), &[("a", 1)])]).await;
         }
     };
-    timeout(PATIENCE, applied).await.expect("apply goes on: Raft's own task would wait behind it");
+    timeout(PATIENCE, applied).await.expect("apply goes on, or nothing would be answered");
 }
 
 #[tokio::test]
