@@ -194,7 +194,7 @@ pub(crate) async fn run(node: Arc<Inner>) {
         node.alarm(AlarmKind::ClockSkew, judged, || skewed.clone().unwrap_or_default());
         if !stalled || !node.raft.is_leader() {
             pause = first_pause;
-        } else if Instant::now() >= next_handover && !node.is_handing_over() && !node.is_stopping() {
+        } else if Instant::now() >= next_handover && !node.handover.is_under_way() && !node.is_stopping() {
             tracing::warn!("this node leads and stalls: the lead goes to another, if one is well");
             if !node.hand_over_to_well().await {
                 // No write is taken while it tries, so it tries ever more rarely.

@@ -120,8 +120,8 @@ impl Inner {
             let message = "another change of the membership is under way; try again".to_owned();
             return Err(MembershipRefusal { kind: RefusalKind::Changing, message }.into());
         };
-        if let MembershipChange::Transfer { to } = change {
-            return self.transfer_here(*to, deadline).await;
+        if let MembershipChange::Transfer { to, away_from } = change {
+            return self.transfer_here(*to, *away_from, deadline).await;
         }
         let (members, decided_on) = self.known_members(deadline).await?;
         let changes = match self.decide(change, &members, deadline).await? {
