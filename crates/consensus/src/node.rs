@@ -79,8 +79,9 @@ pub(crate) struct Inner {
     /// How they answered, and when.
     pub(crate) answers: Answers,
     pub(crate) ready: AtomicBool,
-    /// It was `ready` before it had a vote, as every node is that is given one: whoever has one without is wiped.
-    pub(crate) learned: AtomicBool,
+    /// It needn't ask whether its id is free: it has data, or founds a cluster, or has asked. Before that it takes part in
+    /// nothing: it may be a voter that was wiped.
+    pub(crate) introduced: AtomicBool,
     pub(crate) votes_from: Instant,
     /// Nobody believes any more what this node promised before it was restarted.
     pub(crate) may_ask_for_votes: AtomicBool,
@@ -185,6 +186,7 @@ impl Node {
         let quarantine = if vote.is_some() { config.lease_memory() } else { Duration::ZERO };
         let restored_at = log.untouched_since_restore();
         let pristine = vote.is_none() || restored_at.is_some();
+        let introduced = config.join.is_none() || !pristine;
         let links = Arc::new(Links::new(
             identity.clone(),
             config.peer_overrides.clone(),
@@ -223,7 +225,7 @@ impl Node {
             answers: Answers::default(),
             round_trips: RoundTrips::default(),
             ready: AtomicBool::new(false),
-            learned: AtomicBool::new(false),
+            introduced: AtomicBool::new(introduced),
             votes_from: Instant::now() + quarantine,
             may_ask_for_votes: AtomicBool::new(quarantine.is_zero()),
             pristine,

@@ -1,7 +1,7 @@
 //! What of the applied state is in memory, and what all parts of storage share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use stockade_state_machine::{Revision, State};
@@ -66,6 +66,18 @@ pub(crate) struct Shared {
     pub(crate) hurried: Mutex<Option<Instant>>,
     /// Bytes of windows that are on their way.
     pub(crate) in_writing: AtomicU64,
+    /// A snapshot is being installed: nothing is applied meanwhile.
+    pub(crate) installing: AtomicBool,
+}
+
+/// See [`Shared::begin_install`]. One at a time: apply's own task installs.
+#[derive(Debug)]
+pub(crate) struct Installing(Arc<Shared>);
+
+impl Drop for Installing {
+    fn drop(&mut self) {
+        self.0.installing.store(false, Ordering::Release);
+    }
 }
 
 impl Shared {
@@ -87,7 +99,14 @@ impl Shared {
             filled: Notify::new(),
             hurried: Mutex::default(),
             in_writing: AtomicU64::new(0),
+            installing: AtomicBool::new(false),
         }
+    }
+
+    /// As long as what it gives lives, a snapshot is being installed.
+    pub(crate) fn begin_install(self: &Arc<Self>) -> Installing {
+        self.installing.store(true, Ordering::Release);
+        Installing(Arc::clone(self))
     }
 
     /// Puts another state in place of this one: a snapshot was installed.

@@ -1,6 +1,7 @@
 //! Reading the applied state: [`StateHandle`], shared by all who read, and [`View`], one revision of it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, ReservationId, SkuId};
@@ -95,6 +96,11 @@ impl StateHandle {
     pub fn is_congested(&self) -> bool {
         // Apply itself waits at the whole of it: those who can say no do so earlier.
         self.backlog_bytes() > self.overlay_bytes / 2
+    }
+
+    /// True while a snapshot is being installed, however long that takes: nothing is applied meanwhile.
+    pub fn is_installing(&self) -> bool {
+        self.shared.installing.load(Ordering::Acquire)
     }
 
     /// True where the log has grown enough since the last snapshot to make another worth it.
