@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -68,17 +69,41 @@ async fn who_asks_again_for_a_lead_that_has_moved_does_not_move_it_on() {
     }
 }
 
+/// Keeps a node from applying anything until it is told to go on.
+fn hold_apply(node: &Node) -> mpsc::Sender<()> {
+    let (held, is_held) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let state = node.state().clone();
+    std::thread::spawn(move || {
+        state.read(|_| {
+            held.send(()).unwrap();
+            released.recv().unwrap();
+        });
+    });
+    is_held.recv().unwrap();
+    release
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_taken_before_the_lead_goes_is_answered_first() {
-    const WRITES: usize = 600;
-    let cluster = Cluster::start(Setup::default()).await;
+    let cluster = Cluster::start(Setup { election_timeout: ELECTION_TIMEOUT, ..Setup::default() }).await;
     let old = cluster.leader().await;
     let (node, term) = (cluster.node(old).clone(), cluster.node(old).term());
     let env = Env::real();
-    let names: Vec<String> = (0..WRITES).map(|number| format!("sku-{number}")).collect();
+    let release = hold_apply(&node);
+    let (writer, request) = (node.clone(), create_sku_request(&env, "first"));
+    let first = tokio::spawn(async move { writer.propose(request, soon()).await });
+    until("the first write is committed and not applied", async || {
+        let status = node.status();
+        (status.committed_index > status.applied_index).then_some(())
+    })
+    .await;
+    // They wait behind the first, and the followers have all that is in the log.
+    let names: Vec<String> = (0..10).map(|number| format!("sku-{number}")).collect();
     let writes = join_all(names.iter().map(|name| node.propose(create_sku_request(&env, name), soon())));
-    // Polled after the writes, which are in the queue by then.
-    let (answers, ()) = tokio::join!(writes, node.resign(PATIENCE));
+    // In this order: they are in the queue when the hand-over begins, and it has begun when anything goes on.
+    let (answers, (), ()) = tokio::join!(writes, node.resign(PATIENCE), async { release.send(()).unwrap() });
+    assert_created(&first.await.unwrap().unwrap());
     for (name, answer) in names.iter().zip(&answers) {
         assert_created(answer.as_ref().unwrap_or_else(|error| panic!("{name}: {error}")));
     }
