@@ -3,10 +3,14 @@
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
+use futures_util::StreamExt;
 use stockade_client::Client;
-use stockade_proto::v1::{DrainRequest, NodeStatus};
-use stockade_tests::orders::{Load, expect_orders, stock};
+use stockade_proto::v1::mutation::Request as Mutated;
+use stockade_proto::v1::transaction_service_client::TransactionServiceClient;
+use stockade_proto::v1::{DrainRequest, Mutation, NodeStatus, SubmitRequest};
+use stockade_tests::orders::{Load, expect_orders, order, stock};
 use stockade_tests::{Cluster, PATIENCE};
+use tonic::transport::Endpoint;
 
 const UNITS: i64 = 1_000_000;
 
@@ -44,6 +48,47 @@ async fn a_drained_leader_gives_the_lead_away_and_does_not_take_it_back() -> any
     ensure!(!drain(&cluster, &client, drained, true).await?);
     ensure!(!told(&client, drained).await?.draining);
     expect_orders(&client, &load.finish().await?).await?;
+    cluster.expect_equal_states().await
+}
+
+/// Places an order over a stream to one node, which must decide it.
+async fn submit_to(cluster: &Cluster, client: &Client, node_id: u64, order_id: &str) -> anyhow::Result<()> {
+    let endpoint = Endpoint::new(format!("http://{}", cluster.node(node_id).client))?;
+    let mut transactions = TransactionServiceClient::new(endpoint.connect().await?);
+    let mut order = order(order_id, "mug", 1);
+    order.request_id = client.new_request_id();
+    let mutation = Mutation { request: Some(Mutated::PlaceOrder(order)), ..Mutation::default() };
+    let asked = SubmitRequest { mutations: vec![mutation] };
+    // It stays open: a node that sends callers elsewhere ends it before its answer.
+    let requests = futures_util::stream::iter([asked]).chain(futures_util::stream::pending());
+    let mut answers = transactions.submit(requests).await?.into_inner();
+    let answer = answers.message().await?.context("the stream ended without an answer")?;
+    ensure!(answer.results.iter().any(|result| result.response.is_some()), "{answer:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drained_node_that_leads_because_nobody_else_can_serves_streams() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(3).await?;
+    let client = cluster.client().await?;
+    stock(&client, "mug", UNITS).await?;
+    let old = cluster.wait_until_led().await?;
+    for id in (1..=3).filter(|id| *id != old) {
+        ensure!(!drain(&cluster, &client, id, false).await?, "node {id} doesn't lead");
+    }
+    let load = Load::start(&client, "need", 4, "mug");
+    cluster.kill(old)?;
+    let needed = cluster.wait_until_led().await?;
+    ensure!(needed != old && told(&client, needed).await?.draining);
+    submit_to(&cluster, &client, needed, "direct").await?;
+    client.place_order(order("through-the-client", "mug", 1)).await?;
+    let mut acknowledged = load.finish().await?;
+    acknowledged.extend(["direct", "through-the-client"].map(str::to_owned));
+    cluster.launch(old)?;
+    for id in (1..=3).filter(|id| *id != old) {
+        drain(&cluster, &client, id, true).await?;
+    }
+    expect_orders(&client, &acknowledged).await?;
     cluster.expect_equal_states().await
 }
 

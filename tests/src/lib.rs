@@ -145,13 +145,18 @@ impl Cluster {
     /// The same with further flags.
     pub fn launch_joining_with(&mut self, flags: &[&str]) -> anyhow::Result<u64> {
         let id = self.nodes.iter().map(|node| node.id).max().unwrap_or(0) + 1;
-        let contacts: Vec<_> = self.nodes.iter().map(Node::peer_address).collect();
         let beside = self.nodes.first().and_then(|node| node.dir.parent()).unwrap_or(self.dir.path());
         self.nodes.push(Node::new(id, beside)?);
-        let contacts = contacts.join(",");
-        let flags: Vec<&str> = ["--join", &contacts].into_iter().chain(flags.iter().copied()).collect();
-        self.launch_with(id, &flags)?;
+        self.launch_as_new(id, flags)?;
         Ok(id)
+    }
+
+    /// Starts the process of a node as if it were new: it waits to be added to the cluster of the others.
+    pub fn launch_as_new(&mut self, id: u64, flags: &[&str]) -> anyhow::Result<()> {
+        let others = self.nodes.iter().filter(|node| node.id != id);
+        let contacts = others.map(Node::peer_address).collect::<Vec<_>>().join(",");
+        let flags: Vec<&str> = ["--join", &contacts].into_iter().chain(flags.iter().copied()).collect();
+        self.launch_with(id, &flags)
     }
 
     /// Leaves a node out of what is asked and waited for from now on: another took its place.

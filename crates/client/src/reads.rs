@@ -161,7 +161,8 @@ impl Client {
         .await
     }
 
-    /// Gives the lead to another voter.
+    /// Gives the lead to another voter. Where the leader is to choose it the request names who leads now, so that a call that
+    /// is sent again doesn't move the lead on.
     ///
     /// Errors: `Rejected`; `NoLeader`, `Overloaded` or `Unavailable` when the time is over: it may have been given away all
     /// the same.

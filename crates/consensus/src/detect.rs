@@ -162,9 +162,10 @@ impl Watch {
         self.disk.look(same)
     }
 
-    /// For how long nothing was applied though there was something to apply.
-    fn apply(&mut self, applied: u64, committed: u64) -> Option<Duration> {
-        let same = applied < committed && applied == self.applied;
+    /// For how long nothing was applied though there was something to apply. What a snapshot brings is applied at once, when it
+    /// is installed, and that may take long.
+    fn apply(&mut self, applied: u64, committed: u64, installing: bool) -> Option<Duration> {
+        let same = applied < committed && applied == self.applied && !installing;
         self.applied = applied;
         self.apply.look(same)
     }
@@ -194,7 +195,7 @@ pub(crate) async fn run(node: Arc<Inner>) {
         node.alarm(AlarmKind::ClockSkew, judged, || skewed.clone().unwrap_or_default());
         if !stalled || !node.raft.is_leader() {
             pause = first_pause;
-        } else if Instant::now() >= next_handover && !node.is_handing_over() && !node.is_stopping() {
+        } else if Instant::now() >= next_handover && !node.handover.is_under_way() && !node.is_stopping() {
             tracing::warn!("this node leads and stalls: the lead goes to another, if one is well");
             if !node.hand_over_to_well().await {
                 // No write is taken while it tries, so it tries ever more rarely.
@@ -217,7 +218,7 @@ impl Inner {
         let committed =
             self.metrics(|metrics| metrics.local_committed.as_ref().map_or(0, openraft::LogId::index));
         let applied = self.state.applied().get();
-        let apply = watch.apply(applied, committed);
+        let apply = watch.apply(applied, committed, self.state.is_installing());
         let judged = watch.apply.judge(apply, limits::APPLY_STALL);
         self.alarm(AlarmKind::ApplyStalled, judged, || {
             let seconds = apply.unwrap_or_default().as_secs();
@@ -343,11 +344,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn apply_stalls_where_there_is_something_to_apply_and_nothing_is() {
         let mut watch = Watch::default();
-        watch.apply(5, 9);
-        assert_eq!(watch.apply(6, 9), None);
-        assert_eq!(watch.apply(6, 9), Some(Duration::ZERO));
+        watch.apply(5, 9, false);
+        assert_eq!(watch.apply(6, 9, false), None);
+        assert_eq!(watch.apply(6, 9, false), Some(Duration::ZERO));
         tokio::time::advance(limits::APPLY_STALL).await;
-        assert_eq!(watch.apply(6, 12), Some(limits::APPLY_STALL));
-        assert_eq!(watch.apply(12, 12), None);
+        assert_eq!(watch.apply(6, 12, false), Some(limits::APPLY_STALL));
+        assert_eq!(watch.apply(12, 12, false), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_snapshot_that_is_installed_for_long_is_no_stall() {
+        let mut watch = Watch::default();
+        watch.apply(6, 900, false);
+        for _ in 0..100 {
+            let lasted = watch.apply(6, 900, true);
+            assert_eq!(lasted, None);
+            assert_eq!(watch.apply.judge(lasted, limits::APPLY_STALL), None);
+            tokio::time::advance(limits::APPLY_STALL).await;
+        }
+        // What comes after it counts from then.
+        assert_eq!(watch.apply(6, 900, false), Some(Duration::ZERO));
     }
 }

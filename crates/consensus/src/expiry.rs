@@ -47,8 +47,7 @@ fn until_due(node: &Inner) -> Duration {
 /// True where more is due.
 async fn expire_once(node: &Inner) -> bool {
     // What is due stays due: nothing is lost by waiting for room.
-    // What is added now the node that is to lead would lack.
-    if node.space.level() >= SpaceLevel::Full || node.is_handing_over() {
+    if node.space.level() >= SpaceLevel::Full {
         return false;
     }
     let deadline = Instant::now() + limits::SYSTEM_COMMAND_TIMEOUT;

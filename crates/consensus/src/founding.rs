@@ -12,7 +12,9 @@
 //! only once all its nodes have been started, and a wiped node comes back under a new id.
 //!
 //! A node that is started to join founds nothing. It asks the members that it was told of whether the cluster is the right
-//! one and its id is free, and then waits until somebody adds it: it has no vote before that, and asks for none.
+//! one and its id is free, and then waits until somebody adds it: it has no vote before that, and asks for none. Until a
+//! member has answered it takes nothing from a leader and gives no vote: under the id of a voter it would be one that was
+//! wiped, and with the first entries on its disk it would look like any other after a restart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,12 +38,14 @@ use crate::{StartError, limits};
 impl Inner {
     /// See [`crate::Node::initialize`].
     pub(crate) async fn initialize(self: &Arc<Self>) -> Result<(), StartError> {
+        if let Some(join) = &self.config.join
+            && !self.introduced.load(Ordering::Acquire)
+        {
+            return self.wait_to_be_added(join).await;
+        }
         if self.is_initialized().await? {
             // A backup makes a node initialized before it has met anybody.
             return if self.restored_at.is_some() { self.expect_no_other_cluster().await } else { Ok(()) };
-        }
-        if let Some(join) = &self.config.join {
-            return self.wait_to_be_added(join).await;
         }
         let (begun, alone) = tokio::join!(self.others_have_begun(), self.expect_no_other_cluster());
         alone?;
@@ -154,6 +158,7 @@ impl Inner {
             match timeout(limits::STATUS_TIMEOUT, client.introduce(request)).await {
                 Ok(Ok(answer)) => {
                     self.check_introduction(address, answer.into_inner(), join)?;
+                    self.introduced.store(true, Ordering::Release);
                     return Ok(true);
                 }
                 Ok(Err(status)) if status.code() == Code::PermissionDenied => {
@@ -183,9 +188,7 @@ impl Inner {
             answer.members.into_iter().map(|member| (member.node_id, member.address)).collect();
         let highest = members.keys().next_back().copied().unwrap_or(0);
         let free = highest.max(answer.highest_node_id).saturating_add(1);
-        // The answer may have come late: meanwhile this node was added, has caught up, and was given a vote.
-        let was_given_its_vote = self.learned.load(Ordering::Acquire);
-        if answer.node_id == me || answer.voters.contains(&me) && !was_given_its_vote {
+        if answer.node_id == me || answer.voters.contains(&me) {
             return wrong(format!(
                 "node {me} has a vote in the cluster of {address} and this data directory is empty: a node that lost \
                  its data must not come back under its id; start it with --node-id {free}"
@@ -227,9 +230,6 @@ async fn keep_asking(node: Arc<Inner>, join: Join) {
         tokio::select! {
             () = sleep(limits::POLL) => {}
             () = node.stopping() => return,
-        }
-        if node.is_initialized().await.unwrap_or(true) {
-            return;
         }
         match node.introduce(&join).await {
             Ok(true) => return,

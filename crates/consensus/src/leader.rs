@@ -178,34 +178,11 @@ pub(crate) async fn become_ready(node: Arc<Inner>) {
             () = node.stopping() => return,
         };
         if passed.is_ok() {
-            let has_vote = tokio::select! {
-                has_vote = has_vote(&node) => has_vote,
-                () = node.stopping() => return,
-            };
-            node.learned.store(!has_vote, std::sync::atomic::Ordering::Release);
             node.ready.store(true, std::sync::atomic::Ordering::Release);
             node.links.founding.store(false, std::sync::atomic::Ordering::Release);
             return;
         }
         sleep(limits::READ_RETRY_PAUSE).await;
-    }
-}
-
-/// True where this node has a vote, by the memberships up to what it has applied: Raft tells of them a moment later.
-async fn has_vote(node: &Inner) -> bool {
-    let applied = node.state.applied().get();
-    let mut metrics = node.raft.metrics();
-    loop {
-        {
-            let now = metrics.borrow_watched();
-            if now.last_log_index.is_some_and(|last| last >= applied) {
-                return now.membership_config.voter_ids().any(|voter| voter == node.identity.node_id);
-            }
-        }
-        if metrics.changed().await.is_err() {
-            // Raft is gone, and with it whatever this was for.
-            return true;
-        }
     }
 }
 

@@ -18,6 +18,8 @@ mod compare;
 mod config;
 mod consistency;
 mod detect;
+mod drain;
+mod elections;
 mod error;
 mod expiry;
 mod export;
@@ -35,6 +37,8 @@ mod read;
 mod restored;
 mod round_trip;
 mod status;
+mod successor;
+mod write;
 
 pub use config::{Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, DEFAULT_KEPT_LOG_ENTRIES, Join};
 pub use consistency::{Consistency, Served};

@@ -121,6 +121,13 @@ pub(crate) const ROOM_HANDOVER_PAUSE: (Duration, Duration) =
 /// After a snapshot that could not be made: doubled from the first to the second.
 pub(crate) const SNAPSHOT_RETRY_PAUSE: (Duration, Duration) =
     (Duration::from_secs(5), Duration::from_mins(5));
+/// Entries that who takes the lead over may have to apply first: nothing is answered meanwhile.
+pub(crate) const HANDOVER_LAG: u64 = 100;
+/// How long a hand-over waits to hear how far a follower has applied.
+pub(crate) const HANDOVER_LOOK: Duration = Duration::from_millis(100);
+/// How long a hand-over waits for the answers to writes that were taken before it. A follower that is asked before the last
+/// of them is in its log refuses the lead, and where something stalls they may never come.
+pub(crate) const HANDOVER_SETTLING: Duration = Duration::from_millis(200);
 /// Between looks at the followers while the lead is handed over.
 pub(crate) const RESIGN_POLL: Duration = Duration::from_millis(5);
 

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftMetrics;
@@ -16,18 +15,18 @@ use stockade_credentials::ConnectionInfo;
 use stockade_env::Env;
 use stockade_proto::Connection;
 use stockade_proto::internal::peer_service_server::PeerServiceServer;
-use stockade_state_machine::Reply;
 use stockade_storage::{
     Alarms, DirLock, Identity, LogStore, SnapshotStore, SpaceLevel, SpaceWatch, StateHandle, StateMachine,
     Storage, TypeConfig,
 };
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tonic::Extensions;
 
 use crate::compare::{self, Heard};
 use crate::detect::{self, Answers};
 use crate::gone::{self, Contact};
+use crate::handover::{self, Handover};
 use crate::membership::{self, Membership, Told};
 use crate::peer::client::Network;
 use crate::peer::link::{Links, Purpose};
@@ -37,14 +36,14 @@ use crate::read::{self, Confirmed};
 use crate::round_trip::RoundTrips;
 use crate::{
     Config, Consistency, ExportError, ExportedEntry, Leader, MembershipChange, MembershipError, NodeStatus,
-    ProposeError, ReadError, Served, StartError, expiry, handover, heal, leader, limits,
+    ReadError, Served, StartError, drain, elections, expiry, heal, leader, limits,
 };
 
 type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
 /// A member of the cluster as this node knows it. Cheap to clone; clones share the node.
 #[derive(Debug, Clone)]
-pub struct Node(Arc<Inner>);
+pub struct Node(pub(crate) Arc<Inner>);
 
 /// What the tasks and the handle of a node share.
 ///
@@ -80,11 +79,12 @@ pub(crate) struct Inner {
     /// How they answered, and when.
     pub(crate) answers: Answers,
     pub(crate) ready: AtomicBool,
-    /// It was `ready` before it had a vote, as every node is that is given one: whoever has one without is wiped.
-    pub(crate) learned: AtomicBool,
+    /// It needn't ask whether its id is free: it has data, or founds a cluster, or has asked. Before that it takes part in
+    /// nothing: it may be a voter that was wiped.
+    pub(crate) introduced: AtomicBool,
     pub(crate) votes_from: Instant,
     /// Nobody believes any more what this node promised before it was restarted.
-    may_ask_for_votes: AtomicBool,
+    pub(crate) may_ask_for_votes: AtomicBool,
     /// It had no vote on its disk when it was started, or only what a backup brings: it is new, or was wiped.
     pub(crate) pristine: bool,
     /// Whom it has given its vote while it was `pristine` and had not caught up.
@@ -92,8 +92,7 @@ pub(crate) struct Inner {
     /// The index of the backup that it has, where it has had no part in anything since.
     pub(crate) restored_at: Option<u64>,
     pub(crate) membership: Membership,
-    /// The lead is being handed over: no more proposals, so that the followers can catch up.
-    pub(crate) resigning: AtomicUsize,
+    pub(crate) handover: Handover,
     /// This node is about to be stopped: it doesn't want to lead.
     pub(crate) drained: AtomicBool,
     /// It is about to be stopped, and without it nobody leads.
@@ -130,18 +129,6 @@ impl Inner {
         self.stopping.send_replace(true);
     }
 
-    /// Who is no member any more asks for no votes, nor does who may have forgotten a promise, nor, as long as others can
-    /// lead, who is to be stopped.
-    pub(crate) fn allow_or_forbid_elections(&self) {
-        self.raft.runtime_config().elect(self.may_ask_now());
-    }
-
-    /// See [`Inner::allow_or_forbid_elections`].
-    pub(crate) fn may_ask_now(&self) -> bool {
-        let stays_behind = self.drained.load(Ordering::Acquire) && !self.needed.load(Ordering::Acquire);
-        self.may_ask_for_votes.load(Ordering::Acquire) && !self.membership.is_removed() && !stays_behind
-    }
-
     /// A short look at Raft's metrics: who holds them longer stops Raft.
     pub(crate) fn metrics<T>(&self, look: impl FnOnce(&RaftMetrics<TypeConfig>) -> T) -> T {
         let metrics = self.raft.metrics();
@@ -162,18 +149,6 @@ impl Inner {
         let in_log = self
             .metrics(|metrics| metrics.membership_config.get_node(&node_id).map(|node| node.addr.clone()));
         in_log.or_else(|| self.config.peers.get(&node_id).cloned())
-    }
-
-    /// False where so many voters are known to be full that an entry with commands can't be committed.
-    fn majority_has_room(&self) -> bool {
-        let levels = self.levels.lock();
-        let is_full = |voter: &u64| levels.get(voter) == Some(&SpaceLevel::Full);
-        self.metrics(|metrics| {
-            metrics.membership_config.membership().get_joint_config().iter().all(|voters| {
-                let full = voters.iter().filter(|voter| is_full(voter)).count();
-                full * 2 < voters.len().max(1)
-            })
-        })
     }
 
     /// Whether who sent a call is the node that it says it is. Without TLS everybody is believed.
@@ -211,6 +186,7 @@ impl Node {
         let quarantine = if vote.is_some() { config.lease_memory() } else { Duration::ZERO };
         let restored_at = log.untouched_since_restore();
         let pristine = vote.is_none() || restored_at.is_some();
+        let introduced = config.join.is_none() || !pristine;
         let links = Arc::new(Links::new(
             identity.clone(),
             config.peer_overrides.clone(),
@@ -249,14 +225,14 @@ impl Node {
             answers: Answers::default(),
             round_trips: RoundTrips::default(),
             ready: AtomicBool::new(false),
-            learned: AtomicBool::new(false),
+            introduced: AtomicBool::new(introduced),
             votes_from: Instant::now() + quarantine,
             may_ask_for_votes: AtomicBool::new(quarantine.is_zero()),
             pristine,
             founders: Mutex::default(),
             restored_at,
             membership: Membership::default(),
-            resigning: AtomicUsize::new(0),
+            handover: Handover::default(),
             drained: AtomicBool::new(false),
             needed: AtomicBool::new(false),
             drained_peers: Mutex::default(),
@@ -274,11 +250,11 @@ impl Node {
         spawn.spawn("snapshots", expiry::start_snapshots(Arc::clone(&inner)));
         spawn.spawn("room to lead", handover::leave_when_short(Arc::clone(&inner)));
         spawn.spawn("detection", detect::run(Arc::clone(&inner)));
-        spawn.spawn("drained", handover::lead_in_need(Arc::clone(&inner)));
+        spawn.spawn("drained", drain::lead_in_need(Arc::clone(&inner)));
         spawn.spawn("comparison", compare::run(Arc::clone(&inner)));
         spawn.spawn("healing", heal::heal(Arc::clone(&inner)));
         spawn.spawn("successor", gone::watch_leader(Arc::clone(&inner)));
-        spawn.spawn("votes", allow_elections(Arc::clone(&inner)));
+        spawn.spawn("votes", elections::allow(Arc::clone(&inner)));
         spawn.spawn("removal", membership::watch(Arc::clone(&inner)));
         spawn.spawn("members", membership::look_after(Arc::clone(&inner)));
         Ok(Self(inner))
@@ -336,56 +312,6 @@ impl Node {
         &self.0.state
     }
 
-    /// Replicates a request encoded by `codec::encode_request` and gives its reply once it is applied here. On the leader only.
-    pub async fn propose(&self, request: Bytes, deadline: Instant) -> Result<Reply, ProposeError> {
-        self.propose_below(SpaceLevel::Low, request, deadline).await
-    }
-
-    /// The same for a request that gives units back or settles something: it is taken while the reserve is untouched.
-    pub async fn propose_relief(&self, request: Bytes, deadline: Instant) -> Result<Reply, ProposeError> {
-        self.propose_below(SpaceLevel::Full, request, deadline).await
-    }
-
-    /// Refuses where the disk is at the level, or worse.
-    async fn propose_below(
-        &self,
-        level: SpaceLevel,
-        request: Bytes,
-        deadline: Instant,
-    ) -> Result<Reply, ProposeError> {
-        let node = &self.0;
-        if node.is_stopping() {
-            return Err(ProposeError::ShuttingDown);
-        }
-        if self.is_removed() {
-            return Err(ProposeError::Removed);
-        }
-        if deadline <= Instant::now() {
-            return Err(ProposeError::TimedOut);
-        }
-        if node.is_handing_over() {
-            return Err(ProposeError::NotLeader { leader: None });
-        }
-        if !node.raft.is_leader() {
-            let leader = node.leader.borrow().node_id.filter(|leader| *leader != node.identity.node_id);
-            return Err(ProposeError::NotLeader { leader });
-        }
-        // Entries that a majority would refuse could not be committed: their callers would wait in vain.
-        if node.space.level() >= level || !node.majority_has_room() {
-            return Err(ProposeError::StorageFull);
-        }
-        if node.state.is_congested() {
-            return Err(ProposeError::Overloaded);
-        }
-        node.proposals.propose(request, deadline).await
-    }
-
-    /// Bytes of commands in flight here, and how many may be.
-    pub fn in_flight_bytes(&self) -> (usize, usize) {
-        let limit = self.0.config.max_in_flight_bytes;
-        (limit.saturating_sub(self.0.proposals.room_bytes()), limit)
-    }
-
     /// Completes when this node's state is at least as new as everything acknowledged anywhere before the call. On any node.
     pub async fn read_barrier(&self, deadline: Instant) -> Result<(), ReadError> {
         self.prepare_read(Consistency::Linearizable, deadline).await.map(drop)
@@ -430,24 +356,6 @@ impl Node {
     /// Committed entries of this node's log, `from..=to`, at most so many bytes' worth: fewer than asked for means ask again.
     pub async fn export_log(&self, from: u64, to: u64) -> Result<Vec<ExportedEntry>, ExportError> {
         self.0.export_log(from, to).await
-    }
-
-    /// Hands the lead to a caught-up follower, if this node has it. A follower that lacks entries is never chosen: a
-    /// transfer that fails costs an election. So new proposals are refused meanwhile. Where no other voter is heard of,
-    /// there is nobody to wait for.
-    pub async fn resign(&self, patience: Duration) {
-        self.0.hand_over(patience, &|_| true).await;
-    }
-
-    /// Prepares this node for being stopped: it hands the lead over where it has it, and wants it no more until
-    /// [`Node::end_drain`], unless nobody else can lead. False where it still leads after that time: nobody else is there to lead.
-    pub async fn drain(&self, patience: Duration) -> bool {
-        self.0.drain(patience).await
-    }
-
-    /// Takes [`Node::drain`] back.
-    pub fn end_drain(&self) {
-        self.0.end_drain();
     }
 
     /// True where this node leads and a quorum has said so lately: one that is cut off goes on believing in itself.
@@ -500,22 +408,5 @@ impl Node {
         if let Err(error) = self.0.log.barrier().await {
             tracing::warn!(%error, "the log did not come to rest as it should");
         }
-    }
-}
-
-/// Lets this node ask for votes once nobody believes any more what it promised before it was restarted.
-async fn allow_elections(node: Arc<Inner>) {
-    let allowed = async {
-        sleep_until(node.votes_from).await;
-        if let Some(backup) = node.restored_at {
-            node.until_it_may_lead(backup).await;
-        }
-    };
-    tokio::select! {
-        () = allowed => {
-            node.may_ask_for_votes.store(true, Ordering::Release);
-            node.allow_or_forbid_elections();
-        }
-        () = node.stopping() => {}
     }
 }

@@ -17,7 +17,9 @@ use openraft::impls::ProgressResponder;
 use openraft::raft::ClientWriteResult;
 use stockade_state_machine::{LogTime, Outcome, Rejection, Reply};
 use stockade_storage::{TypeConfig, codec};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{
+    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore, mpsc, oneshot,
+};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::ProposeError;
@@ -63,6 +65,7 @@ pub(crate) struct Waiting {
     reply: oneshot::Sender<Answer>,
     /// Its share of what may be in flight.
     _room: OwnedSemaphorePermit,
+    _taken: OwnedRwLockReadGuard<()>,
 }
 
 impl Waiting {
@@ -77,6 +80,8 @@ impl Waiting {
 pub(crate) struct Proposals {
     queue: mpsc::Sender<Waiting>,
     room: Arc<Semaphore>,
+    /// Read by every command from when it is taken until it is answered, written by who wants none.
+    gate: Arc<RwLock<()>>,
 }
 
 impl Proposals {
@@ -84,7 +89,18 @@ impl Proposals {
     pub(crate) fn new(max_in_flight_bytes: usize) -> (Self, mpsc::Receiver<Waiting>) {
         let (queue, receiver) = mpsc::channel(limits::PROPOSAL_QUEUE);
         let room = Arc::new(Semaphore::new(max_in_flight_bytes.min(Semaphore::MAX_PERMITS)));
-        (Self { queue, room }, receiver)
+        (Self { queue, room, gate: Arc::default() }, receiver)
+    }
+
+    /// Takes no more commands, from the first look at this on and as long as it or what it gives lives. Completes when those
+    /// that were taken before are answered.
+    pub(crate) fn close(&self) -> impl Future<Output = OwnedRwLockWriteGuard<()>> + use<> {
+        Arc::clone(&self.gate).write_owned()
+    }
+
+    /// True while no commands are taken.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.gate.try_read().is_err()
     }
 
     /// Bytes of commands that still may come.
@@ -97,9 +113,12 @@ impl Proposals {
         let bytes = u32::try_from(request.len()).map_err(|_| ProposeError::Overloaded)?;
         let room =
             Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| ProposeError::Overloaded)?;
+        let closed = |_| ProposeError::NotLeader { leader: None };
+        let taken = Arc::clone(&self.gate).try_read_owned().map_err(closed)?;
         let progress = Arc::new(Progress(AtomicU8::new(WAITING)));
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting { request, deadline, progress: Arc::clone(&progress), reply, _room: room };
+        let waiting =
+            Waiting { request, deadline, progress: Arc::clone(&progress), reply, _room: room, _taken: taken };
         self.queue.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ProposeError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => ProposeError::ShuttingDown,

@@ -18,14 +18,11 @@ use stockade_state_machine::location::LocationDetails;
 use stockade_state_machine::order::Currency;
 use stockade_state_machine::{Command, Outcome};
 use support::{
-    CLUSTER_ID, Cluster, PATIENCE, Setup, assert_created, create_sku_request, has_sku, request_of, until,
+    CLUSTER_ID, Cluster, PATIENCE, Setup, assert_created, create_sku_request, has_sku, request_of, soon,
+    until,
 };
 use tokio::time::Instant;
 use tonic::Code;
-
-fn soon() -> Instant {
-    Instant::now() + PATIENCE
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_reads_what_the_leader_acknowledged_before() {

@@ -16,18 +16,17 @@ use stockade_proto::internal as wire;
 use stockade_proto::internal::peer_service_client::PeerServiceClient;
 use stockade_storage::file::{Files, MemoryFiles};
 use stockade_storage::{EngineKind, Identity, Options, SpaceLevel, SpaceMarks, backup_id, restore};
-use support::{CLUSTER_ID, Cluster, PATIENCE, Setup, assert_created, bring_about, create_sku_request, until};
+use support::{CLUSTER_ID, Cluster, Setup, assert_created, bring_about, create_sku_request, soon, until};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::Code;
 
+/// Several heartbeats: what a leader sends arrives in that time.
+const BRIEFLY: Duration = Duration::from_millis(600);
 const SEVERAL_ELECTIONS: Duration = Duration::from_secs(8);
-
-fn soon() -> Instant {
-    Instant::now() + PATIENCE
-}
 
 async fn somebody_leads(nodes: &[Node]) -> Option<u64> {
     let elected = async {
@@ -133,9 +132,9 @@ fn held_back(to: String) -> (TcpListener, impl Future<Output = ()>, oneshot::Sen
     (address, passing, release)
 }
 
-/// What it asks the cluster at its start travels so long that it is added, catches up and gets a vote meanwhile.
+/// What it asks the cluster at its start travels so long that it is added meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_was_given_a_vote_before_it_hears_an_answer_goes_on() {
+async fn a_new_node_takes_part_in_nothing_before_it_has_heard_that_its_id_is_free() {
     let cluster = Cluster::start(Setup::default()).await;
     let leader = cluster.leader().await;
     let (contact, passing, release) = held_back(cluster.peers[&leader].clone());
@@ -150,14 +149,45 @@ async fn a_node_that_was_given_a_vote_before_it_hears_an_answer_goes_on() {
         async move { new.initialize().await }
     });
     let node = cluster.node(leader).clone();
-    bring_about(&node, &MembershipChange::AddLearner { node_id: 4, peer_address: address }).await;
-    bring_about(&node, &MembershipChange::Promote { node_id: 4, replaces: None }).await;
-    let was_asking = !asking.is_finished();
+    bring_about(&node, &MembershipChange::AddLearner { node_id: 4, peer_address: address.clone() }).await;
+    let append = wire::AppendRequest {
+        envelope: Some(wire::Envelope { cluster_id: CLUSTER_ID.to_owned(), from_node: leader, to_node: 4 }),
+        vote: Some(vote(node.term(), leader, true)),
+        ..wire::AppendRequest::default()
+    };
+    let mut client = PeerServiceClient::connect(format!("http://{address}")).await.unwrap();
+    let refused = client.append_entries(tokio_stream::iter([append])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+    assert_eq!((new.status().last_index, new.term()), (0, 0), "it has taken something");
     release.send(()).unwrap();
-    let outcome = asking.await.unwrap();
-    assert!(was_asking, "it took so long that the question was given up");
-    assert!(outcome.is_ok(), "{outcome:?}");
+    asking.await.unwrap().unwrap();
+    bring_about(&node, &MembershipChange::Promote { node_id: 4, replaces: None }).await;
+    new.read_barrier(soon()).await.unwrap();
     passing.abort();
+}
+
+/// The leader goes on sending to an id that has a vote, whoever has come under it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wiped_voter_that_comes_back_as_a_new_node_is_refused_however_often_it_is_started() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    assert_created(&cluster.create_sku("sku").await);
+    let leader = cluster.leader().await;
+    let wiped = (1..=3).find(|id| *id != leader).unwrap();
+    cluster.wipe(wiped);
+    for _ in 0..2 {
+        cluster.restart_as_new(wiped).await;
+        // It is there, and the leader finds it: whatever it would take from the leader it has by then.
+        until("the leader has sent it something", async || {
+            let answers = cluster.node(leader).cluster_status().await;
+            answers.iter().any(|node| node.node_id == wiped && node.reachable).then_some(())
+        })
+        .await;
+        assert!(timeout(BRIEFLY, cluster.node(wiped).read_barrier(soon())).await.is_err(), "it takes part");
+        let error = cluster.node(wiped).initialize().await.unwrap_err();
+        assert!(matches!(&error, StartError::Config(what) if what.contains("--node-id 4")), "{error}");
+        assert_eq!(cluster.node(wiped).status().last_index, 0);
+        cluster.kill(wiped);
+    }
 }
 
 fn vote(term: u64, node_id: u64, committed: bool) -> wire::Vote {

@@ -14,15 +14,11 @@ use stockade_state_machine::command::{Command, Origin};
 use stockade_state_machine::ids::{Principal, RequestId};
 use stockade_storage::file::Files;
 use stockade_storage::{AlarmKind, SpaceLevel, SpaceMarks, codec};
-use support::{Cluster, PATIENCE, Setup, assert_created, create_sku_request, has_sku, until};
+use support::{Cluster, Setup, assert_created, create_sku_request, has_sku, soon, until};
 use tokio::time::Instant;
 
 const LOW: u64 = 32 << 20;
 const RESERVE: u64 = 16 << 20;
-
-fn soon() -> Instant {
-    Instant::now() + PATIENCE
-}
 
 fn setup() -> Setup {
     Setup { space: SpaceMarks { low_bytes: LOW, reserve_bytes: RESERVE }, ..Setup::default() }

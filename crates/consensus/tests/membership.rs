@@ -13,12 +13,10 @@ use stockade_consensus::{
 };
 use stockade_env::Env;
 use stockade_storage::AlarmKind;
-use support::{Cluster, PATIENCE, Setup, assert_created, bring_about, create_sku_request, has_sku, until};
+use support::{
+    Cluster, PATIENCE, Setup, assert_created, bring_about, create_sku_request, has_sku, soon, until,
+};
 use tokio::time::Instant;
-
-fn soon() -> Instant {
-    Instant::now() + PATIENCE
-}
 
 fn add(cluster: &Cluster, node_id: u64) -> MembershipChange {
     MembershipChange::AddLearner { node_id, peer_address: cluster.peers[&node_id].clone() }
@@ -293,10 +291,6 @@ fn remove(ids: &[u64]) -> MembershipChange {
     MembershipChange::Remove { node_ids: ids.iter().copied().collect() }
 }
 
-fn transfer(to: Option<u64>) -> MembershipChange {
-    MembershipChange::Transfer { to }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_is_removed_hands_over_and_serves_nobody_afterwards() {
     let mut cluster = Cluster::start(Setup::default()).await;
@@ -380,27 +374,6 @@ async fn a_removal_that_would_leave_too_few_changes_nothing() {
     assert_eq!(kind, RefusalKind::QuorumAtRisk, "{why}");
     assert_eq!(cluster.node(leader).voters(), [BTreeSet::from([1, 2, 3])]);
     bring_about(cluster.node(leader), &remove(&[other])).await;
-    assert_created(&cluster.create_sku("after").await);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_lead_goes_where_it_is_sent() {
-    let mut cluster = Cluster::start(Setup::default()).await;
-    let leader = cluster.leader().await;
-    let (one, other) = others(leader);
-    // Asked of a node that doesn't lead, and neither is to.
-    assert_eq!(bring_about(cluster.node(other), &transfer(Some(one))).await, one);
-    assert_eq!(cluster.leader().await, one);
-    assert_eq!(bring_about(cluster.node(other), &transfer(Some(one))).await, one, "it leads already");
-    let chosen = bring_about(cluster.node(one), &transfer(None)).await;
-    assert_ne!(chosen, one);
-    assert_eq!(cluster.leader().await, chosen);
-    assert_eq!(refusal(cluster.node(one), transfer(Some(9))).await.0, RefusalKind::NodeUnknown);
-    let silent = (1..=3).find(|id| *id != chosen).unwrap();
-    cluster.kill(silent);
-    let leader = cluster.leader().await;
-    let (kind, why) = refusal(cluster.node(leader), transfer(Some(silent))).await;
-    assert_eq!(kind, RefusalKind::LearnerBehind, "{why}");
     assert_created(&cluster.create_sku("after").await);
 }
 

@@ -8,27 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockade_consensus::{Config, Node, Role, StartError};
+use stockade_consensus::{Config, Node, StartError};
 use stockade_env::Env;
 use stockade_storage::file::{Files, MemoryFiles};
 use stockade_storage::{EngineKind, Identity, Options, backup_id, restore};
-use support::{CLUSTER_ID, Cluster, PATIENCE, Setup, assert_created, has_sku, until};
-use tokio::time::{Instant, sleep, timeout};
+use support::{CLUSTER_ID, Cluster, PATIENCE, Setup, assert_created, has_sku, nobody_leads, until};
+use tokio::time::Instant;
 
-/// Several election timeouts: who can be elected is elected in that time.
-const SEVERAL_ELECTIONS: Duration = Duration::from_secs(4);
 const BACKUP: &str = "/backup/shop.snapshot";
-
-/// Watches for so long that whoever can be elected is.
-async fn nobody_leads(cluster: &Cluster) -> bool {
-    let leads = |member: &support::Member| member.node.status().role == Role::Leader;
-    let elected = async {
-        while !cluster.members.values().any(leads) {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(SEVERAL_ELECTIONS, elected).await.is_err()
-}
 
 /// Restores a backup to a node's empty disk.
 async fn give_backup(cluster: &Cluster, id: u64, backup: &[u8]) {

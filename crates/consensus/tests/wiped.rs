@@ -3,25 +3,9 @@
 
 mod support;
 
-use std::time::Duration;
-
-use stockade_consensus::{Role, StartError};
-use support::{Cluster, PATIENCE, Setup, assert_created, has_sku, until};
-use tokio::time::{Instant, sleep, timeout};
-
-/// Several election timeouts: who can be elected is elected in that time.
-const SEVERAL_ELECTIONS: Duration = Duration::from_secs(4);
-
-/// Watches for so long that whoever can be elected is. A node that has just started may still name a leader of old.
-async fn nobody_leads(cluster: &Cluster) -> bool {
-    let leads = |member: &support::Member| member.node.status().role == Role::Leader;
-    let elected = async {
-        while !cluster.members.values().any(leads) {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(SEVERAL_ELECTIONS, elected).await.is_err()
-}
+use stockade_consensus::StartError;
+use support::{Cluster, PATIENCE, Setup, assert_created, has_sku, nobody_leads, until};
+use tokio::time::Instant;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wiped_voter_helps_nobody_to_the_lead_who_lacks_what_it_had_acknowledged() {

@@ -110,7 +110,7 @@ impl Cluster {
         metadata: &MetadataMap,
         request: &v1::TransferLeadershipRequest,
     ) -> Result<v1::TransferLeadershipResponse, Failure> {
-        let change = MembershipChange::Transfer { to: (request.node_id != 0).then_some(request.node_id) };
+        let change = transfer(request)?;
         let deadline = deadline::of_call(metadata);
         let by = caller.principal().as_str();
         let leader_id = self.0.node().change_membership(&change, by, deadline).await?;
@@ -165,6 +165,21 @@ fn removal(request: &v1::RemoveRequest) -> Result<MembershipChange, Violations> 
     }
     violations.into_result()?;
     Ok(MembershipChange::Remove { node_ids: request.node_ids.iter().copied().collect() })
+}
+
+fn transfer(request: &v1::TransferLeadershipRequest) -> Result<MembershipChange, Violations> {
+    let mut violations = Violations::default();
+    let v1::TransferLeadershipRequest { node_id, away_from } = *request;
+    if node_id == 0 && away_from == 0 {
+        violations
+            .add("away_from", "must name the node that is to lead no more, where `node_id` names nobody");
+    }
+    if node_id == away_from && node_id != 0 {
+        violations.add("away_from", "must be another node than `node_id`");
+    }
+    violations.into_result()?;
+    let to = (node_id != 0).then_some(node_id);
+    Ok(MembershipChange::Transfer { to, away_from: (away_from != 0).then_some(away_from) })
 }
 
 fn node_id(field: &str, id: u64, violations: &mut Violations) {
@@ -268,6 +283,12 @@ mod tests {
             assert_eq!(removal(&v1::RemoveRequest { node_ids: bad }).unwrap_err().count(), 1);
         }
         assert!(removal(&v1::RemoveRequest { node_ids: vec![4, 5, 4] }).is_ok());
+        for (node_id, away_from, sound) in
+            [(0, 0, false), (2, 2, false), (2, 0, true), (0, 2, true), (1, 2, true)]
+        {
+            let request = v1::TransferLeadershipRequest { node_id, away_from };
+            assert_eq!(transfer(&request).is_ok(), sound, "{request:?}");
+        }
     }
 
     #[test]

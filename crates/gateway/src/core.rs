@@ -25,6 +25,16 @@ use crate::status::{self, Answering, Call};
 use crate::validate::{self, Valid};
 use crate::{convert, deadline, reply};
 
+/// Whether callers are sent elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Draining {
+    No,
+    /// Unless this node leads: then nobody else can, and there is nowhere to go.
+    WhileOthersLead,
+    /// The node stops.
+    ForGood,
+}
+
 /// What all services share. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Core(Arc<Shared>);
@@ -37,7 +47,7 @@ struct Shared {
     limits: GatewayLimits,
     refusals: Arc<Refusals>,
     access: Access,
-    draining: watch::Sender<bool>,
+    draining: watch::Sender<Draining>,
     /// The port for callers closes: streams that would never end do.
     closing: watch::Sender<bool>,
 }
@@ -53,7 +63,7 @@ impl Core {
             limits,
             refusals: Arc::default(),
             access,
-            draining: watch::Sender::new(false),
+            draining: watch::Sender::new(Draining::No),
             closing: watch::Sender::new(false),
         }))
     }
@@ -78,29 +88,44 @@ impl Core {
         &self.0.access
     }
 
+    /// Sends callers elsewhere for good: the node stops.
     pub(crate) fn start_draining(&self) {
-        self.0.draining.send_replace(true);
+        self.0.draining.send_replace(Draining::ForGood);
     }
 
     /// Prepares this node for being stopped; false where it still leads after that time.
     pub(crate) async fn drain(&self, patience: Duration) -> bool {
         // The lead goes first: who is sent elsewhere then finds the new leader.
         let handed_over = self.0.node.drain(patience).await;
-        if handed_over {
-            // Without another leader there is nowhere to go.
-            self.start_draining();
-        }
+        self.change_draining(Draining::No, Draining::WhileOthersLead);
         handed_over
     }
 
     /// Takes [`Core::drain`] back.
     pub(crate) fn end_drain(&self) {
         self.0.node.end_drain();
-        self.0.draining.send_replace(false);
+        self.change_draining(Draining::WhileOthersLead, Draining::No);
     }
 
+    fn change_draining(&self, from: Draining, to: Draining) {
+        self.0.draining.send_if_modified(|draining| {
+            let is_so = *draining == from;
+            if is_so {
+                *draining = to;
+            }
+            is_so
+        });
+    }
+
+    /// True while callers are sent elsewhere.
     pub(crate) fn is_draining(&self) -> bool {
-        *self.0.draining.borrow()
+        match *self.0.draining.borrow() {
+            Draining::No => false,
+            Draining::WhileOthersLead => {
+                self.0.node.watch_leader().borrow().node_id != Some(self.0.node.id())
+            }
+            Draining::ForGood => true,
+        }
     }
 
     pub(crate) fn close(&self) {
@@ -113,13 +138,22 @@ impl Core {
         let _ = self.0.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
-    /// Completes when this node begins to drain, or to stop.
+    /// Completes when callers are sent elsewhere, or the node stops.
     pub(crate) async fn draining(&self) {
         let mut draining = self.0.draining.subscribe();
-        tokio::select! {
-            // The sender lives as long as the gateway, and no error can come of it.
-            _ = draining.wait_for(|draining| *draining) => {}
-            () = self.0.env.tasks.stopping() => {}
+        let mut leader = self.0.node.watch_leader();
+        loop {
+            draining.mark_unchanged();
+            leader.mark_unchanged();
+            if self.is_draining() {
+                return;
+            }
+            tokio::select! {
+                // The senders live as long as the gateway, and no error can come of it.
+                _ = draining.changed() => {}
+                _ = leader.changed() => {}
+                () = self.0.env.tasks.stopping() => return,
+            }
         }
     }
 

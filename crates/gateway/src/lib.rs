@@ -135,15 +135,15 @@ impl Gateway {
         self.core.access().refusals_left_out()
     }
 
-    /// From now on this node's health is not serving, open streams of mutations end once what they have sent is answered, and
+    /// The node stops. From now on its health is not serving, open streams of mutations end once what they have sent is answered, and
     /// new ones are refused. Single calls are served until the server closes its port; forwarded commands until the
     /// node's tasks are stopped.
     pub fn start_draining(&self) {
         self.core.start_draining();
     }
 
-    /// Prepares the node for being stopped: it hands the lead over where it has it, and then drains. False where it
-    /// still leads after that time.
+    /// Prepares the node for being stopped: it hands the lead over where it has it, and sends callers elsewhere as long as
+    /// another leads. False where it still leads after that time.
     pub async fn drain(&self, patience: Duration) -> bool {
         self.core.drain(patience).await
     }
@@ -153,7 +153,7 @@ impl Gateway {
         self.core.close();
     }
 
-    /// True while the node drains.
+    /// True while the node sends callers elsewhere.
     pub fn is_draining(&self) -> bool {
         self.core.is_draining()
     }

@@ -49,8 +49,11 @@ async fn a_refused_change_has_its_reason_whichever_node_was_asked() {
             let status = nodes.remove(RemoveRequest { node_ids }).await.unwrap_err();
             assert_eq!((status.code(), reason(&status).as_str()), (code, expected), "{status:?}");
         }
-        let status = nodes.transfer_leadership(TransferLeadershipRequest { node_id: 9 }).await.unwrap_err();
-        assert_eq!(reason(&status), "MEMBERSHIP_NODE_UNKNOWN");
+        for (node_id, expected) in [(9, "MEMBERSHIP_NODE_UNKNOWN"), (0, "INVALID_ARGUMENT")] {
+            let request = TransferLeadershipRequest { node_id, away_from: 0 };
+            let status = nodes.transfer_leadership(request).await.unwrap_err();
+            assert_eq!(reason(&status), expected);
+        }
     }
     cluster.stop().await;
 }
@@ -95,9 +98,13 @@ async fn the_lead_is_given_away_from_any_node_and_who_has_it_is_told() {
     let cluster = Cluster::start().await;
     let follower = cluster.follower_channel().await;
     let old = cluster.leader().await;
-    let request = TransferLeadershipRequest { node_id: 0 };
-    let moved = ClusterServiceClient::new(follower).transfer_leadership(request).await.unwrap().into_inner();
+    let request = TransferLeadershipRequest { node_id: 0, away_from: old };
+    let mut nodes = ClusterServiceClient::new(follower);
+    let moved = nodes.transfer_leadership(request).await.unwrap().into_inner();
     assert_ne!(moved.leader_id, old);
     assert_eq!(cluster.leader().await, moved.leader_id);
+    // As by a caller who has not heard the answer.
+    let again = nodes.transfer_leadership(request).await.unwrap().into_inner();
+    assert_eq!((again.leader_id, cluster.leader().await), (moved.leader_id, moved.leader_id));
     cluster.stop().await;
 }

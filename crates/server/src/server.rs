@@ -225,8 +225,8 @@ impl Server {
         tracing::info!("draining");
         if !self.gateway.drain(limits::RESIGN_TIMEOUT).await {
             tracing::warn!("nobody took the lead over in time; the others will elect one");
-            self.gateway.start_draining();
         }
+        self.gateway.start_draining();
         self.closing.send_replace(true);
         self.gateway.close();
         // Nothing is ever sent: it ends when both ports have dropped their ends.

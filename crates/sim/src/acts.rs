@@ -150,7 +150,7 @@ impl World {
                 if let Some(node) = machine.node() {
                     drop(place::outside(async move {
                         let deadline = Instant::now() + Duration::from_secs(3);
-                        let change = MembershipChange::Transfer { to };
+                        let change = MembershipChange::Transfer { to, away_from: None };
                         node.change_membership(&change, "the simulation", deadline).await
                     }));
                 }

@@ -96,6 +96,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             let message = format!("the snapshot is of {:?}, the leader said {meta:?}", snapshot.meta());
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
+        let _installing = self.executor.shared.begin_install();
         // The engine will hold what the log before it led to: nothing asked of the log so far may be lost after that.
         self.log.barrier().await?;
         let (reply, installed) = oneshot::channel();

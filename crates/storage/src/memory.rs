@@ -68,6 +68,18 @@ pub(crate) struct Shared {
     pub(crate) in_writing: AtomicU64,
     /// True once the storage was told to stop: nothing is applied any more.
     pub(crate) stopping: AtomicBool,
+    /// A snapshot is being installed: nothing is applied meanwhile.
+    pub(crate) installing: AtomicBool,
+}
+
+/// See [`Shared::begin_install`]. One at a time: apply's own task installs.
+#[derive(Debug)]
+pub(crate) struct Installing(Arc<Shared>);
+
+impl Drop for Installing {
+    fn drop(&mut self) {
+        self.0.installing.store(false, Ordering::Release);
+    }
 }
 
 impl Shared {
@@ -90,7 +102,14 @@ impl Shared {
             hurried: Mutex::default(),
             in_writing: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            installing: AtomicBool::new(false),
         }
+    }
+
+    /// As long as what it gives lives, a snapshot is being installed.
+    pub(crate) fn begin_install(self: &Arc<Self>) -> Installing {
+        self.installing.store(true, Ordering::Release);
+        Installing(Arc::clone(self))
     }
 
     /// Puts another state in place of this one: a snapshot was installed.

@@ -98,6 +98,11 @@ impl StateHandle {
         self.backlog_bytes() > self.overlay_bytes / 2
     }
 
+    /// True while a snapshot is being installed, however long that takes: nothing is applied meanwhile.
+    pub fn is_installing(&self) -> bool {
+        self.shared.installing.load(Ordering::Acquire)
+    }
+
     /// True where the log has grown enough since the last snapshot to make another worth it.
     pub fn should_snapshot(&self) -> bool {
         let current = self.snapshots.current();

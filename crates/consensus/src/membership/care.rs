@@ -129,6 +129,15 @@ impl Inner {
         })
     }
 
+    /// True where a node has answered anything within this time.
+    fn has_answered_within(&self, node_id: u64, time: Duration) -> bool {
+        let told = self.told.lock().get(&node_id).is_some_and(|told| told.at.elapsed() < time);
+        told || self.metrics(|metrics| {
+            let heard = metrics.heartbeat.as_ref().and_then(|heard| *heard.get(&node_id)?);
+            heard.is_some_and(|heard| heard.into_inner().elapsed() < time)
+        })
+    }
+
     fn tell_of_zones(&self, look: &Look) {
         let voters = look.voters.last().filter(|_| look.term.is_some());
         match voters.and_then(|voters| zones::majority(voters, &look.zones)) {
@@ -175,6 +184,8 @@ impl Inner {
             return false;
         };
         let half_done = half_done.is_some();
+        // All members are asked whether they are there before anything is changed, and so is this one.
+        let is_back = || !half_done && self.has_answered_within(dead, after);
         tracing::warn!(
             dead,
             standby,
@@ -184,7 +195,8 @@ impl Inner {
         );
         let change = MembershipChange::Promote { node_id: standby, replaces: Some(dead) };
         let deadline = Instant::now() + limits::REPLACEMENT_TIMEOUT;
-        match self.change_membership_here(&change, "automatic replacement", deadline).await {
+        let by = "automatic replacement";
+        match self.change_membership_unless(&change, by, deadline, &is_back).await {
             Ok(index) => {
                 let detail = format!(
                     "node {dead} had answered nothing for {quiet} s: node {standby} took its place, at log index {index}; \
@@ -194,7 +206,7 @@ impl Inner {
                 self.alarms.raise(AlarmKind::VoterReplaced, detail);
                 true
             }
-            // An operator was first; the next look sees what came of it.
+            // An operator was first, or the voter is back; the next look sees what came of it.
             Err(Failed::Refused(refusal)) if refusal.kind == RefusalKind::Changing => false,
             Err(Failed::Refused(refusal)) => {
                 let detail =

@@ -113,6 +113,17 @@ impl Inner {
         by: &str,
         deadline: Instant,
     ) -> Result<u64, Failed> {
+        self.change_membership_unless(change, by, deadline, &|| false).await
+    }
+
+    /// The same, unless there is no reason for it any more when it has been found safe, which takes a while.
+    pub(super) async fn change_membership_unless(
+        self: &Arc<Self>,
+        change: &MembershipChange,
+        by: &str,
+        deadline: Instant,
+        is_needless: &(dyn Fn() -> bool + Sync),
+    ) -> Result<u64, Failed> {
         if !self.raft.is_leader() {
             return Err(Failed::NotLeader);
         }
@@ -120,8 +131,8 @@ impl Inner {
             let message = "another change of the membership is under way; try again".to_owned();
             return Err(MembershipRefusal { kind: RefusalKind::Changing, message }.into());
         };
-        if let MembershipChange::Transfer { to } = change {
-            return self.transfer_here(*to, deadline).await;
+        if let MembershipChange::Transfer { to, away_from } = change {
+            return self.transfer_here(*to, *away_from, deadline).await;
         }
         let (members, decided_on) = self.known_members(deadline).await?;
         let changes = match self.decide(change, &members, deadline).await? {
@@ -139,6 +150,10 @@ impl Inner {
                 ChangeMembers::Batch(vec![ChangeMembers::ReplaceAllVoters(voters), learners_go])
             }
         };
+        if is_needless() {
+            let message = "there is no reason for it any more".to_owned();
+            return Err(MembershipRefusal { kind: RefusalKind::Changing, message }.into());
+        }
         let precondition = Precondition::LastMembershipLogId { last_membership_log_id: decided_on };
         let (sender, outcome) = oneshot::channel();
         let proposal = Proposal { changes, precondition, what: change.to_string(), by: by.to_owned(), turn };

@@ -20,9 +20,10 @@ impl MembershipChange {
             Self::Remove { node_ids } => {
                 request::Change::Remove(request::Remove { node_ids: node_ids.iter().copied().collect() })
             }
-            Self::Transfer { to } => {
-                request::Change::Transfer(request::Transfer { node_id: to.unwrap_or(0) })
-            }
+            Self::Transfer { to, away_from } => request::Change::Transfer(request::Transfer {
+                node_id: to.unwrap_or(0),
+                away_from: away_from.unwrap_or(0),
+            }),
         }
     }
 
@@ -37,9 +38,10 @@ impl MembershipChange {
             request::Change::Remove(request::Remove { node_ids }) => {
                 Self::Remove { node_ids: node_ids.into_iter().collect() }
             }
-            request::Change::Transfer(request::Transfer { node_id }) => {
-                Self::Transfer { to: (node_id != 0).then_some(node_id) }
-            }
+            request::Change::Transfer(request::Transfer { node_id, away_from }) => Self::Transfer {
+                to: (node_id != 0).then_some(node_id),
+                away_from: (away_from != 0).then_some(away_from),
+            },
         }
     }
 }
@@ -82,8 +84,8 @@ mod tests {
             MembershipChange::Promote { node_id: 4, replaces: Some(2) },
             MembershipChange::Promote { node_id: 4, replaces: None },
             MembershipChange::Remove { node_ids: [4, 5].into() },
-            MembershipChange::Transfer { to: Some(3) },
-            MembershipChange::Transfer { to: None },
+            MembershipChange::Transfer { to: Some(3), away_from: None },
+            MembershipChange::Transfer { to: None, away_from: Some(2) },
         ] {
             assert_eq!(MembershipChange::from_wire(change.to_wire()), change);
         }

@@ -12,7 +12,7 @@
 //! - A change that was asked for before does nothing, or finishes what a leader that died left half done.
 //! - Whoever asked may go away: a change that was begun is carried through without him.
 //!
-//! `plan.rs` decides, `change.rs` carries out, `removal.rs` is the other end: a node that finds out that it was removed.
+//! `plan.rs` decides, `change.rs` carries out, `transfer.rs` moves the lead, `removal.rs` is the other end: a node that finds out that it was removed.
 //! `care.rs` is what a leader does for the members unasked: `deaths.rs` says who is to be replaced and by whom, `zones.rs`
 //! whether they stand as they should.
 
@@ -22,6 +22,7 @@ mod convert;
 mod deaths;
 mod plan;
 mod removal;
+mod transfer;
 mod zones;
 
 use std::collections::BTreeSet;
@@ -61,6 +62,8 @@ pub enum MembershipChange {
     Transfer {
         /// To whom; the leader chooses where nobody is named.
         to: Option<u64>,
+        /// Only where this node leads. Whoever asks again for what was done moves the lead on otherwise.
+        away_from: Option<u64>,
     },
 }
 
@@ -78,8 +81,13 @@ impl fmt::Display for MembershipChange {
                 let ids: Vec<String> = node_ids.iter().map(u64::to_string).collect();
                 write!(f, "remove {}", ids.join(", "))
             }
-            Self::Transfer { to: Some(to) } => write!(f, "give node {to} the lead"),
-            Self::Transfer { to: None } => f.write_str("give another node the lead"),
+            Self::Transfer { to, away_from } => {
+                match to {
+                    Some(to) => write!(f, "give node {to} the lead")?,
+                    None => f.write_str("give another node the lead")?,
+                }
+                away_from.map_or(Ok(()), |node_id| write!(f, ", away from node {node_id}"))
+            }
         }
     }
 }

@@ -59,6 +59,17 @@ impl PeerServer {
         self.check_sender(request, envelope.from_node)
     }
 
+    /// Refuses what only a member takes part in, where this node doesn't know yet whether its id is another's.
+    #[allow(clippy::result_large_err, reason = "tonic's own error type")]
+    fn check_introduced(&self) -> Result<(), Status> {
+        if self.node.introduced.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Status::unavailable(
+            "this node has reached none of the nodes to join and doesn't know whether its id is free",
+        ))
+    }
+
     /// Refuses who is not the node that it says it is.
     #[allow(clippy::result_large_err, reason = "tonic's own error type")]
     fn check_sender<T>(&self, request: &Request<T>, from_node: u64) -> Result<(), Status> {
@@ -168,6 +179,7 @@ impl PeerService for PeerServer {
             return Ok(Response::new(Box::pin(stream::empty())));
         };
         self.check(&request, first.envelope.as_ref())?;
+        self.check_introduced()?;
         let from = first.envelope.as_ref().map_or(0, |envelope| envelope.from_node);
         let node = Arc::clone(&self.node);
         let (space, full) = (self.node.space.clone(), Arc::new(AtomicBool::new(false)));
@@ -212,6 +224,7 @@ impl PeerService for PeerServer {
         request: Request<wire::VoteRequest>,
     ) -> Result<Response<wire::VoteResponse>, Status> {
         self.check(&request, request.get_ref().envelope.as_ref())?;
+        self.check_introduced()?;
         let request = request.into_inner();
         if Instant::now() < self.node.votes_from {
             return Err(Status::unavailable("this node has just started and gives no vote yet"));
@@ -244,6 +257,7 @@ impl PeerService for PeerServer {
         let first = chunks.message().await?.and_then(|chunk| chunk.header);
         let header = first.ok_or_else(|| Status::invalid_argument("the snapshot has no header"))?;
         self.check(&request, header.envelope.as_ref())?;
+        self.check_introduced()?;
         let vote = convert::vote_from_wire(header.vote)?;
         let last_log_id = convert::log_id_from_wire(header.last_log_id)?;
         if last_log_id.is_some_and(|log_id| *log_id.committed_leader_id() > vote.leader_id) {

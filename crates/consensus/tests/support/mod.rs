@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stockade_consensus::{
-    Config, Join, MembershipChange, MembershipError, Node, ProposeError, RefusalKind, StartError,
+    Config, Join, MembershipChange, MembershipError, Node, ProposeError, RefusalKind, Role, StartError,
 };
 use stockade_env::Env;
 use stockade_state_machine::command::{Command, CreateSku, Origin};
@@ -22,12 +22,31 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::wrappers::TcpListenerStream;
 
 pub(crate) const CLUSTER_ID: &str = "00112233445566778899aabbccddeeff";
 /// What any condition may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Several election timeouts: who can be elected is elected in that time.
+const SEVERAL_ELECTIONS: Duration = Duration::from_secs(4);
+
+/// Until when any condition must be so.
+pub(crate) fn soon() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// Watches for so long that whoever can be elected is. A node that has just started may still name a leader of old.
+pub(crate) async fn nobody_leads(cluster: &Cluster) -> bool {
+    let leads = |member: &Member| member.node.status().role == Role::Leader;
+    let elected = async {
+        while !cluster.members.values().any(leads) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SEVERAL_ELECTIONS, elected).await.is_err()
+}
 
 /// What differs from the usual cluster.
 #[derive(Clone, Copy)]
@@ -222,9 +241,14 @@ impl Cluster {
 
     /// Starts a node that was there before as if it were new.
     pub(crate) async fn try_join(&mut self, id: u64) -> Result<(), StartError> {
+        self.restart_as_new(id).await;
+        self.node(id).initialize().await
+    }
+
+    /// The same, and it asks nobody yet whether it may join.
+    pub(crate) async fn restart_as_new(&mut self, id: u64) {
         self.joined.insert(id);
         self.restart(id).await;
-        self.node(id).initialize().await
     }
 
     pub(crate) async fn restart(&mut self, id: u64) {
