@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use rustix::process::Signal;
 use serde_json::Value;
 use stockade_client::{Bearer, CallerTls, Client, Config};
+use stockade_credentials::issue::{self, Issued};
+use stockade_credentials::{Certificate, NodeName, names};
 use stockade_env::Env;
 use tempfile::TempDir;
 
@@ -56,6 +59,30 @@ impl Authority {
         Ok(dir)
     }
 
+    /// A certificate of a node on this machine that lasts for seconds, with its key; nobody has it yet.
+    pub fn short_lived(&self, id: u64, seconds: i64) -> anyhow::Result<Issued> {
+        let name = NodeName { cluster: "stockade".to_owned(), node_id: id };
+        let hosts = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+        Ok(issue::Authority::read(self.dir())?.node_for_seconds(&name, &hosts, seconds)?)
+    }
+
+    /// Has a node show a certificate that lasts for seconds; gives when it ends, in seconds since 1970.
+    pub fn node_for_seconds(&self, id: u64, seconds: i64) -> anyhow::Result<i64> {
+        let issued = self.short_lived(id, seconds)?;
+        replace_pair(&self.node_dir(id), [names::NODE_CERT, names::NODE_KEY], &issued)
+    }
+
+    /// Has the callers of a role, whose name is the role's, show a certificate that lasts for seconds.
+    pub fn caller_for_seconds(&self, role: &str, seconds: i64) -> anyhow::Result<i64> {
+        let issued = issue::Authority::read(self.dir())?.client_for_seconds(
+            role,
+            role.parse().map_err(anyhow::Error::msg)?,
+            seconds,
+        )?;
+        let dir = self.caller(role)?;
+        replace_pair(&dir, [names::CLIENT_CERT, names::CLIENT_KEY], &issued)
+    }
+
     /// A caller of a role, by certificate; gives its directory. Its name is the role's.
     pub fn caller(&self, role: &str) -> anyhow::Result<PathBuf> {
         let dir = self.dir().join(format!("client-{role}"));
@@ -78,7 +105,30 @@ impl Authority {
     }
 }
 
+/// Puts a certificate and its key in the place of others; gives when it ends.
+fn replace_pair(dir: &Path, [certificate, key]: [&str; 2], issued: &Issued) -> anyhow::Result<i64> {
+    // Written over, the key's file stays closed to others.
+    std::fs::write(dir.join(key), &issued.key)?;
+    std::fs::write(dir.join(certificate), &issued.certificate)?;
+    let read = Certificate::parse_pem(&dir.join(certificate), issued.certificate.as_bytes())?;
+    Ok(read.first().context("a certificate")?.not_after_s)
+}
+
 impl Cluster {
+    /// Starts nodes with the certificates that an authority has made for them.
+    pub async fn start_with_authority(
+        authority: Authority,
+        count: u64,
+        extra: &[&str],
+    ) -> anyhow::Result<Self> {
+        Self::start_as(None, count, extra, Some(authority)).await
+    }
+
+    /// SIGHUP: a node looks at its files.
+    pub fn hang_up(&self, id: u64) -> anyhow::Result<()> {
+        self.signal(id, Signal::HUP)
+    }
+
     /// Starts `count` nodes with certificates, and waits until one leads and all follow it.
     pub async fn start_secure(count: u64, extra: &[&str]) -> anyhow::Result<Self> {
         let authority = Authority::new()?;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Request, Response, Status};
 
 use crate::Shared;
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Refusal, UNAUTHENTICATED};
 use crate::failover::{self, Advice, superseded};
 use crate::limits;
 use crate::policy::{Plan, Route};
@@ -44,6 +44,7 @@ where
         let mut asked = Request::new(request.clone());
         asked.set_timeout(attempt_end - now);
         let channel = shared.channels.to(&address)?;
+        let renewed = shared.channels.renewed();
         let answered = tokio::select! {
             answered = timeout_at(attempt_end, call(channel, asked)) => answered.ok(),
             () = superseded(shared.failover.watch(), &address), if plan.route == Route::Leader => None,
@@ -53,6 +54,9 @@ where
             Some(Err(status)) => Refusal::of_call(&status),
             None => Refusal::of_call(&Status::deadline_exceeded(format!("{address} did not answer in time"))),
         };
+        if refusal.reason == UNAUTHENTICATED && shared.channels.renewed() != renewed {
+            continue;
+        }
         let advice = advice(&refusal, &plan);
         if advice == Advice::Final {
             return Err(Error::Rejected(Box::new(refusal)));

@@ -113,6 +113,9 @@ impl std::fmt::Display for Refusal {
     }
 }
 
+/// The reason of a refusal where a node does not believe who calls.
+pub(crate) const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+
 /// True where a node does not believe who calls, or the caller may not do this: another node, or another time, is no help.
 pub(crate) fn is_stranger(status: &tonic::Status) -> bool {
     matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)

@@ -46,6 +46,8 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) address: String,
+    /// How many connections had been given up for new certificates when it was begun.
+    pub(crate) renewed: u64,
     /// Unbounded, but never longer than the calls in flight.
     jobs: mpsc::UnboundedSender<Job>,
     health: Arc<Health>,
@@ -72,6 +74,7 @@ impl Stream {
         address: String,
         channel: Connection,
         leader: watch::Receiver<Option<String>>,
+        renewed: u64,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (jobs, queue) = mpsc::unbounded_channel();
         let started = Instant::now();
@@ -85,7 +88,7 @@ impl Stream {
             waiting: VecDeque::new(),
             in_flight: BTreeMap::new(),
         };
-        (Self { address, jobs, health }, worker.run(channel))
+        (Self { address, renewed, jobs, health }, worker.run(channel))
     }
 
     /// Hands a mutation over; false where the stream is broken.

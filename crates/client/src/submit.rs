@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Shared;
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Refusal, UNAUTHENTICATED};
 use crate::failover::{self, Advice};
 use crate::limits;
 use crate::stream::{Answer, Job, Stream};
@@ -66,8 +66,9 @@ impl Pipeline {
             }
         }
         let address = shared.failover.pick();
-        let (stream, work) =
-            Stream::new(address.clone(), shared.channels.to(&address)?, shared.failover.watch());
+        let renewed = shared.channels.renewed();
+        let channel = shared.channels.to(&address)?;
+        let (stream, work) = Stream::new(address, channel, shared.failover.watch(), renewed);
         shared.env.tasks.spawn("client submit", work);
         let stream = Arc::new(stream);
         *current = Some(Arc::clone(&stream));
@@ -111,6 +112,13 @@ pub(crate) async fn mutate(shared: &Shared, request_id: String, request: Request
                 Err(refusal) => Some(refusal),
             },
             Attempt::Busy => {
+                shared.pipeline.leave(&stream);
+                continue;
+            }
+            // There is a certificate that this node has not seen yet.
+            Attempt::Refused(refusal)
+                if refusal.reason == UNAUTHENTICATED && shared.channels.renewed() != stream.renewed =>
+            {
                 shared.pipeline.leave(&stream);
                 continue;
             }

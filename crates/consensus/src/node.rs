@@ -11,7 +11,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftMetrics;
 use openraft::{RaftLogReader, storage::RaftLogStorage};
 use parking_lot::Mutex;
-use stockade_credentials::ConnectionInfo;
+use stockade_credentials::{ConnectionInfo, Renewals};
 use stockade_env::Env;
 use stockade_proto::Connection;
 use stockade_proto::internal::peer_service_server::PeerServiceServer;
@@ -325,6 +325,11 @@ impl Node {
         deadline: Instant,
     ) -> Result<Served, ReadError> {
         self.0.prepare_read(consistency, deadline).await
+    }
+
+    /// Tells from now on when connections that are open should be left for new ones.
+    pub fn renewals(&self) -> Renewals {
+        self.0.links.renewals()
     }
 
     /// A lazy connection for forwarding commands to a peer, its own; `None` for a node that is no member.

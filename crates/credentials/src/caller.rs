@@ -4,8 +4,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ring::digest::{Context, SHA256};
 use rustls::ClientConfig;
 use tonic::codegen::http::HeaderValue;
+#[cfg(any(test, feature = "issue"))]
+use {
+    rustls::pki_types::ServerName,
+    std::io,
+    tokio::io::{AsyncRead, AsyncWrite},
+    tokio_rustls::{TlsConnector, client::TlsStream},
+};
 
 use crate::connector::Connector;
 use crate::error::Error;
@@ -72,11 +80,35 @@ impl CallerTls {
         self.settings().map(|_| ())
     }
 
+    /// Tells one state of the files from another; `None` where there are none that could change, or they can't be read.
+    pub fn mark(&self) -> Option<[u8; 32]> {
+        let Source::Dir(dir) = &self.source else { return None };
+        let mut all = Context::new(&SHA256);
+        for name in [names::CA_CERT, names::CLIENT_CERT] {
+            let bytes = files::read_if_there(&dir.join(name)).ok()?.unwrap_or_default();
+            all.update(&bytes.len().to_be_bytes());
+            all.update(&bytes);
+        }
+        all.finish().as_ref().try_into().ok()
+    }
+
     /// Opens connections in this way.
     pub fn connector(&self) -> Connector {
         let own = self.clone();
         let settings = move || own.settings().map_err(|error| error.to_string());
         Connector::new(Arc::new(settings)).with_server_name(self.server_name.clone())
+    }
+
+    /// A connection over a stream, for what is no gRPC: HTTP/1.1 for example. For tests, which have no other stack of TLS.
+    #[cfg(any(test, feature = "issue"))]
+    pub async fn over<IO>(&self, name: &str, stream: IO) -> io::Result<TlsStream<IO>>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut settings = ClientConfig::clone(&*self.settings().map_err(io::Error::other)?);
+        settings.alpn_protocols.clear();
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(Arc::new(settings)).connect(name, stream).await
     }
 
     fn settings(&self) -> Result<Arc<ClientConfig>, Error> {

@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
@@ -17,19 +20,55 @@ pub struct ConnectionInfo {
     /// Where it comes from.
     pub remote: Option<SocketAddr>,
     /// What it has shown, checked against the authorities; `None` where it showed none or there is no TLS.
-    pub certificate: Option<Arc<Certificate>>,
+    pub certificate: Option<Arc<Shown>>,
 }
+
+/// A certificate that the other end has shown, with those between it and the authority: it can be checked again when the
+/// authorities have changed.
+#[derive(Debug)]
+pub struct Shown {
+    certificate: Certificate,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    /// The number of the authorities that it was last checked against.
+    pub(crate) checked: AtomicU64,
+}
+
+impl Shown {
+    /// What was shown in a handshake, checked against the authorities of this number; an error where it can't be read.
+    pub(crate) fn new(chain: &[CertificateDer<'_>], checked: u64) -> Result<Option<Self>, String> {
+        let Some(first) = chain.first() else { return Ok(None) };
+        let certificate = Certificate::parse(first)?;
+        let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
+        Ok(Some(Self { certificate, chain, checked: AtomicU64::new(checked) }))
+    }
+}
+
+impl Deref for Shown {
+    type Target = Certificate;
+
+    fn deref(&self) -> &Certificate {
+        &self.certificate
+    }
+}
+
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        self.chain == other.chain
+    }
+}
+
+impl Eq for Shown {}
 
 /// The server's end of a connection over TLS.
 #[derive(Debug)]
 pub struct ServerStream<IO> {
     inner: TlsStream<IO>,
     /// What the other end has shown.
-    pub certificate: Option<Arc<Certificate>>,
+    pub certificate: Option<Arc<Shown>>,
 }
 
 impl<IO> ServerStream<IO> {
-    pub(crate) fn new(inner: TlsStream<IO>, certificate: Option<Arc<Certificate>>) -> Self {
+    pub(crate) fn new(inner: TlsStream<IO>, certificate: Option<Arc<Shown>>) -> Self {
         Self { inner, certificate }
     }
 

@@ -43,7 +43,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
-        last(&mut params, days);
+        last(&mut params, Duration::days(days));
         let certificate = params.self_signed(&key).map_err(|error| failed(&error))?.pem();
         let issued = Issued { certificate: certificate.clone(), key: key.serialize_pem() };
         Ok((Self { issuer: Issuer::new(params, key), certificates: certificate }, issued))
@@ -72,24 +72,42 @@ impl Authority {
 
     /// A node's certificate, for these DNS names and IP addresses.
     pub fn node(&self, node: &NodeName, hosts: &[String], days: i64) -> Result<Issued, Error> {
+        self.node_for(node, hosts, Duration::days(days))
+    }
+
+    /// The same for seconds: for tests of what happens when it ends.
+    pub fn node_for_seconds(&self, node: &NodeName, hosts: &[String], seconds: i64) -> Result<Issued, Error> {
+        self.node_for(node, hosts, Duration::seconds(seconds))
+    }
+
+    fn node_for(&self, node: &NodeName, hosts: &[String], lasts: Duration) -> Result<Issued, Error> {
         let mut params = CertificateParams::new(hosts).map_err(|error| failed(&error))?;
         let uri = node.to_string().try_into().map_err(|error| failed(&error))?;
         params.subject_alt_names.push(SanType::URI(uri));
         // Nodes call nodes: each is a server to some and a client to others.
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(params, &format!("node {}", node.node_id), None, days)
+        self.sign(params, &format!("node {}", node.node_id), None, lasts)
     }
 
     /// A caller's certificate: principal and role.
     pub fn client(&self, name: &str, role: Role, days: i64) -> Result<Issued, Error> {
+        self.client_for(name, role, Duration::days(days))
+    }
+
+    /// The same for seconds: for tests of what happens when it ends.
+    pub fn client_for_seconds(&self, name: &str, role: Role, seconds: i64) -> Result<Issued, Error> {
+        self.client_for(name, role, Duration::seconds(seconds))
+    }
+
+    fn client_for(&self, name: &str, role: Role, lasts: Duration) -> Result<Issued, Error> {
         if !is_principal(name) {
             let most = limits::MAX_NAME_BYTES;
             return Err(Error::Unfit(format!("a name has 1 to {most} visible ASCII characters")));
         }
         let mut params = CertificateParams::default();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(params, name, Some(role), days)
+        self.sign(params, name, Some(role), lasts)
     }
 
     fn sign(
@@ -97,7 +115,7 @@ impl Authority {
         mut params: CertificateParams,
         name: &str,
         role: Option<Role>,
-        days: i64,
+        lasts: Duration,
     ) -> Result<Issued, Error> {
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -107,17 +125,17 @@ impl Authority {
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
-        last(&mut params, days);
+        last(&mut params, lasts);
         let key = KeyPair::generate().map_err(|error| failed(&error))?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(|error| failed(&error))?;
         Ok(Issued { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 }
 
-/// Less than no days make a certificate that is over already: for tests.
-fn last(params: &mut CertificateParams, days: i64) {
+/// Less than no time makes a certificate that is over already: for tests.
+fn last(params: &mut CertificateParams, lasts: Duration) {
     let now = OffsetDateTime::now_utc();
-    let end = now + Duration::days(days);
+    let end = now + lasts;
     params.not_before = now.min(end - Duration::days(1)) - HEAD_START;
     params.not_after = end;
 }

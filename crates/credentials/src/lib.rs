@@ -24,6 +24,7 @@ mod material;
 mod node;
 mod node_name;
 mod pem;
+mod renewals;
 mod revoked;
 mod role;
 mod tls;
@@ -31,13 +32,14 @@ mod token;
 
 pub use caller::{Bearer, CallerTls};
 pub use certificate::Certificate;
-pub use connection::{ConnectionInfo, ServerStream};
+pub use connection::{ConnectionInfo, ServerStream, Shown};
 pub use connector::Connector;
 pub use error::Error;
-pub use node::{Audience, Credentials, DaysLeft, Identified, Looked, Means, Refused};
+pub use node::{Audience, Credentials, DaysLeft, Identified, InUse, Looked, Means, Refused};
 pub use node_name::NodeName;
+pub use renewals::Renewals;
 pub use role::Role;
-pub use token::{Claims, SigningKey, TokenError, VerifyingKeys};
+pub use token::{Claims, SigningKey, TokenError, Verified, VerifyingKeys};
 
 /// Names of the files in a directory of certificates.
 pub mod names {

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::certificate::Certificate;
@@ -34,6 +36,9 @@ impl CertificateFiles {
 
 /// A node's certificates, ready for use.
 pub(crate) struct Certificates {
+    /// Tells them from those that were in use before.
+    pub(crate) number: u64,
+    verifier: Arc<dyn ClientCertVerifier>,
     pub(crate) callers: Arc<ServerConfig>,
     pub(crate) peers: Arc<ServerConfig>,
     pub(crate) http: Arc<ServerConfig>,
@@ -51,6 +56,7 @@ impl Certificates {
         files: &CertificateFiles,
         node: &NodeName,
         now_s: i64,
+        number: u64,
     ) -> Result<Self, Error> {
         let (ca_file, own_file) = (dir.join(names::CA_CERT), dir.join(names::NODE_CERT));
         let authorities = pem::certificates(&ca_file, &files.ca, limits::MAX_AUTHORITIES)?;
@@ -69,13 +75,14 @@ impl Certificates {
             }
         }
         let roots = tls::roots(&authorities)?;
-        let (first, between) = chain.split_first().expect("there is at least one");
-        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now_s.unsigned_abs()));
-        let believed = tls::verifier(&roots, false)?.verify_client_cert(first, between, now);
+        let verifier = tls::verifier(&roots, false)?;
+        let believed = verify(&*verifier, &chain, now_s);
         believed.map_err(|error| Error::file(&own_file, format!("would not be believed: {error}")))?;
         let key = pem::private_key(&dir.join(names::NODE_KEY), &files.key)?;
         let pair = Pair { chain, key };
         Ok(Self {
+            number,
+            verifier,
             callers: tls::server(&roots, pair.clone(), Asks::Everybody, tls::ALPN_H2)?,
             peers: tls::server(&roots, pair.clone(), Asks::Strictly, tls::ALPN_H2)?,
             http: tls::server(&roots, pair.clone(), Asks::Nobody, tls::ALPN_HTTP1)?,
@@ -84,13 +91,28 @@ impl Certificates {
             authority_not_after_s,
         })
     }
+
+    /// Whether an authority that is believed vouches for what somebody has shown.
+    pub(crate) fn vouch_for(&self, chain: &[CertificateDer<'_>], now_s: i64) -> bool {
+        verify(&*self.verifier, chain, now_s).is_ok()
+    }
+}
+
+fn verify(
+    verifier: &dyn ClientCertVerifier,
+    chain: &[CertificateDer<'_>],
+    now_s: i64,
+) -> Result<(), rustls::Error> {
+    let (first, between) = chain.split_first().ok_or(rustls::Error::NoCertificatesPresented)?;
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(now_s.unsigned_abs()));
+    verifier.verify_client_cert(first, between, now).map(|_| ())
 }
 
 fn parse(file: &Path, der: &CertificateDer<'_>) -> Result<Certificate, Error> {
     Certificate::parse(der).map_err(|error| Error::file(file, format!("is no certificate: {error}")))
 }
 
-/// The bytes that trust in tokens was made of. Each file may be missing.
+/// The bytes that trust in tokens was made of. A file that never was there says the same as an empty one.
 #[derive(PartialEq, Eq, Default)]
 pub(crate) struct TrustFiles {
     keys: Option<Vec<u8>>,
@@ -105,6 +127,23 @@ impl TrustFiles {
             revoked_tokens: files::read_if_there(&dir.join(names::REVOKED_TOKENS))?,
             revoked_certificates: files::read_if_there(&dir.join(names::REVOKED_CERTS))?,
         })
+    }
+
+    /// Reads what is to follow these. An error where a file has gone: a list that is lost must not look like one that
+    /// revokes nobody.
+    pub(crate) fn read_after(&self, dir: &Path) -> Result<Self, Error> {
+        let read = Self::read(dir)?;
+        let files = [
+            (names::TOKEN_KEYS, &self.keys, &read.keys),
+            (names::REVOKED_TOKENS, &self.revoked_tokens, &read.revoked_tokens),
+            (names::REVOKED_CERTS, &self.revoked_certificates, &read.revoked_certificates),
+        ];
+        let gone = files.iter().find(|(_, before, now)| before.is_some() && now.is_none());
+        if let Some((name, ..)) = gone {
+            let what = "was there and is gone; an empty file says that there are none";
+            return Err(Error::file(dir.join(name), what));
+        }
+        Ok(read)
     }
 }
 

@@ -1,25 +1,29 @@
 //! A node's certificates and what it believes, as they are now: replaced while it runs.
 
+mod identify;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::{Mutex, RwLock};
-use rustls::ServerConfig;
 use stockade_env::Clock;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::Certificate;
-use crate::connection::{ConnectionInfo, ServerStream};
+use crate::connection::{ConnectionInfo, ServerStream, Shown};
 use crate::connector::{self, Connector};
 use crate::error::Error;
 use crate::material::{CertificateFiles, Certificates, Trust, TrustFiles};
 use crate::node_name::NodeName;
+use crate::renewals::Renewals;
 use crate::revoked;
-use crate::role::Role;
-use crate::token::TokenError;
+
+pub use identify::{Identified, Means, Refused};
 
 /// Whom a port is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,63 +34,6 @@ pub enum Audience {
     Peers,
     /// Metrics and probes.
     Http,
-}
-
-/// What a caller has shown to be itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Means {
-    /// A certificate.
-    Certificate,
-    /// A token.
-    Token,
-}
-
-impl Means {
-    /// For people and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate",
-            Self::Token => "token",
-        }
-    }
-}
-
-/// Who calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identified {
-    /// The principal.
-    pub name: String,
-    /// What it is.
-    pub role: Role,
-    /// How this is known.
-    pub means: Means,
-    /// Serial number of the certificate or id of the token: what it is revoked by.
-    pub id: String,
-    /// Seconds since 1970 after which it counts no more.
-    pub expires_s: i64,
-}
-
-/// Why it is not known who calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// Neither a certificate nor a token was shown.
-    #[error("neither a client certificate nor a token was shown")]
-    Nothing,
-    /// The certificate names no principal or no role: a node's for example.
-    #[error("the certificate is no caller's: it names no role")]
-    NoCaller,
-    /// The certificate's time is over; the connection is older.
-    #[error("the certificate has expired")]
-    CertificateExpired,
-    /// The certificate was revoked.
-    #[error("the certificate was revoked")]
-    CertificateRevoked,
-    /// What was shown for a token is none.
-    #[error("the authorization is no bearer token")]
-    NoToken,
-    /// The token is not believed.
-    #[error("{0}")]
-    Token(#[from] TokenError),
 }
 
 /// What a look at the files came to.
@@ -109,11 +56,24 @@ pub struct DaysLeft {
     pub authority: i64,
 }
 
+/// What tokens and revocations are in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InUse {
+    /// Keys that check tokens.
+    pub token_keys: usize,
+    /// Tokens that are believed no more.
+    pub revoked_tokens: usize,
+    /// Certificates that are believed no more.
+    pub revoked_certificates: usize,
+}
+
 /// A node's certificates and what it believes. Cheap to clone; clones share them.
 ///
 /// Invariants:
 /// - What is in use has been checked: the key fits the certificate, which is this node's and was believed when it was read.
 /// - Certificates, and tokens with revocations, are taken into use apart: a broken certificate holds up no revocation.
+/// - What somebody has shown is held against what is in use now, not what was when the connection was opened.
+/// - A file of keys or revocations that was there and is gone changes nothing.
 #[derive(Clone)]
 pub struct Credentials(Arc<Shared>);
 
@@ -125,6 +85,8 @@ struct Shared {
     trust: RwLock<Arc<Trust>>,
     /// What both were made of.
     files: Mutex<(CertificateFiles, TrustFiles)>,
+    /// Counts the changes; told after what has changed is in use.
+    changes: watch::Sender<u64>,
 }
 
 impl fmt::Debug for Credentials {
@@ -140,7 +102,7 @@ impl Credentials {
     /// Reads a node's directory. Errors: a file is missing, or holds what can't be used by this node now.
     pub fn open(dir: &Path, node: NodeName, clock: Clock) -> Result<Self, Error> {
         let files = (CertificateFiles::read(dir)?, TrustFiles::read(dir)?);
-        let certificates = Certificates::new(dir, &files.0, &node, now_s(&clock))?;
+        let certificates = Certificates::new(dir, &files.0, &node, now_s(&clock), 0)?;
         let trust = Trust::new(dir, &files.1)?;
         Ok(Self(Arc::new(Shared {
             dir: dir.to_owned(),
@@ -149,6 +111,7 @@ impl Credentials {
             certificates: RwLock::new(Arc::new(certificates)),
             trust: RwLock::new(Arc::new(trust)),
             files: Mutex::new(files),
+            changes: watch::Sender::new(0),
         })))
     }
 
@@ -156,15 +119,22 @@ impl Credentials {
     pub fn look(&self) -> (Looked, Looked) {
         let shared = &*self.0;
         let mut files = shared.files.lock();
-        let certificates = looked(CertificateFiles::read(&shared.dir), &mut files.0, |read| {
-            let made = Certificates::new(&shared.dir, read, &shared.node, now_s(&shared.clock))?;
+        let (known_certificates, known_trust) = &mut *files;
+        let read = CertificateFiles::read(&shared.dir);
+        let certificates = looked(read, known_certificates, |read| {
+            let number = shared.certificates.read().number + 1;
+            let made = Certificates::new(&shared.dir, read, &shared.node, now_s(&shared.clock), number)?;
             *shared.certificates.write() = Arc::new(made);
             Ok(())
         });
-        let trust = looked(TrustFiles::read(&shared.dir), &mut files.1, |read| {
+        let read = known_trust.read_after(&shared.dir);
+        let trust = looked(read, known_trust, |read| {
             *shared.trust.write() = Arc::new(Trust::new(&shared.dir, read)?);
             Ok(())
         });
+        if certificates == Looked::Changed || trust == Looked::Changed {
+            shared.changes.send_modify(|count| *count += 1);
+        }
         (certificates, trust)
     }
 
@@ -176,9 +146,19 @@ impl Credentials {
         DaysLeft { node: certificates.own.days_left(now_s), authority }
     }
 
-    /// How many keys check tokens.
-    pub fn token_keys(&self) -> usize {
-        self.0.trust.read().keys.len()
+    /// What tokens and revocations are in use.
+    pub fn in_use(&self) -> InUse {
+        let trust = self.0.trust.read();
+        InUse {
+            token_keys: trust.keys.len(),
+            revoked_tokens: trust.revoked_tokens.len(),
+            revoked_certificates: trust.revoked_certificates.len(),
+        }
+    }
+
+    /// Tells from now on when what is shown or believed has changed.
+    pub fn renewals(&self) -> Renewals {
+        Renewals::new(self.0.changes.subscribe())
     }
 
     /// The server's part of the handshake on a port. On the port for peers only a node of the cluster gets through.
@@ -186,23 +166,24 @@ impl Credentials {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let accepted = TlsAcceptor::from(self.settings(audience)).accept(stream).await;
-        let stream = accepted.map_err(in_words)?;
-        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let parsed = shown.map(|der| Certificate::parse(der)).transpose().map_err(io::Error::other)?;
-        if audience == Audience::Peers {
-            self.check_member(parsed.as_ref()).map_err(io::Error::other)?;
-        }
-        Ok(ServerStream::new(stream, parsed.map(Arc::new)))
-    }
-
-    fn settings(&self, audience: Audience) -> Arc<ServerConfig> {
-        let certificates = self.0.certificates.read();
-        Arc::clone(match audience {
+        let certificates = self.certificates();
+        let settings = match audience {
             Audience::Callers => &certificates.callers,
             Audience::Peers => &certificates.peers,
             Audience::Http => &certificates.http,
-        })
+        };
+        let accepted = TlsAcceptor::from(Arc::clone(settings)).accept(stream).await;
+        let stream = accepted.map_err(in_words)?;
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let shown = Shown::new(chain, certificates.number).map_err(io::Error::other)?;
+        if audience == Audience::Peers {
+            self.check_shown(shown.as_ref()).map_err(io::Error::other)?;
+        }
+        Ok(ServerStream::new(stream, shown.map(Arc::new)))
+    }
+
+    fn certificates(&self) -> Arc<Certificates> {
+        Arc::clone(&self.0.certificates.read())
     }
 
     /// Opens connections to a node of the cluster, or to any of them, and to nobody else.
@@ -212,23 +193,31 @@ impl Credentials {
         let meant = connector::must_be(self.0.node.cluster.clone(), node_id);
         let credentials = self.clone();
         Connector::new(Arc::new(settings)).with_check(Arc::new(move |shown| {
-            credentials.check_member(Some(shown))?;
+            credentials.check_member(shown)?;
             meant(shown)
         }))
     }
 
-    /// Whether who sent a call is the node that it says it is. Errors say who it is instead.
+    /// Whether who sent a message is the node that it says it is, as things are now. Errors say who it is instead. Cheap
+    /// enough for every message: signatures are checked anew only after the authorities have changed.
     pub fn check_peer(&self, connection: Option<&ConnectionInfo>, node_id: u64) -> Result<(), String> {
-        let shown = connection.and_then(|connection| connection.certificate.as_deref());
-        let name = self.check_member(shown)?;
+        let name = self.check_shown(connection.and_then(|connection| connection.certificate.as_deref()))?;
         if name.node_id != node_id {
             return Err(format!("node {node_id} was named, the certificate is that of {name}"));
         }
         Ok(())
     }
 
-    fn check_member<'a>(&self, shown: Option<&'a Certificate>) -> Result<&'a NodeName, String> {
+    fn check_shown<'a>(&self, shown: Option<&'a Shown>) -> Result<&'a NodeName, String> {
         let shown = shown.ok_or("no certificate was shown")?;
+        let name = self.check_member(shown)?;
+        if !self.is_vouched_for(shown) {
+            return Err(format!("the certificate of {name} is of an authority that is believed no more"));
+        }
+        Ok(name)
+    }
+
+    fn check_member<'a>(&self, shown: &'a Certificate) -> Result<&'a NodeName, String> {
         let name = shown.node.as_ref();
         let name = name.ok_or_else(|| format!("the certificate of `{}` is no node's", shown.name))?;
         if name.cluster != self.0.node.cluster {
@@ -243,65 +232,21 @@ impl Credentials {
         Ok(name)
     }
 
+    /// Whether an authority that is believed now stands behind what was shown, perhaps long ago.
+    fn is_vouched_for(&self, shown: &Shown) -> bool {
+        let certificates = self.certificates();
+        if shown.checked.load(Ordering::Relaxed) == certificates.number {
+            return true;
+        }
+        let vouched = certificates.vouch_for(&shown.chain, now_s(&self.0.clock));
+        if vouched {
+            shown.checked.store(certificates.number, Ordering::Relaxed);
+        }
+        vouched
+    }
+
     fn is_revoked(&self, shown: &Certificate) -> bool {
         self.0.trust.read().revoked_certificates.has(revoked::without_zeros(&shown.serial))
-    }
-
-    /// Who calls: the token says it where one is shown, else the certificate.
-    pub fn identify(
-        &self,
-        connection: Option<&ConnectionInfo>,
-        authorization: Option<&str>,
-    ) -> Result<Identified, Refused> {
-        match authorization {
-            Some(authorization) => self.by_token(authorization),
-            None => self.by_certificate(connection.and_then(|connection| connection.certificate.as_deref())),
-        }
-    }
-
-    /// Whether who was identified a while ago still is who it was then.
-    pub fn still_holds(&self, identified: &Identified) -> Result<(), Refused> {
-        let over = identified.expires_s <= now_s(&self.0.clock);
-        let trust = self.0.trust.read();
-        match identified.means {
-            Means::Certificate if over => Err(Refused::CertificateExpired),
-            Means::Certificate if trust.revoked_certificates.has(&identified.id) => {
-                Err(Refused::CertificateRevoked)
-            }
-            Means::Token if over => Err(TokenError::Expired.into()),
-            Means::Token if trust.revoked_tokens.has(&identified.id) => Err(TokenError::Revoked.into()),
-            Means::Certificate | Means::Token => Ok(()),
-        }
-    }
-
-    fn by_token(&self, authorization: &str) -> Result<Identified, Refused> {
-        let (scheme, token) = authorization.split_once(' ').ok_or(Refused::NoToken)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Refused::NoToken);
-        }
-        let trust = Arc::clone(&self.0.trust.read());
-        let claims = trust.keys.verify(token.trim(), &self.0.node.cluster, now_s(&self.0.clock))?;
-        let identified = Identified {
-            name: claims.name,
-            role: claims.role,
-            means: Means::Token,
-            id: claims.id,
-            expires_s: claims.expires_s,
-        };
-        self.still_holds(&identified).map(|()| identified)
-    }
-
-    fn by_certificate(&self, shown: Option<&Certificate>) -> Result<Identified, Refused> {
-        let shown = shown.ok_or(Refused::Nothing)?;
-        let role = shown.role.filter(|_| shown.node.is_none() && shown.names_principal());
-        let identified = Identified {
-            name: shown.name.clone(),
-            role: role.ok_or(Refused::NoCaller)?,
-            means: Means::Certificate,
-            id: shown.serial.clone(),
-            expires_s: shown.not_after_s,
-        };
-        self.still_holds(&identified).map(|()| identified)
     }
 }
 

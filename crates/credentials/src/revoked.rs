@@ -30,6 +30,10 @@ impl Revoked {
         Ok(Self(ids))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn has(&self, id: &str) -> bool {
         self.0.contains(id)
     }

@@ -11,8 +11,34 @@ use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::server::NamedService;
 
+use crate::access::Caller;
 use crate::core::Core;
 use crate::status::{self, Call};
+
+/// What is written down for a call whose caller did not wait for its end. It may take effect all the same.
+const CANCELLED: &str = "CANCELLED";
+
+/// Has it written down what becomes of a call that was let in, once: when it is answered, or when its caller goes before.
+struct Note {
+    core: Core,
+    caller: Caller,
+    path: String,
+    /// `None` until the call is answered.
+    outcome: Option<String>,
+}
+
+impl Note {
+    fn ended(mut self, refused: Option<&Status>) {
+        self.outcome = Some(refused.map_or_else(|| "OK".to_owned(), status::reason_of));
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        let outcome = self.outcome.as_deref().unwrap_or(CANCELLED);
+        self.core.access().note(&self.caller, &self.path, outcome);
+    }
+}
 
 /// A service whose refused messages are told like other failures.
 #[derive(Debug, Clone)]
@@ -54,12 +80,13 @@ where
         // Nobody behind the door needs what was shown at it, and nobody can log it.
         request.headers_mut().remove(http::header::AUTHORIZATION);
         request.extensions_mut().insert(caller.clone());
+        let note = Note { core: core.clone(), caller, path, outcome: None };
         let response = self.service.call(request);
         async move {
             let response = response.await?;
             // A call that fails at once has its status in the headers; others have none there.
             let refused = Status::from_header_map(response.headers());
-            core.access().note(&caller, &path, refused.as_ref());
+            note.ended(refused.as_ref());
             let failure = refused.as_ref().and_then(status::of_transport);
             Ok(match failure {
                 None => response,

@@ -98,21 +98,12 @@ impl Router {
                 node.propose(command, deadline).await
             };
         }
-        match self.forwarder(leader) {
-            Some(forwarder) => forwarder.forward(command, relief, deadline).await,
-            None => Err(ProposeError::NotLeader { leader: None }),
-        }
+        self.forwarder(leader).forward(command, relief, deadline).await
     }
 
-    fn forwarder(&self, leader: u64) -> Option<Forwarder> {
-        let mut forwarders = self.0.forwarders.lock();
-        if let Some(forwarder) = forwarders.get(&leader) {
-            return Some(forwarder.clone());
-        }
-        let channel = self.0.node.forward_channel(leader)?;
-        let forwarder = Forwarder::start(&self.0.env, &self.0.node, leader, channel);
-        forwarders.insert(leader, forwarder.clone());
-        Some(forwarder)
+    fn forwarder(&self, leader: u64) -> Forwarder {
+        let start = || Forwarder::start(&self.0.env, &self.0.node, leader);
+        self.0.forwarders.lock().entry(leader).or_insert_with(start).clone()
     }
 }
 

@@ -19,6 +19,7 @@ mod http;
 mod limits;
 mod listen;
 mod metrics;
+mod places;
 mod raft_runtime;
 mod restore;
 mod rotation;

@@ -33,7 +33,9 @@ pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const HANDSHAKE_BYTES: usize = 24 + 9;
 /// Of the connections that a port takes, one in so many may be in its TLS handshake; of more the oldest is given up.
 pub(crate) const HANDSHAKE_SHARE: usize = 4;
-/// Peers whose connection was refused that the log names in [`REFUSED_HANDSHAKES_EVERY`]; others are counted.
+/// Of the connections that a port takes, one address may hold one in so many: nobody alone can keep all others out.
+pub(crate) const ADDRESS_SHARE: usize = 4;
+/// Refused connections that the log names in [`REFUSED_HANDSHAKES_EVERY`]; others are counted.
 pub(crate) const REFUSED_HANDSHAKES_TOLD: u32 = 3;
 /// See [`REFUSED_HANDSHAKES_TOLD`].
 pub(crate) const REFUSED_HANDSHAKES_EVERY: Duration = Duration::from_secs(30);

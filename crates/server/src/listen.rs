@@ -4,6 +4,7 @@
 //! Invariants:
 //! - Handshakes of TLS run side by side, so that none waits for another. Of too many the one that has taken longest is
 //!   given up: who says nothing loses its place to who comes next.
+//! - One address holds a part of the places at most, however many connections it opens.
 
 use std::collections::BTreeMap;
 use std::future::Future as _;
@@ -28,6 +29,7 @@ use tonic::transport::server::Connected;
 
 use crate::error::StartError;
 use crate::limits;
+use crate::places::{Place, Places};
 
 /// A port that connections are refused on as yet.
 pub(crate) struct BoundPort {
@@ -43,6 +45,9 @@ pub(crate) struct Port {
     purpose: &'static str,
     listener: TcpListener,
     free: Arc<Semaphore>,
+    /// By address, once they are past the handshake of TLS.
+    places: Places,
+    told: Throttle,
     patience: Patience,
     /// `None` for plain text.
     tls: Option<Handshakes>,
@@ -87,7 +92,10 @@ impl BoundPort {
         let failed = |source| StartError::Bind { purpose, address, source };
         let listener = socket.listen(limits::BACKLOG).map_err(failed)?;
         let free = Arc::new(Semaphore::new(connections));
-        Ok(Port { purpose, listener, free, patience, tls: None, refused: Arc::default() })
+        let places = Places::new((connections / limits::ADDRESS_SHARE).max(1));
+        let told = Throttle::new(limits::REFUSED_HANDSHAKES_TOLD, limits::REFUSED_HANDSHAKES_EVERY);
+        let refused = Arc::default();
+        Ok(Port { purpose, listener, free, places, told, patience, tls: None, refused })
     }
 }
 
@@ -106,9 +114,24 @@ impl Port {
     /// The next connection. Waits while as many as allowed are open.
     pub(crate) async fn next(&mut self) -> (Connection, SocketAddr) {
         loop {
+            let (stream, from, permit) = self.through_tls().await;
+            if let Some(place) = self.places.take(from) {
+                return (Connection::new(stream, permit, place, self.patience), from);
+            }
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            if let Some(untold) = self.told.pass() {
+                let port = self.purpose;
+                tracing::warn!(port, %from, untold, "a connection is refused: its address has as many as one may have");
+            }
+        }
+    }
+
+    /// The next connection that is through its handshake, where there is one.
+    async fn through_tls(&mut self) -> (Transport, SocketAddr, OwnedSemaphorePermit) {
+        loop {
             let Some(tls) = &mut self.tls else {
                 let (stream, from, permit) = accept(&self.listener, &self.free).await;
-                return (Connection::new(Transport::Plain(stream), permit, self.patience), from);
+                return (Transport::Plain(stream), from, permit);
             };
             let (shaken, from) = tokio::select! {
                 shaken = tls.next() => shaken,
@@ -118,10 +141,7 @@ impl Port {
                 }
             };
             match shaken {
-                Ok((stream, permit)) => {
-                    let stream = Transport::Tls(Box::new(stream));
-                    return (Connection::new(stream, permit, self.patience), from);
-                }
+                Ok((stream, permit)) => return (Transport::Tls(Box::new(stream)), from, permit),
                 Err(error) => {
                     self.refused.fetch_add(1, Ordering::Relaxed);
                     tls.tell(self.purpose, from, &error);
@@ -283,16 +303,17 @@ pub(crate) struct Connection {
     /// Bytes of the handshake that have not come yet; `None` where the deadline stands whatever comes.
     handshake_left: Option<usize>,
     _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Connection {
-    fn new(stream: Transport, permit: OwnedSemaphorePermit, patience: Patience) -> Self {
+    fn new(stream: Transport, permit: OwnedSemaphorePermit, place: Place, patience: Patience) -> Self {
         let (limit, handshake_left) = match patience {
             Patience::Handshake(limit) => (limit, Some(limits::HANDSHAKE_BYTES)),
             Patience::Whole(limit) => (limit, None),
         };
         let deadline = Some(Box::pin(tokio::time::sleep(limit)));
-        Self { stream, deadline, handshake_left, _permit: permit }
+        Self { stream, deadline, handshake_left, _permit: permit, _place: place }
     }
 }
 
@@ -436,6 +457,34 @@ mod tests {
         assert!(futures_util::poll!(second.as_mut()).is_pending());
         drop(first);
         tokio::time::timeout(Duration::from_secs(5), second).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_address_with_as_many_connections_as_one_may_have_is_refused_and_others_are_not() {
+        let (mut port, address) = port(2 * limits::ADDRESS_SHARE, Patience::Whole(Duration::from_mins(1)));
+        let refused = port.refused();
+        let from = async |ip: &str| {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(format!("{ip}:0").parse().unwrap()).unwrap();
+            socket.connect(address).await.unwrap()
+        };
+        let mut greedy = Vec::new();
+        for _ in 0..3 {
+            greedy.push(from("127.0.0.1").await);
+        }
+        let honest = from("127.0.0.2").await;
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(timeout(limits::HANDSHAKE_TIMEOUT, port.next()).await.expect("a place is free"));
+        }
+        assert_eq!(held[2].1, honest.local_addr().unwrap(), "the third of the other address is passed over");
+        assert_eq!(refused.load(Ordering::Relaxed), 1);
+        assert_eq!(greedy[2].read(&mut [0; 1]).await.unwrap(), 0, "it is closed");
+        // A place that is given back can be taken again.
+        held.remove(0);
+        let again = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (_taken, who) = timeout(limits::HANDSHAKE_TIMEOUT, port.next()).await.expect("a place is free");
+        assert_eq!(who, again.local_addr().unwrap());
     }
 
     /// The certificates of node 1, and how somebody connects who believes them.

@@ -34,7 +34,7 @@ pub(crate) struct Sample {
     pub(crate) refusals: Vec<(&'static str, u64)>,
     /// How long the certificates are good for; `None` where there is no TLS.
     pub(crate) days_left: Option<DaysLeft>,
-    /// Connections refused in their handshake, by callers, peers and HTTP.
+    /// Connections refused in their handshake or for their address, by callers, peers and HTTP.
     pub(crate) refused_handshakes: [u64; 3],
     /// Refusals that the audit log was spared.
     pub(crate) audit_left_out: u64,
@@ -193,7 +193,11 @@ fn security(registry: &mut Registry, sample: &Sample) {
     for (port, count) in ["callers", "peers", "http"].into_iter().zip(sample.refused_handshakes) {
         family.get_or_create(&[("port", port)]).inc_by(count);
     }
-    registry.register("handshakes_refused", "Connections refused in their TLS handshake", family);
+    registry.register(
+        "handshakes_refused",
+        "Connections refused: in their TLS handshake, or for their address has as many as one may have",
+        family,
+    );
 }
 
 fn process(registry: &mut Registry, sample: &Sample) {

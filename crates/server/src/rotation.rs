@@ -1,6 +1,6 @@
 //! Certificates, tokens and revocations, looked at again and again: what is new is taken into use, what is broken is told.
 
-use stockade_credentials::{Credentials, Looked, limits::EXPIRY_WARNING_DAYS};
+use stockade_credentials::{Credentials, InUse, Looked, limits::EXPIRY_WARNING_DAYS};
 use stockade_env::{Env, place};
 use stockade_storage::{AlarmKind, Alarms};
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,11 +32,16 @@ pub(crate) async fn follow(env: Env, credentials: Credentials, alarms: Alarms) {
         let looking = credentials.clone();
         let Ok((certificates, trust)) = place::blocking(move || looking.look()).await else { continue };
         if certificates == Looked::Changed {
-            tracing::info!(days_left = ?credentials.days_left(), "new certificates are in use for new connections");
+            tracing::info!(days_left = ?credentials.days_left(), "new certificates are in use, connections to peers are opened anew");
         }
         if trust == Looked::Changed {
-            let token_keys = credentials.token_keys();
-            tracing::info!(token_keys, "new token keys and revocations are in use");
+            let InUse { token_keys, revoked_tokens, revoked_certificates } = credentials.in_use();
+            tracing::info!(
+                token_keys,
+                revoked_tokens,
+                revoked_certificates,
+                "new token keys and revocations are in use"
+            );
         }
         before = tell_refused(&alarms, [certificates, trust], &before);
         tell_expiry(&alarms, &credentials);

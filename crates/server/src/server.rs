@@ -315,8 +315,8 @@ fn open_credentials(env: &Env, config: &Config) -> Result<Option<Credentials>, S
     let Some(dir) = &config.certs_dir else { return Ok(None) };
     let name = NodeName { cluster: config.cluster_name.clone(), node_id: config.node_id };
     let credentials = Credentials::open(dir, name, env.clock.clone())?;
-    let (days_left, token_keys) = (credentials.days_left(), credentials.token_keys());
-    tracing::info!(dir = %dir.display(), ?days_left, token_keys, "TLS is on, and every caller is asked who it is");
+    let (days_left, in_use) = (credentials.days_left(), credentials.in_use());
+    tracing::info!(dir = %dir.display(), ?days_left, ?in_use, "TLS is on, and every caller is asked who it is");
     Ok(Some(credentials))
 }
 

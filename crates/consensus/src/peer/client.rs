@@ -18,6 +18,7 @@ use openraft::raft::{
 use openraft::raft::{TransferLeaderRequest, TransferLeaderResponse};
 use openraft::type_config::alias::{SnapshotOf, VoteOf};
 use openraft::{BasicNode, RaftNetworkFactory, RaftNetworkV2};
+use stockade_credentials::Renewals;
 use stockade_proto::Connection;
 use stockade_proto::internal as wire;
 use stockade_proto::internal::peer_service_client::PeerServiceClient;
@@ -103,8 +104,10 @@ impl PeerClient {
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
     {
-        let mut client = self.connect(self.purpose)?;
+        // It may be a while before there is something to send, so the connection is asked for when there is.
         let Some(first) = input.next().await else { return Ok(None) };
+        let renewals = self.links.renewals();
+        let mut client = self.connect(self.purpose)?;
         let sent = VecDeque::from([(first.vote, Instant::now())]);
         let mut first = convert::append_to_wire(first);
         first.envelope = Some(self.envelope());
@@ -115,7 +118,7 @@ impl PeerClient {
         let deadline = Instant::now() + patience;
         let (links, target) = (Arc::clone(&self.links), self.target);
         let sender = Some(sender);
-        Ok(Some(AppendStream { input, sender, answers, sent, deadline, patience, links, target }))
+        Ok(Some(AppendStream { input, sender, answers, sent, deadline, patience, renewals, links, target }))
     }
 
     async fn send_snapshot(
@@ -189,7 +192,9 @@ async fn feed_snapshot(
 /// Invariants:
 /// - `sent` holds what is unanswered, at most [`limits::MAX_APPENDS_IN_FLIGHT`], so the channel always has room.
 /// - The instant of a request is not after any byte of it left.
-/// - `deadline` bounds the oldest of the unanswered.
+/// - `deadline` bounds the oldest of the unanswered, and the end of a stream on which nothing is unanswered.
+/// - After a renewal it sends no more, and ends with the last answer: openraft opens the next one, on a new connection, for
+///   what is unsent.
 /// - Dropping it drops `input` at once: openraft's next stream waits for a lock that this one's input may hold.
 struct AppendStream<S> {
     input: S,
@@ -199,6 +204,7 @@ struct AppendStream<S> {
     sent: VecDeque<(VoteOf<TypeConfig>, Instant)>,
     deadline: Instant,
     patience: std::time::Duration,
+    renewals: Renewals,
     links: Arc<Links>,
     target: u64,
 }
@@ -211,10 +217,11 @@ where
     async fn next(&mut self) -> Option<Answer> {
         loop {
             let may_send = self.sender.is_some() && self.sent.len() < limits::MAX_APPENDS_IN_FLIGHT;
-            let waits = !self.sent.is_empty();
+            let waits = !self.sent.is_empty() || self.sender.is_none();
             tokio::select! {
                 biased;
                 answer = self.answers.message() => return self.answered(answer),
+                () = self.renewals.next(), if self.sender.is_some() => self.end(),
                 request = self.input.next(), if may_send => self.send(request),
                 () = tokio::time::sleep_until(self.deadline), if waits => {
                     return Some(Err(late("an append was not answered in time")));
@@ -275,10 +282,17 @@ where
         Ok(result)
     }
 
+    /// Sends no more: the peer answers what it has, and ends the stream.
+    fn end(&mut self) {
+        self.sender = None;
+        if self.sent.is_empty() {
+            self.deadline = Instant::now() + self.patience;
+        }
+    }
+
     fn send(&mut self, request: Option<AppendEntriesRequest<TypeConfig>>) {
         let (Some(request), Some(sender)) = (request, &self.sender) else {
-            self.sender = None;
-            return;
+            return self.end();
         };
         let now = Instant::now();
         if self.sent.is_empty() {

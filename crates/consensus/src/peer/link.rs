@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
-use stockade_credentials::Credentials;
+use stockade_credentials::{Credentials, Renewals};
 use stockade_proto::internal::Envelope;
 use stockade_proto::internal::peer_service_client::PeerServiceClient;
 use stockade_proto::{Connection, Dialer};
@@ -50,7 +50,8 @@ pub(crate) struct BadAddress {
 /// The connections of a node.
 ///
 /// Invariants:
-/// - At most one connection a peer and purpose; it is replaced when the peer's address changes.
+/// - At most one connection a peer and purpose; it is replaced when the peer's address changes, and when this node shows or
+///   believes something else. What is in flight on the old one ends on it.
 /// - An override wins over any other address.
 #[derive(Debug)]
 pub(crate) struct Links {
@@ -64,7 +65,17 @@ pub(crate) struct Links {
     pub(crate) heard: HeardFrom,
     /// This node began without data and has not caught up since, see `founding.rs`.
     pub(crate) founding: AtomicBool,
-    open: Mutex<BTreeMap<(u64, Purpose), (String, Connection)>>,
+    renewals: Renewals,
+    open: Mutex<BTreeMap<(u64, Purpose), Open>>,
+}
+
+/// A connection, and what it was opened with.
+#[derive(Debug)]
+struct Open {
+    address: String,
+    /// See [`Renewals::count`].
+    renewal: u64,
+    channel: Connection,
 }
 
 impl Links {
@@ -77,6 +88,7 @@ impl Links {
     ) -> Self {
         let (founding, acknowledged) = (AtomicBool::new(founding), Acknowledged::default());
         let heard = HeardFrom::default();
+        let renewals = credentials.as_ref().map_or_else(Renewals::never, Credentials::renewals);
         Self {
             identity,
             overrides,
@@ -85,6 +97,7 @@ impl Links {
             acknowledged,
             heard,
             founding,
+            renewals,
             open: Mutex::default(),
         }
     }
@@ -93,6 +106,11 @@ impl Links {
     pub(crate) fn envelope(&self, to_node: u64) -> Envelope {
         let Identity { cluster_id, node_id } = &self.identity;
         Envelope { cluster_id: cluster_id.clone(), from_node: *node_id, to_node }
+    }
+
+    /// Tells from now on when connections that are open should be left for new ones. Whoever keeps one asks for this first.
+    pub(crate) fn renewals(&self) -> Renewals {
+        self.credentials.as_ref().map_or_else(Renewals::never, Credentials::renewals)
     }
 
     /// The connection to a peer for a purpose. It connects with the first call, and again after a failure.
@@ -104,10 +122,13 @@ impl Links {
     ) -> Result<Connection, BadAddress> {
         let address = self.overrides.get(&node).map_or(address, String::as_str);
         let mut open = self.open.lock();
-        if let Some((known, channel)) = open.get(&(node, purpose))
-            && known == address
+        // Looked at before the connection is made: one that is newer than this is replaced once too often, none too rarely.
+        let renewal = self.renewals.count();
+        if let Some(known) = open.get(&(node, purpose))
+            && known.address == address
+            && known.renewal == renewal
         {
-            return Ok(channel.clone());
+            return Ok(known.channel.clone());
         }
         let channel = match &self.dialer {
             Some(dialer) => dialer.dial(address),
@@ -117,7 +138,8 @@ impl Links {
                 cause,
             })?),
         };
-        open.insert((node, purpose), (address.to_owned(), channel.clone()));
+        let opened = Open { address: address.to_owned(), renewal, channel: channel.clone() };
+        open.insert((node, purpose), opened);
         Ok(channel)
     }
 

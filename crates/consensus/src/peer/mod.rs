@@ -1,6 +1,6 @@
 //! What nodes say to nodes: openraft's network over gRPC.
 //!
-//! [`link`] opens connections, [`client`] calls, [`server`] answers, [`convert`] translates. Nothing else in the crate
+//! [`link`] opens connections, [`client`] calls, [`server`] answers, [`sender`] says to whom, [`convert`] translates. Nothing else in the crate
 //! knows the wire.
 
 pub(crate) mod acknowledged;
@@ -8,6 +8,7 @@ pub(crate) mod client;
 pub(crate) mod convert;
 pub(crate) mod heard_from;
 pub(crate) mod link;
+pub(crate) mod sender;
 pub(crate) mod server;
 
 use stockade_env::place;

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, future, stream};
@@ -15,10 +15,11 @@ use stockade_proto::internal as wire;
 use stockade_proto::internal::peer_service_server::PeerService;
 use stockade_storage::{SnapshotFile, SpaceLevel, TypeConfig};
 use tokio::time::{Instant, timeout};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use super::convert;
 use super::off_the_async_threads;
+use super::sender::Sender;
 use crate::MembershipChange;
 use crate::limits;
 use crate::membership::Failed;
@@ -31,18 +32,18 @@ pub(crate) struct PeerServer {
     node: Arc<Inner>,
     warned: AtomicBool,
     /// Bounds what is said of those who are not who they say they are.
-    strangers: Throttle,
+    strangers: Arc<Throttle>,
 }
 
 impl PeerServer {
     pub(crate) fn new(node: Arc<Inner>) -> Self {
-        let strangers = Throttle::new(limits::STRANGERS_TOLD, limits::STRANGERS_EVERY);
+        let strangers = Arc::new(Throttle::new(limits::STRANGERS_TOLD, limits::STRANGERS_EVERY));
         Self { node, warned: AtomicBool::new(false), strangers }
     }
 
-    /// Refuses what is meant for another cluster or node, and who is not the node that it says it is.
+    /// Who sends a call. Refuses what is meant for another cluster or node, and who is not the node that it says it is.
     #[allow(clippy::result_large_err, reason = "tonic's own error type")]
-    fn check<T>(&self, request: &Request<T>, envelope: Option<&wire::Envelope>) -> Result<(), Status> {
+    fn check(&self, call: &Extensions, envelope: Option<&wire::Envelope>) -> Result<Sender, Status> {
         let Some(envelope) = envelope else {
             return Err(Status::invalid_argument("the message names no cluster and no node"));
         };
@@ -56,7 +57,7 @@ impl PeerServer {
             self.warn_once(envelope, "it means another node");
             return Err(Status::failed_precondition(format!("this is node {}", identity.node_id)));
         }
-        self.check_sender(request, envelope.from_node)
+        self.check_sender(call, envelope.from_node)
     }
 
     /// Refuses what only a member takes part in, where this node doesn't know yet whether its id is another's.
@@ -70,16 +71,11 @@ impl PeerServer {
         ))
     }
 
-    /// Refuses who is not the node that it says it is.
+    /// Who sends a call. Refuses who is not the node that it says it is.
     #[allow(clippy::result_large_err, reason = "tonic's own error type")]
-    fn check_sender<T>(&self, request: &Request<T>, from_node: u64) -> Result<(), Status> {
-        let checked = self.node.check_peer(request.extensions(), from_node);
-        checked.map_err(|why| {
-            if let Some(untold) = self.strangers.pass() {
-                tracing::warn!(from_node, why, untold, "a message from a peer is refused");
-            }
-            Status::unauthenticated(why)
-        })
+    fn check_sender(&self, call: &Extensions, from_node: u64) -> Result<Sender, Status> {
+        let sender = Sender::new(&self.node, call.clone(), from_node, &self.strangers);
+        sender.check().map(|()| sender)
     }
 
     fn warn_once(&self, envelope: &wire::Envelope, why: &'static str) {
@@ -99,6 +95,7 @@ impl PeerServer {
     async fn receive(
         &self,
         length: u64,
+        sender: &Sender,
         chunks: &mut Streaming<wire::SnapshotChunk>,
     ) -> Result<SnapshotFile, Status> {
         if !self.node.space.has_room_for_snapshot(length) {
@@ -115,6 +112,7 @@ impl PeerServer {
                 .await
                 .map_err(|_| Status::deadline_exceeded("no more of the snapshot arrived in time"))??
                 .ok_or_else(|| Status::data_loss("the snapshot ended before its length"))?;
+            sender.check()?;
             arrived += chunk.data.len() as u64;
             let wrote = off_the_async_threads(move || (receiver.write(&chunk.data), receiver)).await?;
             receiver = wrote.1;
@@ -131,6 +129,31 @@ impl PeerServer {
         let seen = self.node.metrics(|metrics| metrics.vote);
         (seen > *vote).then_some(seen)
     }
+}
+
+/// What a message of a stream of appends asks for; else why the stream ends with it, where somebody is to be told.
+fn taken(
+    node: &Inner,
+    sender: &Sender,
+    message: Result<wire::AppendRequest, Status>,
+) -> Result<AppendEntriesRequest<TypeConfig>, Option<Status>> {
+    let message = message.map_err(|status| {
+        tracing::debug!(%status, "a stream of appends ended");
+        node.contact.broke();
+        None
+    })?;
+    sender.check()?;
+    let request = convert::append_from_wire(message).map_err(|error| {
+        tracing::warn!(%error, "a stream of appends is cut off");
+        None
+    })?;
+    sender.check_vote(&request.vote)?;
+    node.contact.heard(sender.node_id());
+    // Said to openraft, that would be a failure of this node, which it isn't.
+    if needs_room(&request) && node.space.level() >= SpaceLevel::Full {
+        return Err(Some(no_room("the disk is full, no entries are taken")));
+    }
+    Ok(request)
 }
 
 /// True of entries that change the state. What a new leader and a change of members write is little, and a cluster that
@@ -158,12 +181,6 @@ fn raft_stopped(error: &dyn std::fmt::Display) -> Status {
     Status::unavailable(format!("raft has stopped: {error}"))
 }
 
-/// A stream, and what came with it: who sent it can be asked after its first message.
-fn opened<T>(request: Request<Streaming<T>>) -> (Request<()>, Streaming<T>) {
-    let (metadata, extensions, stream) = request.into_parts();
-    (Request::from_parts(metadata, extensions, ()), stream)
-}
-
 type AppendResponses = Pin<Box<dyn Stream<Item = Result<wire::AppendResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -174,33 +191,21 @@ impl PeerService for PeerServer {
         &self,
         request: Request<Streaming<wire::AppendRequest>>,
     ) -> Result<Response<AppendResponses>, Status> {
-        let (request, mut inbound) = opened(request);
+        let (_, call, mut inbound) = request.into_parts();
         let Some(first) = inbound.message().await? else {
             return Ok(Response::new(Box::pin(stream::empty())));
         };
-        self.check(&request, first.envelope.as_ref())?;
+        let sender = self.check(&call, first.envelope.as_ref())?;
         self.check_introduced()?;
-        let from = first.envelope.as_ref().map_or(0, |envelope| envelope.from_node);
-        let node = Arc::clone(&self.node);
-        let (space, full) = (self.node.space.clone(), Arc::new(AtomicBool::new(false)));
-        let found_full = Arc::clone(&full);
-        // A message that can't be read ends the stream; the leader sends what is unanswered again. So does one for which
-        // there is no room: said to openraft, that would be a failure of this node, which it isn't.
+        let (node, refusal) = (Arc::clone(&self.node), Arc::new(OnceLock::new()));
+        let refused = Arc::clone(&refusal);
+        // What can't be read, or is not taken, ends the stream; the leader sends what is unanswered again.
         let appends = stream::once(future::ready(Ok(first))).chain(inbound).scan((), move |(), message| {
-            let request = message
-                .inspect(|_| node.contact.heard(from))
-                .map_err(|status| {
-                    tracing::debug!(%status, "a stream of appends ended");
-                    node.contact.broke();
-                })
-                .and_then(|message| {
-                    convert::append_from_wire(message)
-                        .map_err(|error| tracing::warn!(%error, "a stream of appends is cut off"))
-                })
-                .ok();
-            let refused = request.as_ref().is_some_and(needs_room) && space.level() >= SpaceLevel::Full;
-            found_full.fetch_or(refused, Ordering::Relaxed);
-            future::ready(request.filter(|_| !refused))
+            let taken = taken(&node, &sender, message);
+            if let Err(Some(status)) = &taken {
+                refused.get_or_init(|| status.clone());
+            }
+            future::ready(taken.ok())
         });
         let lease_ms = self.node.config.lease_ms();
         let answers = self.node.raft.stream_append(appends).map(move |answer| {
@@ -213,9 +218,7 @@ impl PeerService for PeerServer {
             })
         });
         // What came before has its answer by then.
-        let refusal = stream::once(async move {
-            full.load(Ordering::Relaxed).then(|| Err(no_room("the disk is full, no entries are taken")))
-        });
+        let refusal = stream::once(async move { refusal.get().cloned().map(Err) });
         Ok(Response::new(Box::pin(answers.chain(refusal.filter_map(future::ready)))))
     }
 
@@ -223,7 +226,7 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::VoteRequest>,
     ) -> Result<Response<wire::VoteResponse>, Status> {
-        self.check(&request, request.get_ref().envelope.as_ref())?;
+        let sender = self.check(request.extensions(), request.get_ref().envelope.as_ref())?;
         self.check_introduced()?;
         let request = request.into_inner();
         if Instant::now() < self.node.votes_from {
@@ -231,6 +234,7 @@ impl PeerService for PeerServer {
         }
         let (pre_vote, founding) = (request.pre_vote, request.founding);
         let request = convert::vote_request_from_wire(&request)?;
+        sender.check_vote(&request.vote)?;
         let candidate = request.vote.leader_id.node_id;
         if !self.node.may_vote_for(candidate, request.last_log_id, founding) {
             return Err(Status::unavailable(
@@ -253,12 +257,13 @@ impl PeerService for PeerServer {
         &self,
         request: Request<Streaming<wire::SnapshotChunk>>,
     ) -> Result<Response<wire::SnapshotResponse>, Status> {
-        let (request, mut chunks) = opened(request);
+        let (_, call, mut chunks) = request.into_parts();
         let first = chunks.message().await?.and_then(|chunk| chunk.header);
         let header = first.ok_or_else(|| Status::invalid_argument("the snapshot has no header"))?;
-        self.check(&request, header.envelope.as_ref())?;
+        let sender = self.check(&call, header.envelope.as_ref())?;
         self.check_introduced()?;
         let vote = convert::vote_from_wire(header.vote)?;
+        sender.check_vote(&vote)?;
         let last_log_id = convert::log_id_from_wire(header.last_log_id)?;
         if last_log_id.is_some_and(|log_id| *log_id.committed_leader_id() > vote.leader_id) {
             return Err(Status::invalid_argument("the snapshot is of a later term than its sender"));
@@ -266,7 +271,7 @@ impl PeerService for PeerServer {
         if let Some(higher) = self.higher_vote(&vote) {
             return Ok(Response::new(wire::SnapshotResponse { vote: Some(convert::vote_to_wire(&higher)) }));
         }
-        let file = self.receive(header.length, &mut chunks).await?;
+        let file = self.receive(header.length, &sender, &mut chunks).await?;
         let membership = convert::stored_membership_from_wire(header.membership_log_id, header.membership)?;
         let meta = file.meta();
         if meta.last_log_id != last_log_id || meta.last_membership != membership {
@@ -282,9 +287,10 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::TransferLeaderRequest>,
     ) -> Result<Response<wire::TransferLeaderResponse>, Status> {
-        self.check(&request, request.get_ref().envelope.as_ref())?;
+        let sender = self.check(request.extensions(), request.get_ref().envelope.as_ref())?;
         let request = request.into_inner();
         let from = convert::vote_from_wire(request.from_leader)?;
+        sender.check_vote(&from)?;
         let last_log_id = convert::log_id_from_wire(request.last_log_id)?;
         let request = TransferLeaderRequest::new(from, request.to_node, last_log_id);
         let answer = self.node.raft.handle_transfer_leader(request).await;
@@ -296,7 +302,7 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::ReadIndexRequest>,
     ) -> Result<Response<wire::ReadIndexResponse>, Status> {
-        self.check(&request, request.get_ref().envelope.as_ref())?;
+        self.check(request.extensions(), request.get_ref().envelope.as_ref())?;
         let by = if request.get_ref().by_lease { Confirmed::ByLease } else { Confirmed::ByQuorum };
         let (result, by) = match self.node.read_index_here(by).await {
             Ok(read) => (wire::read_index_response::Result::Index(read.index), read.by),
@@ -310,7 +316,7 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::ReportLossRequest>,
     ) -> Result<Response<wire::ReportLossResponse>, Status> {
-        self.check(&request, request.get_ref().envelope.as_ref())?;
+        self.check(request.extensions(), request.get_ref().envelope.as_ref())?;
         let request = request.into_inner();
         self.node.heed_loss(request)?;
         Ok(Response::new(wire::ReportLossResponse {}))
@@ -320,7 +326,7 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::StatusRequest>,
     ) -> Result<Response<wire::StatusResponse>, Status> {
-        self.check(&request, request.get_ref().envelope.as_ref())?;
+        self.check(request.extensions(), request.get_ref().envelope.as_ref())?;
         let members = self.node.members().into_iter();
         let members = members.map(|(node_id, address)| wire::PeerNode { node_id, address }).collect();
         let committed = self.node.committed_membership();
@@ -343,7 +349,7 @@ impl PeerService for PeerServer {
         request: Request<wire::ChangeMembershipRequest>,
     ) -> Result<Response<wire::ChangeMembershipResponse>, Status> {
         use wire::change_membership_response::Result as Answer;
-        self.check(&request, request.get_ref().envelope.as_ref())?;
+        self.check(request.extensions(), request.get_ref().envelope.as_ref())?;
         let request = request.into_inner();
         let change = request.change.ok_or_else(|| Status::invalid_argument("no change is named"))?;
         let patience = Duration::from_millis(request.timeout_ms).min(limits::MAX_MEMBERSHIP_TIMEOUT);
@@ -362,7 +368,7 @@ impl PeerService for PeerServer {
         &self,
         request: Request<wire::IntroduceRequest>,
     ) -> Result<Response<wire::IntroduceResponse>, Status> {
-        self.check_sender(&request, request.get_ref().from_node)?;
+        self.check_sender(request.extensions(), request.get_ref().from_node)?;
         let request = request.into_inner();
         let identity = &self.node.identity;
         if request.cluster_id != identity.cluster_id {

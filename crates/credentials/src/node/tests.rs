@@ -8,7 +8,8 @@ use tonic::codegen::Service as _;
 
 use super::*;
 use crate::issue::Authority;
-use crate::token::{Claims, SigningKey};
+use crate::role::Role;
+use crate::token::{Claims, SigningKey, TokenError};
 use crate::{CallerTls, names};
 
 /// When all of this happens, in seconds since 1970: certificates are checked by the system's clock too.
@@ -66,7 +67,7 @@ async fn shake(
     server: &Credentials,
     audience: Audience,
     mut connector: Connector,
-) -> (io::Result<Option<Arc<Certificate>>>, io::Result<()>) {
+) -> (io::Result<Option<Arc<Shown>>>, io::Result<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("https://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap();
     let serve = async {
@@ -150,8 +151,8 @@ fn shown(authority: &Authority, unit: Option<&str>, days: i64) -> ConnectionInfo
 }
 
 fn read(pem: &str) -> ConnectionInfo {
-    let der = crate::pem::certificates(Path::new("x"), pem.as_bytes(), 1).unwrap();
-    ConnectionInfo { remote: None, certificate: Some(Arc::new(Certificate::parse(&der[0]).unwrap())) }
+    let chain = crate::pem::certificates(Path::new("x"), pem.as_bytes(), 1).unwrap();
+    ConnectionInfo { remote: None, certificate: Shown::new(&chain, 0).unwrap().map(Arc::new) }
 }
 
 #[tokio::test]
@@ -164,15 +165,32 @@ async fn a_certificate_says_who_calls() {
     assert_eq!((identified.name.as_str(), identified.role), ("checkout", Role::Order));
     let (of_node, _) = issue(&authority, None, Some("stockade://shop/node/2"), 30);
     assert_eq!(identify(&read(&of_node)), Err(Refused::NoCaller));
-    let no_role = Certificate { role: None, ..Certificate::clone(checkout.certificate.as_ref().unwrap()) };
-    let no_role = ConnectionInfo { remote: None, certificate: Some(Arc::new(no_role)) };
-    assert_eq!(identify(&no_role), Err(Refused::NoCaller));
+    let mut no_role = rcgen::CertificateParams::default();
+    no_role.distinguished_name.push(rcgen::DnType::CommonName, "checkout");
+    let no_role = no_role.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    assert_eq!(identify(&read(&no_role.pem())), Err(Refused::NoCaller));
     assert_eq!(identify(&shown(&authority, Some("order"), -2)), Err(Refused::CertificateExpired));
     assert_eq!(identify(&ConnectionInfo::default()), Err(Refused::Nothing));
     write(dir.path(), names::REVOKED_CERTS, &format!("{} # a lost laptop\n", identified.id));
     assert_eq!(one.look(), (Looked::Same, Looked::Changed));
     assert_eq!(identify(&checkout), Err(Refused::CertificateRevoked));
     assert_eq!(one.still_holds(&identified), Err(Refused::CertificateRevoked));
+}
+
+#[test]
+fn a_certificate_whose_serial_number_begins_with_a_zero_can_be_revoked() {
+    let authority = authority();
+    let (dir, one) = node(&authority, 1);
+    let zero = (0..1_000).map(|_| shown(&authority, Some("order"), 30));
+    let mut zero = zero.filter(|shown| shown.certificate.as_ref().unwrap().serial.starts_with('0'));
+    let zero = zero.next().expect("one in eight begins with a zero");
+    let identified = one.identify(Some(&zero), None).unwrap();
+    for written in [identified.id.clone(), identified.id.trim_start_matches('0').to_owned()] {
+        write(dir.path(), names::REVOKED_CERTS, &written);
+        assert_eq!(one.look().1, Looked::Changed, "{written}");
+        assert_eq!(one.identify(Some(&zero), None), Err(Refused::CertificateRevoked), "{written}");
+        assert_eq!(one.still_holds(&identified), Err(Refused::CertificateRevoked), "{written}");
+    }
 }
 
 #[tokio::test]
@@ -211,6 +229,128 @@ async fn a_token_says_who_calls_until_it_is_revoked() {
     assert_eq!(one.look().1, Looked::Changed);
     assert_eq!(identify(&bearer), Err(Refused::Token(TokenError::Revoked)));
     assert_eq!(one.still_holds(&identified), Err(Refused::Token(TokenError::Revoked)));
+}
+
+#[test]
+fn a_token_counts_no_more_once_its_key_is_taken_out() {
+    let authority = authority();
+    let (dir, one) = node(&authority, 1);
+    let ((old, _), (new, _)) = (SigningKey::generate(), SigningKey::generate());
+    let claims = Claims {
+        name: "backoffice".to_owned(),
+        role: Role::Stock,
+        cluster: "shop".to_owned(),
+        issued_s: today_s(),
+        expires_s: today_s() + 60,
+        id: Claims::new_id(),
+    };
+    write(dir.path(), names::TOKEN_KEYS, &format!("{}{}", new.public_pem(), old.public_pem()));
+    assert_eq!(one.look().1, Looked::Changed);
+    let identify = |key: &SigningKey| one.identify(None, Some(&format!("Bearer {}", key.sign(&claims))));
+    let (by_old, by_new) = (identify(&old).unwrap(), identify(&new).unwrap());
+    write(dir.path(), names::TOKEN_KEYS, &new.public_pem());
+    assert_eq!(one.look().1, Looked::Changed);
+    assert_eq!(one.still_holds(&by_old), Err(Refused::Token(TokenError::Signature)));
+    one.still_holds(&by_new).unwrap();
+}
+
+#[test]
+fn a_list_that_is_gone_stays_in_use_and_an_empty_one_says_that_there_are_none() {
+    let authority = authority();
+    let (dir, one) = node(&authority, 1);
+    let (key, _) = SigningKey::generate();
+    let lists = [
+        (names::TOKEN_KEYS, key.public_pem()),
+        (names::REVOKED_TOKENS, format!("{}\n", Claims::new_id())),
+        (names::REVOKED_CERTS, "0a1b\nff\n".to_owned()),
+    ];
+    for (name, text) in &lists {
+        write(dir.path(), name, text);
+    }
+    assert_eq!(one.look(), (Looked::Same, Looked::Changed));
+    let all = InUse { token_keys: 1, revoked_tokens: 1, revoked_certificates: 2 };
+    assert_eq!(one.in_use(), all);
+    for (name, text) in &lists {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+        match one.look() {
+            (Looked::Same, Looked::Refused(why)) => assert!(why.contains(name), "{why}"),
+            other => panic!("{name}: {other:?}"),
+        }
+        assert_eq!(one.in_use(), all, "{name}");
+        write(dir.path(), name, text);
+        assert_eq!(one.look(), (Looked::Same, Looked::Same), "{name}");
+    }
+    for (name, _) in &lists {
+        write(dir.path(), name, "");
+    }
+    assert_eq!(one.look().1, Looked::Changed);
+    assert_eq!(one.in_use(), InUse::default());
+}
+
+#[tokio::test]
+async fn a_peer_is_held_against_what_is_in_use_now() {
+    let (old, new) = (authority(), authority());
+    let clock = Clock::system();
+    let (dir, _) = node(&old, 1);
+    let one = Credentials::open(dir.path(), name(1), clock.clone()).unwrap();
+    let (_two, two) = node(&old, 2);
+    let shown = shake(&one, Audience::Peers, two.connector(Some(1))).await.0.unwrap();
+    let connection = ConnectionInfo { remote: None, certificate: shown };
+    let refused = |what: &str| {
+        let why = one.check_peer(Some(&connection), 2).unwrap_err();
+        assert!(why.contains(what), "{what} in {why}");
+    };
+    one.check_peer(Some(&connection), 2).unwrap();
+    let serial = connection.certificate.as_ref().unwrap().serial.clone();
+    write(dir.path(), names::REVOKED_CERTS, &serial);
+    assert_eq!(one.look().1, Looked::Changed);
+    refused("was revoked");
+    write(dir.path(), names::REVOKED_CERTS, "");
+    assert_eq!(one.look().1, Looked::Changed);
+    one.check_peer(Some(&connection), 2).unwrap();
+    // Both authorities, then the new one alone.
+    write_node(dir.path(), &new, "stockade://shop/node/1", 30);
+    write(dir.path(), names::CA_CERT, &format!("{}{}", new.certificates, old.certificates));
+    assert_eq!(one.look().0, Looked::Changed);
+    one.check_peer(Some(&connection), 2).unwrap();
+    write(dir.path(), names::CA_CERT, &new.certificates);
+    assert_eq!(one.look().0, Looked::Changed);
+    refused("believed no more");
+    write(dir.path(), names::CA_CERT, &format!("{}{}", new.certificates, old.certificates));
+    assert_eq!(one.look().0, Looked::Changed);
+    one.check_peer(Some(&connection), 2).unwrap();
+    clock.shift_us(40 * 24 * 60 * 60 * 1_000_000);
+    refused("has expired");
+}
+
+#[test]
+fn a_caller_of_an_authority_that_was_taken_out_is_nobody() {
+    let (old, new) = (authority(), authority());
+    let (dir, one) = node(&old, 1);
+    let checkout = shown(&old, Some("order"), 30);
+    let identified = one.identify(Some(&checkout), None).unwrap();
+    write_node(dir.path(), &new, "stockade://shop/node/1", 30);
+    assert_eq!(one.look().0, Looked::Changed);
+    assert_eq!(one.identify(Some(&checkout), None), Err(Refused::CertificateAuthority));
+    assert_eq!(one.still_holds(&identified), Err(Refused::CertificateAuthority));
+}
+
+#[tokio::test]
+async fn every_change_is_told_once() {
+    let authority = authority();
+    let (dir, one) = node(&authority, 1);
+    let mut renewals = one.renewals();
+    assert_eq!(one.look(), (Looked::Same, Looked::Same));
+    assert_eq!(renewals.count(), 0);
+    write_node(dir.path(), &authority, "stockade://shop/node/1", 30);
+    write(dir.path(), names::REVOKED_CERTS, "ff");
+    assert_eq!(one.look(), (Looked::Changed, Looked::Changed));
+    renewals.next().await;
+    assert_eq!(renewals.count(), 1);
+    write(dir.path(), names::REVOKED_CERTS, "no serial");
+    assert!(matches!(one.look().1, Looked::Refused(_)));
+    let told = tokio::time::timeout(Duration::from_millis(20), renewals.next()).await;
+    assert!(told.is_err() && renewals.count() == 1, "nothing has changed");
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 //!
 //! Invariants:
 //! - No key and no token stands in a line: certificates go by serial number, tokens by id.
-//! - Refusals are bounded, for anybody can cause them; what was left out is counted. What looks after the cluster is
-//!   written down each time: who may call it is known.
+//! - Refusals are bounded, for anybody can cause them; what was left out is counted. Those of strangers have a bound of their
+//!   own: no noise of theirs hides what a known caller tried.
+//! - What looks after the cluster is written down each time: who may call it is known.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,23 +19,24 @@ use crate::limits;
 #[derive(Debug)]
 pub(super) struct Audit {
     node_id: u64,
-    refusals: Throttle,
+    strangers: Throttle,
+    callers: Throttle,
     left_out: AtomicU64,
 }
 
 impl Audit {
     pub(super) fn new(node_id: u64) -> Self {
-        let refusals = Throttle::new(limits::AUDITED_REFUSALS, limits::AUDITED_REFUSALS_EVERY);
-        Self { node_id, refusals, left_out: AtomicU64::new(0) }
+        let refusals = || Throttle::new(limits::AUDITED_REFUSALS, limits::AUDITED_REFUSALS_EVERY);
+        Self { node_id, strangers: refusals(), callers: refusals(), left_out: AtomicU64::new(0) }
     }
 
     pub(super) fn left_out(&self) -> u64 {
         self.left_out.load(Ordering::Relaxed)
     }
 
-    /// How many lines were left out before this one; `None` where it is left out too.
-    fn pass(&self) -> Option<u64> {
-        let passed = self.refusals.pass();
+    /// How many lines of the kind were left out before this one; `None` where it is left out too.
+    fn pass(&self, refusals: &Throttle) -> Option<u64> {
+        let passed = refusals.pass();
         if passed.is_none() {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
@@ -43,7 +45,7 @@ impl Audit {
 
     /// It is not known who called.
     pub(super) fn unknown(&self, path: &str, refused: Refused, remote: Option<SocketAddr>) {
-        let Some(left_out) = self.pass() else { return };
+        let Some(left_out) = self.pass(&self.strangers) else { return };
         tracing::info!(
             target: "audit",
             node = self.node_id,
@@ -57,7 +59,7 @@ impl Audit {
 
     /// It is known who called, who may not.
     pub(super) fn denied(&self, caller: &Caller, path: &str) {
-        let Some(left_out) = self.pass() else { return };
+        let Some(left_out) = self.pass(&self.callers) else { return };
         self.line(caller, path, "PERMISSION_DENIED", Some(left_out));
     }
 
@@ -86,5 +88,36 @@ impl Audit {
 /// A method as it is written down: what a stranger sends for one is cut.
 fn method(path: &str) -> &str {
     let path = path.trim_start_matches('/');
-    path.get(..limits::MAX_QUOTE_BYTES).unwrap_or(path)
+    &path[..path.floor_char_boundary(limits::MAX_QUOTE_BYTES)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_do_not_hide_what_a_known_caller_is_refused() {
+        let audit = Audit::new(1);
+        for _ in 0..limits::AUDITED_REFUSALS * 3 {
+            audit.unknown("/stockade.v1.StockService/GetStock", Refused::Nothing, None);
+        }
+        let strangers = u64::from(limits::AUDITED_REFUSALS) * 2;
+        assert_eq!(audit.left_out(), strangers);
+        for _ in 0..limits::AUDITED_REFUSALS {
+            audit.denied(&Caller::anonymous(), "/stockade.v1.StockService/SetStock");
+        }
+        assert_eq!(audit.left_out(), strangers, "all of them are written down");
+        audit.denied(&Caller::anonymous(), "/stockade.v1.StockService/SetStock");
+        assert_eq!(audit.left_out(), strangers + 1, "these have a bound too");
+    }
+
+    #[test]
+    fn a_method_is_cut_between_characters() {
+        assert_eq!(method("/stockade.v1.StockService/GetStock"), "stockade.v1.StockService/GetStock");
+        let ascii = format!("/{}", "a".repeat(limits::MAX_QUOTE_BYTES * 2));
+        assert_eq!(method(&ascii).len(), limits::MAX_QUOTE_BYTES);
+        // The bound falls into the middle of a character.
+        let wide = format!("/a{}", "é".repeat(limits::MAX_QUOTE_BYTES));
+        assert_eq!(method(&wide).len(), limits::MAX_QUOTE_BYTES - 1);
+    }
 }

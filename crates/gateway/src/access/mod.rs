@@ -12,13 +12,11 @@ pub(crate) mod permissions;
 use stockade_credentials::{ConnectionInfo, Credentials, Refused};
 use stockade_proto::v1::mutation::Request as Mutated;
 use stockade_state_machine::ids::Principal;
-use tonic::Status;
 use tonic::codegen::http::{Extensions, HeaderMap, header};
 
 pub(crate) use caller::Caller;
 
 use crate::failure::Failure;
-use crate::status;
 use audit::Audit;
 
 /// Lets callers in, or not.
@@ -88,10 +86,9 @@ impl Access {
     }
 
     /// Writes down what became of a call, where it is one of those that look after the cluster.
-    pub(crate) fn note(&self, caller: &Caller, path: &str, refused: Option<&Status>) {
+    pub(crate) fn note(&self, caller: &Caller, path: &str, outcome: &str) {
         if self.credentials.is_some() && permissions::is_administrative(path) {
-            let outcome = refused.map_or_else(|| "OK".to_owned(), status::reason_of);
-            self.audit.administrative(caller, path, &outcome);
+            self.audit.administrative(caller, path, outcome);
         }
     }
 

@@ -58,10 +58,13 @@ impl ForwardService for ForwardServer {
         let first =
             inbound.message().await?.ok_or_else(|| Status::invalid_argument("the stream is empty"))?;
         self.check(&call, first.envelope.as_ref())?;
+        let from = first.envelope.as_ref().map_or(0, |envelope| envelope.from_node);
         let (answers, receiver) = mpsc::channel(limits::STREAM_QUEUE);
         let session = Session {
             clock: self.env.clock.clone(),
             node: self.node.clone(),
+            call,
+            from,
             running: FuturesUnordered::new(),
             answered: VecDeque::new(),
             answers,
@@ -83,9 +86,13 @@ impl ForwardService for ForwardServer {
 /// Invariants:
 /// - It never waits for room to answer without reading and running commands meanwhile: the other side may be waiting for
 ///   just that.
+/// - Each message is from the node that the first one was from, and that is still believed.
 struct Session {
     clock: Clock,
     node: Node,
+    /// What is known of the connection.
+    call: Extensions,
+    from: u64,
     running: FuturesUnordered<BoxFuture<'static, ForwardedReply>>,
     /// Replies that wait for room on the stream.
     answered: VecDeque<ForwardedReply>,
@@ -101,7 +108,10 @@ impl Session {
             let room = self.running.len() + self.answered.len() < limits::MAX_FORWARD_IN_FLIGHT;
             tokio::select! {
                 message = inbound.message(), if open && room => match message {
-                    Ok(Some(message)) => self.take_in(message.commands),
+                    Ok(Some(message)) => match self.node.check_peer(&self.call, self.from) {
+                        Ok(()) => self.take_in(message.commands),
+                        Err(why) => return self.cut_off(why),
+                    },
                     // What runs is answered still, if the other side listens.
                     Ok(None) => open = false,
                     Err(status) => {
@@ -117,6 +127,13 @@ impl Session {
                 },
             }
         }
+    }
+
+    /// Ends the stream for who is believed no more. What runs for it may take effect; it is not told.
+    fn cut_off(self, why: String) {
+        tracing::warn!(from_node = self.from, why, "a stream of forwarded commands is cut off");
+        // Without room for it the end of the stream has to say it.
+        drop(self.answers.try_send(Err(Status::unauthenticated(why))));
     }
 
     fn take_in(&mut self, commands: Vec<ForwardedCommand>) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use stockade_consensus::{Node, ProposeError};
+use stockade_credentials::Renewals;
 use stockade_env::{Clock, Env};
 use stockade_proto::Connection;
 use stockade_proto::internal::forward_service_client::ForwardServiceClient;
@@ -11,7 +12,9 @@ use stockade_proto::internal::forwarded_reply::Result as Answer;
 use stockade_proto::internal::{Envelope, ForwardRequest, ForwardResponse, ForwardedCommand, ForwardedReply};
 use stockade_state_machine::Reply;
 use stockade_storage::codec::Durable;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::error::SendError;
+use tokio::sync::mpsc::{self, OwnedPermit};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -35,18 +38,16 @@ struct Waiting {
 
 impl Forwarder {
     /// Starts the task that owns the stream to a node. The stream is opened when the first command comes.
-    pub(crate) fn start(env: &Env, node: &Node, leader: u64, channel: Connection) -> Self {
+    pub(crate) fn start(env: &Env, node: &Node, leader: u64) -> Self {
         let envelope =
             Envelope { cluster_id: node.cluster_id().to_owned(), from_node: node.id(), to_node: leader };
-        Self::over(env, envelope, channel)
+        let node = node.clone();
+        Self::over(env, envelope, Box::new(move || Some((node.renewals(), node.forward_channel(leader)?))))
     }
 
-    fn over(env: &Env, envelope: Envelope, channel: Connection) -> Self {
+    fn over(env: &Env, envelope: Envelope, connect: Connect) -> Self {
         let (sender, queue) = mpsc::channel(limits::FORWARD_QUEUE);
-        let client = ForwardServiceClient::new(channel)
-            .max_decoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES)
-            .max_encoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES);
-        let mut task = Task { clock: env.clock.clone(), client, envelope, queue };
+        let mut task = Task { clock: env.clock.clone(), connect, envelope, queue };
         let tasks = env.tasks.clone();
         env.tasks.spawn("forwarder", async move {
             tokio::select! {
@@ -71,10 +72,13 @@ impl Forwarder {
     }
 }
 
+/// Gives the connection to use now, and tells when another is to be used; `None` where the other node is no member.
+type Connect = Box<dyn Fn() -> Option<(Renewals, Connection)> + Send>;
+
 /// Owns the stream to one node.
 struct Task {
     clock: Clock,
-    client: ForwardServiceClient<Connection>,
+    connect: Connect,
     envelope: Envelope,
     queue: mpsc::Receiver<Waiting>,
 }
@@ -84,6 +88,13 @@ impl Task {
         while let Some(first) = self.queue.recv().await {
             let batch = self.gather(first);
             let mut stream = Stream::default();
+            let Some((renewals, channel)) = (self.connect)() else {
+                refuse(batch);
+                continue;
+            };
+            let mut client = ForwardServiceClient::new(channel)
+                .max_decoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES)
+                .max_encoding_message_size(limits::MAX_FORWARD_MESSAGE_BYTES);
             let (messages, outbound) = mpsc::channel(limits::STREAM_QUEUE);
             let opening = ForwardRequest {
                 envelope: Some(self.envelope.clone()),
@@ -94,10 +105,10 @@ impl Task {
                 stream.break_up();
                 continue;
             }
-            let opened = self.client.forward(ReceiverStream::new(outbound));
+            let opened = client.forward(ReceiverStream::new(outbound));
             match tokio::time::timeout(limits::FORWARD_OPEN_TIMEOUT, opened).await {
                 Ok(Ok(response)) => {
-                    let end = self.serve(&mut stream, &messages, response.into_inner()).await;
+                    let end = self.serve(&mut stream, messages, response.into_inner(), renewals).await;
                     tracing::debug!(to_node = self.envelope.to_node, %end, "the forwarding stream ended");
                 }
                 Ok(Err(status)) => {
@@ -110,21 +121,28 @@ impl Task {
         }
     }
 
-    /// Runs an open stream until it breaks; says why it did.
+    /// Runs an open stream until it breaks, or until connections are renewed and what was sent by then has its answer; says
+    /// why it ended.
     async fn serve(
         &mut self,
         stream: &mut Stream,
-        messages: &mpsc::Sender<ForwardRequest>,
+        messages: mpsc::Sender<ForwardRequest>,
         mut inbound: Streaming<ForwardResponse>,
+        mut renewals: Renewals,
     ) -> Status {
         let mut sweep = tokio::time::interval(limits::FORWARD_SWEEP);
         // Room for the next message is there before a command is taken off the queue. So nothing ever waits to be sent,
         // and answers are read all the time: the other side may have to get rid of them before it takes more.
         let mut permit = None;
+        // Without it the other node answers what it has, and ends the stream.
+        let mut messages = Some(messages);
         loop {
             let room = stream.in_flight.len() < limits::MAX_FORWARD_IN_FLIGHT;
+            if messages.is_none() && stream.in_flight.is_empty() {
+                return Status::cancelled("the connection is replaced by a new one");
+            }
             tokio::select! {
-                reserved = messages.reserve(), if permit.is_none() => match reserved {
+                reserved = reserve(messages.clone()), if permit.is_none() => match reserved {
                     Ok(reserved) => permit = Some(reserved),
                     Err(_) => return Status::unavailable("the call is over"),
                 },
@@ -141,6 +159,7 @@ impl Task {
                     Ok(None) => return Status::unavailable("the other node ended the stream"),
                     Err(status) => return status,
                 },
+                () = renewals.next(), if messages.is_some() => (messages, permit) = (None, None),
                 _ = sweep.tick() => stream.forget_abandoned(),
             }
         }
@@ -156,6 +175,23 @@ impl Task {
             batch.push(next);
         }
         batch
+    }
+}
+
+/// For commands to a node that is no member any more.
+fn refuse(batch: Vec<Waiting>) {
+    for Waiting { answer, .. } in batch {
+        drop(answer.send(Err(ProposeError::NotLeader { leader: None })));
+    }
+}
+
+/// Room for a message; never where none is sent any more.
+async fn reserve(
+    messages: Option<mpsc::Sender<ForwardRequest>>,
+) -> Result<OwnedPermit<ForwardRequest>, SendError<()>> {
+    match messages {
+        Some(messages) => messages.reserve_owned().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -284,7 +320,9 @@ mod tests {
             .serve_with_incoming(TcpListenerStream::new(listener));
         env.tasks.spawn("server", async move { server.await.unwrap() });
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        let forwarder = Forwarder::over(&env, Envelope::default(), Connection::Socket(channel));
+        let channel = Connection::Socket(channel);
+        let connect = move || Some((Renewals::never(), channel.clone()));
+        let forwarder = Forwarder::over(&env, Envelope::default(), Box::new(connect));
         let deadline = Instant::now() + LONG;
         let (first, first_answer) = waiting(deadline);
         forwarder.0.send(first).await.unwrap();
