@@ -100,9 +100,9 @@ async fn what_was_taken_before_the_lead_goes_is_answered_first() {
     .await;
     // They wait behind the first, and the followers have all that is in the log.
     let names: Vec<String> = (0..10).map(|number| format!("sku-{number}")).collect();
-    let writes = join_all(names.iter().map(|name| node.propose(create_sku_request(&env, name), soon())));
+    let waiting = join_all(names.iter().map(|name| node.propose(create_sku_request(&env, name), soon())));
     // In this order: they are in the queue when the hand-over begins, and it has begun when anything goes on.
-    let (answers, (), ()) = tokio::join!(writes, node.resign(PATIENCE), async { release.send(()).unwrap() });
+    let (answers, (), ()) = tokio::join!(waiting, node.resign(PATIENCE), async { release.send(()).unwrap() });
     assert_created(&first.await.unwrap().unwrap());
     for (name, answer) in names.iter().zip(&answers) {
         assert_created(answer.as_ref().unwrap_or_else(|error| panic!("{name}: {error}")));
