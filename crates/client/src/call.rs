@@ -59,7 +59,13 @@ where
         }
         let advice = advice(&refusal, &plan);
         if advice == Advice::Final {
-            return Err(Error::Rejected(Box::new(refusal)));
+            // What is said at the door says nothing of an earlier attempt, which may have been let in.
+            return Err(match settles.filter(|_| unknown && refusal.is_at_the_door()) {
+                Some(request_id) => {
+                    Error::OutcomeUnknown { request_id: request_id.to_owned(), cause: refusal.message }
+                }
+                None => Error::Rejected(Box::new(refusal)),
+            });
         }
         if let Route::Node(_) = plan.route {
             plan.route = Route::InTurn;

@@ -116,6 +116,13 @@ impl std::fmt::Display for Refusal {
 /// The reason of a refusal where a node does not believe who calls.
 pub(crate) const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 
+impl Refusal {
+    /// True where a node does not believe who calls, or the caller may not do this: nothing was looked at behind the door.
+    pub(crate) fn is_at_the_door(&self) -> bool {
+        matches!(self.code, Code::Unauthenticated | Code::PermissionDenied)
+    }
+}
+
 /// True where a node does not believe who calls, or the caller may not do this: another node, or another time, is no help.
 pub(crate) fn is_stranger(status: &tonic::Status) -> bool {
     matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)

@@ -20,6 +20,7 @@ mod files;
 #[cfg(any(test, feature = "issue"))]
 pub mod issue;
 pub mod limits;
+mod lists;
 mod material;
 mod node;
 mod node_name;

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ServerConfig};
 use crate::certificate::Certificate;
 use crate::error::Error;
 use crate::node_name::NodeName;
-use crate::revoked::{self, Revoked};
+use crate::revoked::Revoked;
 use crate::tls::{self, Asks, Pair};
 use crate::token::VerifyingKeys;
 use crate::{files, limits, names, pem};
@@ -112,64 +112,10 @@ fn parse(file: &Path, der: &CertificateDer<'_>) -> Result<Certificate, Error> {
     Certificate::parse(der).map_err(|error| Error::file(file, format!("is no certificate: {error}")))
 }
 
-/// The bytes that trust in tokens was made of. A file that never was there says the same as an empty one.
-#[derive(PartialEq, Eq, Default)]
-pub(crate) struct TrustFiles {
-    keys: Option<Vec<u8>>,
-    revoked_tokens: Option<Vec<u8>>,
-    revoked_certificates: Option<Vec<u8>>,
-}
-
-impl TrustFiles {
-    pub(crate) fn read(dir: &Path) -> Result<Self, Error> {
-        Ok(Self {
-            keys: files::read_if_there(&dir.join(names::TOKEN_KEYS))?,
-            revoked_tokens: files::read_if_there(&dir.join(names::REVOKED_TOKENS))?,
-            revoked_certificates: files::read_if_there(&dir.join(names::REVOKED_CERTS))?,
-        })
-    }
-
-    /// Reads what is to follow these. An error where a file has gone: a list that is lost must not look like one that
-    /// revokes nobody.
-    pub(crate) fn read_after(&self, dir: &Path) -> Result<Self, Error> {
-        let read = Self::read(dir)?;
-        let files = [
-            (names::TOKEN_KEYS, &self.keys, &read.keys),
-            (names::REVOKED_TOKENS, &self.revoked_tokens, &read.revoked_tokens),
-            (names::REVOKED_CERTS, &self.revoked_certificates, &read.revoked_certificates),
-        ];
-        let gone = files.iter().find(|(_, before, now)| before.is_some() && now.is_none());
-        if let Some((name, ..)) = gone {
-            let what = "was there and is gone; an empty file says that there are none";
-            return Err(Error::file(dir.join(name), what));
-        }
-        Ok(read)
-    }
-}
-
 /// Which tokens are believed, and what is believed no more.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Trust {
-    pub(crate) keys: VerifyingKeys,
-    pub(crate) revoked_tokens: Revoked,
-    pub(crate) revoked_certificates: Revoked,
-}
-
-impl Trust {
-    pub(crate) fn new(dir: &Path, files: &TrustFiles) -> Result<Self, Error> {
-        let bytes = |file: &Option<Vec<u8>>| file.clone().unwrap_or_default();
-        Ok(Self {
-            keys: VerifyingKeys::parse(&dir.join(names::TOKEN_KEYS), &bytes(&files.keys))?,
-            revoked_tokens: Revoked::parse(
-                &dir.join(names::REVOKED_TOKENS),
-                &bytes(&files.revoked_tokens),
-                revoked::token_id,
-            )?,
-            revoked_certificates: Revoked::parse(
-                &dir.join(names::REVOKED_CERTS),
-                &bytes(&files.revoked_certificates),
-                revoked::serial,
-            )?,
-        })
-    }
+    pub(crate) keys: Arc<VerifyingKeys>,
+    pub(crate) revoked_tokens: Arc<Revoked>,
+    pub(crate) revoked_certificates: Arc<Revoked>,
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use stockade_env::Clock;
@@ -18,7 +18,8 @@ use crate::certificate::Certificate;
 use crate::connection::{ConnectionInfo, ServerStream, Shown};
 use crate::connector::{self, Connector};
 use crate::error::Error;
-use crate::material::{CertificateFiles, Certificates, Trust, TrustFiles};
+use crate::lists::Lists;
+use crate::material::{CertificateFiles, Certificates, Trust};
 use crate::node_name::NodeName;
 use crate::renewals::Renewals;
 use crate::revoked;
@@ -73,7 +74,8 @@ pub struct InUse {
 /// - What is in use has been checked: the key fits the certificate, which is this node's and was believed when it was read.
 /// - Certificates, and tokens with revocations, are taken into use apart: a broken certificate holds up no revocation.
 /// - What somebody has shown is held against what is in use now, not what was when the connection was opened.
-/// - A file of keys or revocations that was there and is gone changes nothing.
+/// - Nobody is believed again because a list was lost or is just being written, see `lists.rs`.
+/// - A connection that this node opened ends with the certificate that the other end has shown, or is opened anew.
 #[derive(Clone)]
 pub struct Credentials(Arc<Shared>);
 
@@ -84,7 +86,9 @@ struct Shared {
     certificates: RwLock<Arc<Certificates>>,
     trust: RwLock<Arc<Trust>>,
     /// What both were made of.
-    files: Mutex<(CertificateFiles, TrustFiles)>,
+    files: Mutex<(CertificateFiles, Lists)>,
+    /// When the first of the certificates is over that other nodes have shown on connections which this one opened.
+    shown_until_s: AtomicI64,
     /// Counts the changes; told after what has changed is in use.
     changes: watch::Sender<u64>,
 }
@@ -101,25 +105,26 @@ impl fmt::Debug for Credentials {
 impl Credentials {
     /// Reads a node's directory. Errors: a file is missing, or holds what can't be used by this node now.
     pub fn open(dir: &Path, node: NodeName, clock: Clock) -> Result<Self, Error> {
-        let files = (CertificateFiles::read(dir)?, TrustFiles::read(dir)?);
-        let certificates = Certificates::new(dir, &files.0, &node, now_s(&clock), 0)?;
-        let trust = Trust::new(dir, &files.1)?;
+        let files = CertificateFiles::read(dir)?;
+        let certificates = Certificates::new(dir, &files, &node, now_s(&clock), 0)?;
+        let (lists, trust) = Lists::open(dir)?;
         Ok(Self(Arc::new(Shared {
             dir: dir.to_owned(),
             node,
             clock,
             certificates: RwLock::new(Arc::new(certificates)),
             trust: RwLock::new(Arc::new(trust)),
-            files: Mutex::new(files),
+            files: Mutex::new((files, lists)),
+            shown_until_s: AtomicI64::new(i64::MAX),
             changes: watch::Sender::new(0),
         })))
     }
 
-    /// Looks at the files again: certificates, then tokens and revocations. Reads the disk.
-    pub fn look(&self) -> (Looked, Looked) {
+    /// Looks at the files again: certificates, then token keys, revoked tokens and revoked certificates. Reads the disk.
+    pub fn look(&self) -> (Looked, [Looked; 3]) {
         let shared = &*self.0;
         let mut files = shared.files.lock();
-        let (known_certificates, known_trust) = &mut *files;
+        let (known_certificates, lists) = &mut *files;
         let read = CertificateFiles::read(&shared.dir);
         let certificates = looked(read, known_certificates, |read| {
             let number = shared.certificates.read().number + 1;
@@ -127,15 +132,27 @@ impl Credentials {
             *shared.certificates.write() = Arc::new(made);
             Ok(())
         });
-        let read = known_trust.read_after(&shared.dir);
-        let trust = looked(read, known_trust, |read| {
-            *shared.trust.write() = Arc::new(Trust::new(&shared.dir, read)?);
-            Ok(())
-        });
-        if certificates == Looked::Changed || trust == Looked::Changed {
+        let mut trust = Trust::clone(&shared.trust.read());
+        let looked = lists.look(&shared.dir, &mut trust);
+        let others_changed = looked.contains(&Looked::Changed);
+        if others_changed {
+            *shared.trust.write() = Arc::new(trust);
+        }
+        if certificates == Looked::Changed || others_changed || self.another_has_ended() {
             shared.changes.send_modify(|count| *count += 1);
         }
-        (certificates, trust)
+        (certificates, looked)
+    }
+
+    /// True where the certificate of another node is over which it has shown on a connection that this one opened: it may
+    /// have a new one, and shows that on a new connection only.
+    fn another_has_ended(&self) -> bool {
+        let shown_until_s = &self.0.shown_until_s;
+        let ended = shown_until_s.load(Ordering::Relaxed) <= now_s(&self.0.clock);
+        if ended {
+            shown_until_s.store(i64::MAX, Ordering::Relaxed);
+        }
+        ended
     }
 
     /// How long the certificates in use are good for.
@@ -194,7 +211,9 @@ impl Credentials {
         let credentials = self.clone();
         Connector::new(Arc::new(settings)).with_check(Arc::new(move |shown| {
             credentials.check_member(shown)?;
-            meant(shown)
+            meant(shown)?;
+            credentials.0.shown_until_s.fetch_min(shown.not_after_s, Ordering::Relaxed);
+            Ok(())
         }))
     }
 

@@ -34,6 +34,11 @@ impl Revoked {
         self.0.len()
     }
 
+    /// How many of these another list lacks.
+    pub(crate) fn not_in(&self, other: &Self) -> usize {
+        self.0.difference(&other.0).count()
+    }
+
     pub(crate) fn has(&self, id: &str) -> bool {
         self.0.contains(id)
     }

@@ -19,8 +19,8 @@ pub(crate) async fn serve_clients(
         .initial_stream_window_size(limits::CLIENT_STREAM_WINDOW)
         .initial_connection_window_size(limits::CLIENT_CONNECTION_WINDOW)
         .http2_keepalive_interval(Some(limits::CLIENT_KEEPALIVE))
+        // With a grace of its own tonic would not ask a connection to go, but cut it off at the end of it. The port does that.
         .max_connection_age(limits::CLIENT_CONNECTION_AGE)
-        .max_connection_age_grace(limits::CLIENT_CONNECTION_AGE_GRACE)
         .timeout(limits::CLIENT_CALL_TIMEOUT)
         .add_routes(routes)
         .serve_with_incoming_shutdown(port.connections(), stop)

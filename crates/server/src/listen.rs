@@ -45,7 +45,8 @@ pub(crate) struct Port {
     purpose: &'static str,
     listener: TcpListener,
     free: Arc<Semaphore>,
-    /// By address, once they are past the handshake of TLS.
+    /// By address, once they are past the handshake of TLS. Without TLS all come from this machine, or from a network that is trusted,
+    /// and none is bounded by itself.
     places: Places,
     told: Throttle,
     patience: Patience,
@@ -59,6 +60,8 @@ pub(crate) struct Port {
 pub(crate) enum Patience {
     /// To the end of the caller's part of the HTTP/2 handshake; afterwards HTTP/2 pings watch over it.
     Handshake(Duration),
+    /// The same, and from the end of the handshake to the end.
+    HandshakeAndLife(Duration, Duration),
     /// From begin to end.
     Whole(Duration),
 }
@@ -92,7 +95,7 @@ impl BoundPort {
         let failed = |source| StartError::Bind { purpose, address, source };
         let listener = socket.listen(limits::BACKLOG).map_err(failed)?;
         let free = Arc::new(Semaphore::new(connections));
-        let places = Places::new((connections / limits::ADDRESS_SHARE).max(1));
+        let places = Places::new(connections);
         let told = Throttle::new(limits::REFUSED_HANDSHAKES_TOLD, limits::REFUSED_HANDSHAKES_EVERY);
         let refused = Arc::default();
         Ok(Port { purpose, listener, free, places, told, patience, tls: None, refused })
@@ -102,7 +105,9 @@ impl BoundPort {
 impl Port {
     /// Takes connections over TLS alone from now on.
     pub(crate) fn secure(&mut self, credentials: &Credentials, audience: Audience) {
-        let at_most = (self.free.available_permits() / limits::HANDSHAKE_SHARE).max(1);
+        let connections = self.free.available_permits();
+        self.places = Places::new((connections / limits::ADDRESS_SHARE).max(1));
+        let at_most = (connections / limits::HANDSHAKE_SHARE).max(1);
         self.tls = Some(Handshakes::new(credentials.clone(), audience, at_most));
     }
 
@@ -302,18 +307,21 @@ pub(crate) struct Connection {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Bytes of the handshake that have not come yet; `None` where the deadline stands whatever comes.
     handshake_left: Option<usize>,
+    /// From the end of the handshake.
+    life: Option<Duration>,
     _permit: OwnedSemaphorePermit,
     _place: Place,
 }
 
 impl Connection {
     fn new(stream: Transport, permit: OwnedSemaphorePermit, place: Place, patience: Patience) -> Self {
-        let (limit, handshake_left) = match patience {
-            Patience::Handshake(limit) => (limit, Some(limits::HANDSHAKE_BYTES)),
-            Patience::Whole(limit) => (limit, None),
+        let (limit, handshake_left, life) = match patience {
+            Patience::Handshake(limit) => (limit, Some(limits::HANDSHAKE_BYTES), None),
+            Patience::HandshakeAndLife(limit, life) => (limit, Some(limits::HANDSHAKE_BYTES), Some(life)),
+            Patience::Whole(limit) => (limit, None, None),
         };
         let deadline = Some(Box::pin(tokio::time::sleep(limit)));
-        Self { stream, deadline, handshake_left, _permit: permit, _place: place }
+        Self { stream, deadline, handshake_left, life, _permit: permit, _place: place }
     }
 }
 
@@ -328,7 +336,8 @@ impl AsyncRead for Connection {
         if let Some(left) = &mut self.handshake_left {
             *left = left.saturating_sub(buffer.filled().len().saturating_sub(had));
             if *left == 0 {
-                self.deadline = None;
+                self.handshake_left = None;
+                self.deadline = self.life.map(|life| Box::pin(tokio::time::sleep(life)));
             }
         }
         if polled.is_pending()
@@ -448,6 +457,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_connection_whose_time_is_over_ends_whatever_it_does() {
+        let life = Duration::from_millis(20);
+        let (mut port, address) = port(1, Patience::HandshakeAndLife(Duration::from_mins(1), life));
+        let mut caller = TcpStream::connect(address).await.unwrap();
+        let (mut connection, _) = port.next().await;
+        let mut bytes = [0; limits::HANDSHAKE_BYTES];
+        caller.write_all(&bytes).await.unwrap();
+        connection.read_exact(&mut bytes).await.unwrap();
+        let ended = timeout(Duration::from_secs(10), connection.read(&mut bytes)).await;
+        assert_eq!(ended.expect("it ends").unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
     async fn a_connection_beyond_the_limit_waits_for_a_place() {
         let (mut port, address) = port(1, Patience::Whole(Duration::from_secs(10)));
         let _one = TcpStream::connect(address).await.unwrap();
@@ -461,7 +483,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_with_as_many_connections_as_one_may_have_is_refused_and_others_are_not() {
-        let (mut port, address) = port(2 * limits::ADDRESS_SHARE, Patience::Whole(Duration::from_mins(1)));
+        let (mut port, address) = port(8, Patience::Whole(Duration::from_mins(1)));
+        port.places = Places::new(2);
         let refused = port.refused();
         let from = async |ip: &str| {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();

@@ -1,12 +1,16 @@
 //! How many connections each address holds, and a bound on it.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Connections by the address that they come from. Clones share them.
+/// Of an IPv6 address what names the network.
+const NETWORK: u128 = !(u64::MAX as u128);
+
+/// Connections by the address that they come from; of an IPv6 address its first 64 bits count, for whoever has one has all that begin
+/// with them. Clones share them.
 ///
 /// Invariants:
 /// - An address is in it as long as it holds a place: there are no more than connections.
@@ -32,7 +36,10 @@ impl Places {
     /// A place for somebody; `None` where the address has as many as one may have.
     pub(crate) fn take(&self, from: SocketAddr) -> Option<Place> {
         // The same address by either protocol.
-        let address = from.ip().to_canonical();
+        let address = match from.ip().to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
+            address @ IpAddr::V4(_) => address,
+        };
         let mut taken = self.taken.lock();
         let held = taken.entry(address).or_default();
         if *held >= self.at_most {
@@ -70,7 +77,11 @@ mod tests {
         drop(first);
         let _again = places.take(from("10.0.0.1:3")).unwrap();
         assert!(places.take(from("10.0.0.1:4")).is_none());
-        drop(other);
-        assert_eq!(places.taken.lock().len(), 1);
+        let _one = places.take(from("[2001:db8::1]:1")).unwrap();
+        let _of_the_same = places.take(from("[2001:db8::2]:1")).unwrap();
+        assert!(places.take(from("[2001:db8::3]:1")).is_none());
+        let elsewhere = places.take(from("[2001:db8:0:1::1]:1")).unwrap();
+        drop((other, elsewhere));
+        assert_eq!(places.taken.lock().len(), 2);
     }
 }

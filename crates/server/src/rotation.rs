@@ -30,11 +30,11 @@ pub(crate) async fn follow(env: Env, credentials: Credentials, alarms: Alarms) {
             () = env.tasks.stopping() => return,
         }
         let looking = credentials.clone();
-        let Ok((certificates, trust)) = place::blocking(move || looking.look()).await else { continue };
+        let Ok((certificates, lists)) = place::blocking(move || looking.look()).await else { continue };
         if certificates == Looked::Changed {
             tracing::info!(days_left = ?credentials.days_left(), "new certificates are in use, connections to peers are opened anew");
         }
-        if trust == Looked::Changed {
+        if lists.contains(&Looked::Changed) {
             let InUse { token_keys, revoked_tokens, revoked_certificates } = credentials.in_use();
             tracing::info!(
                 token_keys,
@@ -43,13 +43,13 @@ pub(crate) async fn follow(env: Env, credentials: Credentials, alarms: Alarms) {
                 "new token keys and revocations are in use"
             );
         }
-        before = tell_refused(&alarms, [certificates, trust], &before);
+        before = tell_refused(&alarms, std::iter::once(certificates).chain(lists), &before);
         tell_expiry(&alarms, &credentials);
     }
 }
 
 /// Raises the alarm where files can't be used at two looks: a pair that is just being replaced doesn't fit for a moment.
-fn tell_refused(alarms: &Alarms, looked: [Looked; 2], before: &[String]) -> Vec<String> {
+fn tell_refused(alarms: &Alarms, looked: impl IntoIterator<Item = Looked>, before: &[String]) -> Vec<String> {
     let refused = looked.into_iter().filter_map(|looked| match looked {
         Looked::Refused(why) => Some(why),
         Looked::Same | Looked::Changed => None,

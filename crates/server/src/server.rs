@@ -82,8 +82,10 @@ impl BoundPorts {
         let silent = Patience::Handshake(limits::HANDSHAKE_TIMEOUT);
         let short = Patience::Whole(limits::HTTP_CONNECTION_LIFETIME);
         let clients = limits::MAX_CLIENT_CONNECTIONS;
+        let life = limits::CLIENT_CONNECTION_AGE + limits::CLIENT_CONNECTION_AGE_GRACE;
+        let of_callers = Patience::HandshakeAndLife(limits::HANDSHAKE_TIMEOUT, life);
         Ok(Self {
-            client: BoundPort::bind("callers", config.listen_client, clients, silent)?,
+            client: BoundPort::bind("callers", config.listen_client, clients, of_callers)?,
             peer: BoundPort::bind("peers", config.listen_peer, limits::MAX_PEER_CONNECTIONS, silent)?,
             http: BoundPort::bind("HTTP", config.listen_http, limits::MAX_HTTP_CONNECTIONS, short)?,
         })

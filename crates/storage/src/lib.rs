@@ -16,6 +16,7 @@
 mod alarms;
 mod applied_row;
 mod applier;
+mod background;
 mod building;
 mod canonical;
 mod catch_up;

@@ -22,7 +22,7 @@ use crate::engine::Engine;
 use crate::pages;
 use crate::rows::{self, Digest, Joiner};
 use crate::window::view_request_item;
-use crate::{Error, keys, limits};
+use crate::{Error, background, keys, limits};
 
 /// What a scan of the rows found.
 #[derive(Debug)]
@@ -97,7 +97,11 @@ fn in_threads(
     std::thread::scope(|scope| {
         let begin = |range| {
             let thread = std::thread::Builder::new().name("load".to_owned());
-            (range, thread.spawn_scoped(scope, move || load(range)))
+            let work = move || {
+                background::stand_back();
+                load(range)
+            };
+            (range, thread.spawn_scoped(scope, work))
         };
         let threads: Vec<_> = ranges.iter().map(begin).collect();
         let loaded = threads.into_iter().map(|(range, thread)| match thread {

@@ -1,0 +1,12 @@
+//! Threads whose work can wait.
+
+/// What the system adds to a thread's nice value, of 19 at most: beside threads that want the processor it gets about a tenth of what one
+/// of them gets, and all of it where nobody else wants it.
+const NICE: i32 = 10;
+
+/// Lets the threads of others go first, of this process and of others, from now on: for a thread of its own that ends with its work.
+/// Other nodes of the cluster may run on this machine, and answer.
+pub(crate) fn stand_back() {
+    // Only a wish: where the system doesn't grant it, the work is done all the same.
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
