@@ -323,7 +323,8 @@ async fn the_audit_log_has_refusals_and_administrative_calls_and_no_secret() {
     }
     // Another line for one of them would stand before that of a later call.
     cluster.client().await.unwrap().state_hash_of(&address, false).await.unwrap();
-    until("the later call has its line", || lines(Some("admin"), "MaintenanceService/StateHash").len() == 2).await;
+    until("the later call has its line", || lines(Some("admin"), "MaintenanceService/StateHash").len() == 2)
+        .await;
     assert_eq!(lines(Some("admin"), "ClusterService/AddLearner").len(), attempts);
     assert!(has(None, "ClusterService/GetStatus", "UNAUTHENTICATED"));
     assert!(has(Some("night-watch"), "MaintenanceService/StateHash", "PERMISSION_DENIED"));

@@ -1,6 +1,6 @@
 //! The files of token keys and revocations, each looked at by itself: what is wrong with one holds up none of the others.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Error;
@@ -28,12 +28,12 @@ struct ListFile {
 }
 
 impl ListFile {
-    /// What the file says now, where that is to be used from now on. `lost` counts what is revoked and not in it.
+    /// What the file says now, where that is to be used from now on. `lacking` counts what is revoked and not in it.
     fn look<L>(
         &mut self,
         path: &Path,
         parse: impl FnOnce(&Path, &[u8]) -> Result<L, Error>,
-        lost: impl FnOnce(&L) -> usize,
+        lacking: impl FnOnce(&L) -> usize,
     ) -> Result<Option<L>, Error> {
         let Some(bytes) = files::read_if_there(path)? else {
             if self.in_use.is_none() {
@@ -47,11 +47,13 @@ impl ListFile {
             return Ok(None);
         }
         let list = parse(path, &bytes)?;
-        let lost = lost(&list);
-        if lost > 0 {
+        let missing = lacking(&list);
+        if missing > 0 {
             let says_none = bytes.iter().all(u8::is_ascii_whitespace);
             if self.gone && !says_none {
-                let what = format!("was gone, and lacks {lost} that were revoked; put them back, or empty it first");
+                let what = format!(
+                    "was gone, and lacks {missing} that were revoked; put them back, or empty it first"
+                );
                 return Err(Error::file(path, what));
             }
             if self.shorter.as_ref() != Some(&bytes) {
@@ -98,13 +100,13 @@ impl Lists {
             keys.map(|keys| put(keys, &mut trust.keys)),
             revocations(
                 &mut self.revoked_tokens,
-                dir.join(names::REVOKED_TOKENS),
+                &dir.join(names::REVOKED_TOKENS),
                 revoked::token_id,
                 &mut trust.revoked_tokens,
             ),
             revocations(
                 &mut self.revoked_certificates,
-                dir.join(names::REVOKED_CERTS),
+                &dir.join(names::REVOKED_CERTS),
                 revoked::serial,
                 &mut trust.revoked_certificates,
             ),
@@ -114,11 +116,12 @@ impl Lists {
 
 fn revocations(
     file: &mut ListFile,
-    path: PathBuf,
+    path: &Path,
     normal: impl Fn(&str) -> Option<String>,
     revoked: &mut Arc<Revoked>,
 ) -> Result<bool, Error> {
-    let list = file.look(&path, |path, bytes| Revoked::parse(path, bytes, normal), |list| revoked.not_in(list))?;
+    let list =
+        file.look(path, |path, bytes| Revoked::parse(path, bytes, normal), |list| revoked.not_in(list))?;
     Ok(put(list, revoked))
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Of an IPv6 address what names the network.
+/// Of an address of 128 bits those that name the network.
 const NETWORK: u128 = !(u64::MAX as u128);
 
-/// Connections by the address that they come from; of an IPv6 address its first 64 bits count, for whoever has one has all that begin
+/// Connections by the address that they come from; of one of 128 bits the first 64 count, for whoever has one has all that begin
 /// with them. Clones share them.
 ///
 /// Invariants:
