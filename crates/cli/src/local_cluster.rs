@@ -26,7 +26,7 @@ use crate::failure::Failure;
 use crate::links::Links;
 
 /// How long a node may take to become ready.
-const READY_TIMEOUT: Duration = Duration::from_mins(1);
+const READY_TIMEOUT: Duration = Duration::from_mins(3);
 /// Between two looks at a node that is not ready.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Between two looks at a node that is about to end.

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -43,13 +43,16 @@ pub(crate) fn init(cli: &Cli) -> anyhow::Result<()> {
         }),
         None => None,
     };
+    // Without these hints every line of every library, down to traces, would be made before it is thrown away.
     let audit = audit.map(|writer| {
         let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
         let lines = lines.with_current_span(false).with_span_list(false).with_writer(writer);
-        lines.with_filter(filter_fn(|line| line.target() == AUDIT))
+        lines.with_filter(filter_fn(|line| line.target() == AUDIT).with_max_level_hint(LevelFilter::INFO))
     });
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    let lines = lines.with_filter(filter.and(filter_fn(|line| line.target() != AUDIT)));
+    let lines = lines.with_filter(
+        filter.and(filter_fn(|line| line.target() != AUDIT).with_max_level_hint(LevelFilter::TRACE)),
+    );
     tracing_subscriber::registry().with(lines).with(audit).init();
     Ok(())
 }

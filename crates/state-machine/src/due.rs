@@ -1,7 +1,6 @@
 //! When holds end: an index over all of them, and one over those of each SKU.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 
 use crate::holder::Holder;
 use crate::ids::SkuId;
@@ -42,11 +41,14 @@ impl<'a> Hold<'a> {
 
 /// All holds by their end.
 ///
-/// Invariant: both sets tell of the same holds; in `by_sku` each stands once for every SKU that it holds units of.
+/// Invariants:
+/// - Both tell of the same holds; in `by_sku` each stands once for every SKU that it holds units of.
+/// - No set in `by_sku` is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Due {
     by_time: BTreeSet<(LogTime, Holder)>,
-    by_sku: BTreeSet<(SkuId, LogTime, Holder)>,
+    /// A set for each SKU: most of what is compared is times.
+    by_sku: BTreeMap<SkuId, BTreeSet<(LogTime, Holder)>>,
 }
 
 impl Due {
@@ -56,23 +58,35 @@ impl Due {
             return;
         }
         if let Some(Hold { holder, expires, skus }) = before {
+            let hold = (expires, holder);
             for sku in skus {
-                self.by_sku.remove(&(sku.clone(), expires, holder.clone()));
+                // One that stands in two lines of an order is gone the second time.
+                let Some(holds) = self.by_sku.get_mut(sku) else { continue };
+                holds.remove(&hold);
+                if holds.is_empty() {
+                    self.by_sku.remove(sku);
+                }
             }
-            self.by_time.remove(&(expires, holder));
+            self.by_time.remove(&hold);
         }
         if let Some(Hold { holder, expires, skus }) = now {
+            let hold = (expires, holder);
             for sku in skus {
-                self.by_sku.insert((sku.clone(), expires, holder.clone()));
+                match self.by_sku.get_mut(sku) {
+                    Some(holds) => drop(holds.insert(hold.clone())),
+                    None => drop(self.by_sku.insert(sku.clone(), BTreeSet::from([hold.clone()]))),
+                }
             }
-            self.by_time.insert((expires, holder));
+            self.by_time.insert(hold);
         }
     }
 
     /// Takes in the holds of another, none of which is here.
     pub(crate) fn append(&mut self, other: &mut Self) {
         self.by_time.append(&mut other.by_time);
-        self.by_sku.append(&mut other.by_sku);
+        for (sku, mut holds) in std::mem::take(&mut other.by_sku) {
+            self.by_sku.entry(sku).or_default().append(&mut holds);
+        }
     }
 
     /// When the first hold ends.
@@ -110,19 +124,20 @@ impl Due {
         found
     }
 
-    fn of_sku<'a>(&'a self, sku: &'a SkuId, now: LogTime) -> impl Iterator<Item = (LogTime, &'a Holder)> {
-        let from = (sku.clone(), LogTime::default(), Holder::first());
-        let rows = self.by_sku.range((Bound::Included(from), Bound::Unbounded));
-        rows.take_while(move |(of, time, _)| of == sku && *time <= now)
-            .map(|(_, time, holder)| (*time, holder))
+    fn of_sku<'a>(
+        &'a self,
+        sku: &SkuId,
+        now: LogTime,
+    ) -> impl Iterator<Item = (LogTime, &'a Holder)> + use<'a> {
+        let holds = self.by_sku.get(sku).into_iter().flatten();
+        holds.take_while(move |(time, _)| *time <= now).map(|(time, holder)| (*time, holder))
     }
 
     /// When the next hold on units of a SKU ends that is not due yet.
     pub(crate) fn next_of(&self, sku: &SkuId, now: LogTime) -> Option<LogTime> {
         // Nothing is later than the end of time.
         let later = Some(now.after_micros(1)).filter(|later| *later > now)?;
-        let from = (sku.clone(), later, Holder::first());
-        let (of, time, _) = self.by_sku.range((Bound::Included(from), Bound::Unbounded)).next()?;
-        (of == sku).then_some(*time)
+        let (time, _) = self.by_sku.get(sku)?.range((later, Holder::first())..).next()?;
+        Some(*time)
     }
 }
