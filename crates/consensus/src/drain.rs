@@ -42,6 +42,8 @@ pub(crate) async fn lead_in_need(node: Arc<Inner>) {
             () = sleep(limits::DRAINED_POLL) => {}
             () = node.stopping() => return,
         }
+        // What was decided a moment before a drain was taken back must not stand.
+        node.allow_or_forbid_elections();
         if !node.drained.load(Ordering::Acquire) {
             continue;
         }

@@ -375,6 +375,11 @@ impl PeerService for PeerServer {
             let what = format!("this node belongs to cluster {}", identity.cluster_id);
             return Err(Status::permission_denied(what));
         }
+        // Who waits to be added itself, or was cut off, knows old members or none: an id that is used would look free.
+        let deadline = Instant::now() + limits::READ_ATTEMPT_TIMEOUT;
+        if self.node.pass_barrier(Confirmed::ByQuorum, deadline).await.is_err() {
+            return Err(Status::unavailable("this node doesn't know who is a member now; ask another"));
+        }
         let members = self.node.members().into_iter();
         Ok(Response::new(wire::IntroduceResponse {
             node_id: identity.node_id,
