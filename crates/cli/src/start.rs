@@ -75,10 +75,10 @@ pub(crate) struct StartArgs {
     /// Between the leader's heartbeats, if not the profile's (30, 60, 300): at least twice the round trip.
     #[arg(long, value_name = "MS", env = "STOCKADE_HEARTBEAT_MS")]
     heartbeat_ms: Option<u64>,
-    /// Shortest silence after the lease in which a follower asks for votes, if not the profile's (80, 200, 1200).
+    /// Shortest silence after the lease in which a follower asks for votes, if not the profile's (70, 200, 1200).
     #[arg(long, value_name = "MS", env = "STOCKADE_ELECTION_TIMEOUT_MIN_MS")]
     election_timeout_min_ms: Option<u64>,
-    /// Longest such silence, and the leader's lease, if not the profile's (140, 350, 2200).
+    /// Longest such silence, and the leader's lease, if not the profile's (130, 350, 2200).
     #[arg(long, value_name = "MS", env = "STOCKADE_ELECTION_TIMEOUT_MAX_MS")]
     election_timeout_max_ms: Option<u64>,
     /// Log since the last snapshot that makes the next one due, if the last one was not larger.

@@ -18,7 +18,7 @@ pub const DEFAULT_HEARTBEAT: Duration = Duration::from_millis(30);
 /// Bounds of the election timeout, where nothing else is said. A leader that falls silent is followed after the larger one,
 /// which is its lease, and a random time between both; one whose process is gone after the lease, see `gone.rs`.
 pub const DEFAULT_ELECTION_TIMEOUT: (Duration, Duration) =
-    (Duration::from_millis(80), Duration::from_millis(140));
+    (Duration::from_millis(70), Duration::from_millis(130));
 
 /// See [`Config::kept_log_entries`].
 pub const DEFAULT_KEPT_LOG_ENTRIES: u64 = 10_000;

@@ -111,16 +111,16 @@ impl<'a> Draft<'a> {
     }
 
     /// The changes, and the position of the next ledger entry of this revision.
-    pub(crate) fn finish(self) -> (Vec<Change>, u32) {
-        let mut changes: Vec<Change> = self.ledger.into_iter().map(Change::Ledger).collect();
-        changes.extend(self.skus.into_iter().map(|(id, sku)| Change::Sku(id, sku)));
-        changes.extend(self.locations.into_iter().map(|(id, location)| Change::Location(id, location)));
-        changes.extend(self.stock.into_iter().map(|(key, stock)| Change::Stock(key, stock)));
-        changes.extend(self.orders.into_iter().map(|(id, order)| Change::Order(id, order)));
-        let reservations = self.reservations.into_iter();
-        changes.extend(reservations.map(|(id, reservation)| Change::Reservation(id, reservation)));
-        changes.extend(self.documents.into_iter().map(|(id, document)| Change::Document(id, document)));
-        (changes, self.ledger_position)
+    pub(crate) fn finish(self) -> (impl Iterator<Item = Change> + use<>, u32) {
+        let ledger = self.ledger.into_iter().map(Change::Ledger);
+        let skus = self.skus.into_iter().map(|(id, sku)| Change::Sku(id, sku));
+        let locations = self.locations.into_iter().map(|(id, location)| Change::Location(id, location));
+        let stock = self.stock.into_iter().map(|(key, stock)| Change::Stock(key, stock));
+        let orders = self.orders.into_iter().map(|(id, order)| Change::Order(id, order));
+        let reservations = self.reservations.into_iter().map(|(id, row)| Change::Reservation(id, row));
+        let documents = self.documents.into_iter().map(|(id, document)| Change::Document(id, document));
+        let rows = skus.chain(locations).chain(stock).chain(orders).chain(reservations).chain(documents);
+        (ledger.chain(rows), self.ledger_position)
     }
 
     pub(crate) fn context(&self) -> Context<'a> {

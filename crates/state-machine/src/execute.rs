@@ -37,17 +37,28 @@ impl State {
     ///
     /// The orders, reservations and documents that the entry names must be in memory if they exist at all.
     pub fn execute(&mut self, revision: Revision, entry: &Entry) -> Applied {
+        let mut changes = Vec::new();
+        let replies = self.execute_into(revision, entry, &mut changes);
+        Applied { replies, changes }
+    }
+
+    /// As [`State::execute`]; what changed is appended to a list, which the caller may use again: an entry changes much.
+    pub fn execute_into(
+        &mut self,
+        revision: Revision,
+        entry: &Entry,
+        changes: &mut Vec<Change>,
+    ) -> Vec<Reply> {
         self.advance_clock(entry.time);
         let version = Version { revision, position: 0 };
-        let mut run = Run { state: self, version, ledger_position: 0, expired_lines: 0, changes: Vec::new() };
+        let mut run = Run { state: self, version, ledger_position: 0, expired_lines: 0, changes };
         let replies = (0_u32..).zip(&entry.requests).map(|(position, request)| {
             run.version.position = position;
             run.execute(request)
         });
         let replies = replies.collect();
-        let mut changes = run.changes;
         changes.push(Change::Clock(self.clock()));
-        Applied { replies, changes }
+        replies
     }
 }
 
@@ -59,7 +70,7 @@ struct Run<'a> {
     ledger_position: u32,
     /// Lines of what expired so far.
     expired_lines: usize,
-    changes: Vec<Change>,
+    changes: &'a mut Vec<Change>,
 }
 
 impl Run<'_> {
@@ -88,7 +99,7 @@ impl Run<'_> {
         let time = self.state.clock().now;
         let weight = outcome.weight();
         let record = RequestRecord { content: request.content, outcome, revision, position, time };
-        self.take_in(vec![Change::Request(origin.clone(), Some(record))]);
+        self.take_in([Change::Request(origin.clone(), Some(record))]);
         for _ in 0..limits::REQUEST_TRIM_BATCH - 1 + weight {
             let Some(old) = self.state.pop_old_request() else { break };
             self.changes.push(Change::Request(old, None));
@@ -140,11 +151,11 @@ impl Run<'_> {
         )
     }
 
-    fn take_in(&mut self, changes: Vec<Change>) {
-        for change in &changes {
-            self.state.absorb(change);
+    fn take_in(&mut self, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            self.state.absorb(&change);
+            self.changes.push(change);
         }
-        self.changes.extend(changes);
     }
 }
 

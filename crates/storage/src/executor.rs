@@ -8,9 +8,10 @@ use std::vec::IntoIter;
 
 use openraft::EntryPayload;
 use openraft::storage::{ApplyResponder, EntryResponder};
+use parking_lot::Mutex;
 use stockade_env::{FailureKind, Tasks};
 use stockade_state_machine::change::Change;
-use stockade_state_machine::{Applied, Entry, Reply, Revision};
+use stockade_state_machine::{Entry, Reply, Revision};
 
 use crate::applied_row::{LogId, StoredMembership};
 use crate::codec;
@@ -33,6 +34,8 @@ pub(crate) struct Executor {
     pub(crate) skips: SkipList,
     /// Who hears of a panic.
     pub(crate) tasks: Tasks,
+    /// What the last entry's changes stood in: made anew for each, so much memory would come from the system and go back.
+    pub(crate) spare: Mutex<Vec<Change>>,
 }
 
 /// Reports a panic that unwinds through apply. Openraft runs apply in a task of its own and looks after it only when
@@ -85,6 +88,7 @@ impl Executor {
         mut entries: IntoIter<EntryResponder<TypeConfig>>,
     ) -> Result<IntoIter<EntryResponder<TypeConfig>>, io::Error> {
         let mut guard = PanicGuard::new(&self.tasks);
+        let mut changes = std::mem::take(&mut *self.spare.lock());
         for (entry, responder) in entries.by_ref() {
             self.expect_running()?;
             let log_id = entry.log_id;
@@ -101,15 +105,16 @@ impl Executor {
                 EntryPayload::Normal(proposal) => {
                     guard.at = Some(log_id);
                     let executed = if skipped {
-                        self.skip(log_id, &proposal)
+                        self.skip(log_id, &proposal, &mut changes)
                     } else {
-                        self.execute(log_id, &proposal).map(Some)
+                        self.execute(log_id, &proposal, &mut changes).map(Some)
                     };
                     guard.at = None;
                     match executed.map_err(|error| self.fail("apply", error))? {
-                        Some((replies, changes)) => {
+                        Some(replies) => {
                             answer(responder, replies);
                             self.take_in(log_id, &changes);
+                            changes.clear();
                         }
                         // Whoever waited is told that the fate is unknown: how many replies to give can't be known.
                         None => self.pass(log_id, None),
@@ -120,40 +125,52 @@ impl Executor {
                 break;
             }
         }
+        if changes.capacity() <= limits::SPARE_CHANGES {
+            *self.spare.lock() = changes;
+        }
         Ok(entries)
     }
 
-    /// Decodes and executes a proposal.
-    fn execute(&self, log_id: LogId, proposal: &Proposal) -> Result<(EntryReplies, Vec<Change>), Error> {
+    /// Decodes and executes a proposal; appends what it changed.
+    fn execute(
+        &self,
+        log_id: LogId,
+        proposal: &Proposal,
+        changes: &mut Vec<Change>,
+    ) -> Result<EntryReplies, Error> {
         let entry = codec::decode_proposal(proposal).map_err(|error| {
             let (index, term) = (log_id.index, log_id.leader_id.term);
             Error::Entry { index, term, what: error.to_string() }
         })?;
-        let (replies, changes) = self.run(log_id, &entry)?;
-        Ok((EntryReplies(replies.into()), changes))
+        Ok(EntryReplies(self.run(log_id, &entry, changes)?.into()))
     }
 
     /// Gives up every request of a proposal instead of executing it; `None` where it can't be decoded: then nothing changes.
-    fn skip(&self, log_id: LogId, proposal: &Proposal) -> Result<Option<(EntryReplies, Vec<Change>)>, Error> {
+    fn skip(
+        &self,
+        log_id: LogId,
+        proposal: &Proposal,
+        changes: &mut Vec<Change>,
+    ) -> Result<Option<EntryReplies>, Error> {
         let Ok((stand_in, commands)) = skip::stand_in(proposal) else { return Ok(None) };
-        let (mut replies, changes) = self.run(log_id, &stand_in)?;
+        let mut replies = self.run(log_id, &stand_in, changes)?;
         skip::refuse(&commands, &mut replies);
-        Ok(Some((EntryReplies(replies.into()), changes)))
+        Ok(Some(EntryReplies(replies.into())))
     }
 
     /// Executes an entry; gives the replies once readers can see what it did.
-    fn run(&self, log_id: LogId, entry: &Entry) -> Result<(Vec<Reply>, Vec<Change>), Error> {
+    fn run(&self, log_id: LogId, entry: &Entry, changes: &mut Vec<Change>) -> Result<Vec<Reply>, Error> {
         let mut named = Named::fetch(&self.shared.memory.read(), entry)?;
         let revision = Revision::new(log_id.index);
         let mut memory = self.shared.memory.write();
         named.load_into(&mut memory)?;
-        let Applied { replies, changes } = memory.state.execute(revision, entry);
+        let replies = memory.state.execute_into(revision, entry, changes);
         named.unload_from(&mut memory);
-        memory.orders.follow(revision, &changes);
+        memory.orders.follow(revision, changes);
         memory.revision = revision;
         drop(memory);
         self.shared.applied.send_replace(revision);
-        Ok((replies, changes))
+        Ok(replies)
     }
 
     /// Moves on over an entry that changes no state.

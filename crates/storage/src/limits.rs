@@ -94,6 +94,8 @@ pub(crate) const MAX_QUARANTINE_BYTES: u64 = 64 << 10;
 pub(crate) const SCRUB_PAUSE: Duration = Duration::from_secs(10);
 /// Between two looks of the scrubber whether what it found damaged is gone.
 pub(crate) const SCRUB_LOOK: Duration = Duration::from_secs(1);
+/// Changes for which there is room between entries: what a full entry of orders of three lines makes, a few times over.
+pub(crate) const SPARE_CHANGES: usize = 8_192;
 /// Entries that are executed before Raft's task is heard again.
 pub(crate) const APPLY_BATCH_ENTRIES: usize = 64;
 /// Commands that wait for the writer.

@@ -305,7 +305,13 @@ fn start(
     state.scrub.start(env, files, options.scrub_bytes_per_second, &state, alarms.clone());
     let committed = log.committed().map_or(0, |log_id| log_id.index);
     catch_up::tell(&env.tasks, shared.applied.subscribe(), committed);
-    let executor = Executor { shared, overlay_bytes, skips, tasks: env.tasks.clone() };
+    let executor = Executor {
+        shared,
+        overlay_bytes,
+        skips,
+        tasks: env.tasks.clone(),
+        spare: parking_lot::Mutex::default(),
+    };
     let state_machine = StateMachine {
         executor: Arc::new(executor),
         writer: sender,
