@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::limits;
 use crate::node::{Inner, Node};
@@ -16,9 +16,15 @@ impl Node {
         let node = &self.0;
         node.drained.store(true, Ordering::Release);
         node.allow_or_forbid_elections();
-        // Who else is about to be stopped, as of now.
-        node.ask_heard_voters().await;
-        node.hand_over(patience, &|_| true).await
+        let begun = Instant::now();
+        // Who else is about to be stopped, as of now. Who doesn't tell in time is taken for what it was.
+        let _ = timeout(patience, node.ask_heard_voters()).await;
+        node.hand_over_between_changes(patience.saturating_sub(begun.elapsed()), &|_| true).await
+    }
+
+    /// True from [`Node::drain`] until it is taken back.
+    pub fn is_drained(&self) -> bool {
+        self.0.drained.load(Ordering::Acquire)
     }
 
     /// Takes [`Node::drain`] back.
@@ -60,7 +66,7 @@ pub(crate) async fn lead_in_need(node: Arc<Inner>) {
             pause = first_pause;
         } else if Instant::now() >= next_handover
             && !node.handover.is_under_way()
-            && !node.hand_over(limits::ROOM_HANDOVER_PATIENCE, &|_| true).await
+            && !node.hand_over_between_changes(limits::ROOM_HANDOVER_PATIENCE, &|_| true).await
         {
             // No write is taken while it tries, so it tries ever more rarely.
             next_handover = Instant::now() + pause;

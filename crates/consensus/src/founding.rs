@@ -24,6 +24,7 @@ use futures_util::future::join_all;
 use openraft::BasicNode;
 use openraft::errors::{InitializeError, RaftError};
 use openraft::type_config::alias::LogIdOf;
+use stockade_env::FailureKind;
 use stockade_proto::internal as wire;
 use stockade_storage::TypeConfig;
 use tokio::time::{sleep, timeout};
@@ -81,7 +82,7 @@ impl Inner {
     async fn others_have_begun(&self) -> Result<bool, StartError> {
         let me = self.identity.node_id;
         let others = self.config.peers.keys().copied().filter(|node_id| *node_id != me);
-        let answers = join_all(others.map(|node_id| self.ask(node_id))).await;
+        let answers = join_all(others.map(|node_id| self.ask_patiently(node_id))).await;
         let answers: Vec<wire::StatusResponse> = answers.into_iter().flatten().collect();
         if let Some(begun) = answers.iter().find(|answer| answer.last_index > limits::FOUNDING_INDEX) {
             tracing::info!(
@@ -106,6 +107,19 @@ impl Inner {
             }
         }
         Ok(false)
+    }
+
+    /// What a peer says of itself. One that reads what it has at its start refuses connections until it is done.
+    async fn ask_patiently(&self, node_id: u64) -> Option<wire::StatusResponse> {
+        let answered = async {
+            loop {
+                if let Some(answer) = self.ask(node_id).await {
+                    return answer;
+                }
+                sleep(limits::FOUNDING_PAUSE).await;
+            }
+        };
+        timeout(limits::STATUS_TIMEOUT, answered).await.ok()
     }
 
     /// Whether a candidate whose log ends there may have this node's vote, see the head of this file.
@@ -223,8 +237,8 @@ impl Inner {
     }
 }
 
-/// Introduces a node to members that did not answer at its start. A refusal can't stop it any more: it is told, and the
-/// node waits in vain.
+/// Introduces a node to members that did not answer at its start. One that is refused stops: it would wait in vain, and be
+/// taken for the node whose id it came under.
 async fn keep_asking(node: Arc<Inner>, join: Join) {
     loop {
         tokio::select! {
@@ -235,7 +249,11 @@ async fn keep_asking(node: Arc<Inner>, join: Join) {
             Ok(true) => return,
             Ok(false) => {}
             Err(error) => {
-                tracing::error!(%error, "this node can't join; stop it and start it as it should be");
+                let kind = match error {
+                    StartError::Config(_) => FailureKind::Configuration,
+                    StartError::Raft(_) => FailureKind::Other,
+                };
+                node.env.tasks.fail_as(kind, "joining", &error.to_string());
                 return;
             }
         }

@@ -27,13 +27,15 @@ use crate::node::Inner;
 pub(crate) struct Contact {
     /// When anything came from this node last.
     heard: Mutex<Option<(u64, Instant)>>,
+    /// When this node last led itself.
+    led: Mutex<Option<Instant>>,
     /// Counts streams that broke.
     broken: watch::Sender<u64>,
 }
 
 impl Default for Contact {
     fn default() -> Self {
-        Self { heard: Mutex::default(), broken: watch::Sender::new(0) }
+        Self { heard: Mutex::default(), led: Mutex::default(), broken: watch::Sender::new(0) }
     }
 }
 
@@ -48,9 +50,15 @@ impl Contact {
         self.broken.send_modify(|count| *count += 1);
     }
 
-    /// For how long no leader was heard; `None` where none ever was.
+    /// This node leads: there is nobody to hear.
+    pub(crate) fn leads(&self) {
+        *self.led.lock() = Some(Instant::now());
+    }
+
+    /// For how long no leader was heard, and this node was none; `None` where there never was any.
     pub(crate) fn silence(&self) -> Option<Duration> {
-        self.heard.lock().map(|(_, at)| at.elapsed())
+        let heard = self.heard.lock().map(|(_, at)| at);
+        heard.max(*self.led.lock()).map(|at| at.elapsed())
     }
 
     fn last_heard(&self, from: u64) -> Option<Instant> {
@@ -120,5 +128,31 @@ impl Inner {
             metrics.membership_config.voter_ids().filter(|voter| *voter != leader && *voter < me).count()
         });
         u32::try_from(before).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_led_for_long_has_missed_nobody() {
+        const LONG: Duration = Duration::from_hours(1);
+        const BRIEFLY: Duration = Duration::from_millis(100);
+        let contact = Contact::default();
+        assert_eq!(contact.silence(), None);
+        contact.heard(2);
+        tokio::time::advance(LONG).await;
+        assert_eq!(contact.silence(), Some(LONG));
+        contact.leads();
+        tokio::time::advance(BRIEFLY).await;
+        assert_eq!(contact.silence(), Some(BRIEFLY));
+        assert_eq!(
+            contact.last_heard(2).map(|at| at.elapsed()),
+            Some(LONG + BRIEFLY),
+            "of another it says nothing"
+        );
+        contact.heard(3);
+        assert_eq!(contact.silence(), Some(Duration::ZERO));
     }
 }

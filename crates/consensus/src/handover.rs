@@ -6,10 +6,12 @@
 //!   are answered first, as long as that takes no longer than [`limits::HANDOVER_SETTLING`]: then nothing comes into the
 //!   log after its end was compared with the follower's.
 //! - Only a follower that has the whole log is asked. One that lacks entries would refuse, and the leader that has asked
-//!   it leads no more: that costs an election. Of several, one that has nearly all of it applied: a leader answers nothing
-//!   before it has.
+//!   it leads no more: that costs an election. It has said that it is ready: one that has not caught up since its start
+//!   serves nobody. Of several, one that has nearly all of it applied: a leader answers nothing before it has.
+//! - A change of the membership is let finish first, as long as that takes no longer than half of the patience: between
+//!   its two entries it would be left half done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use openraft::Instant as _;
 use openraft::metrics::RaftMetrics;
 use stockade_storage::{SpaceLevel, TypeConfig};
 use tokio::sync::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::limits;
 use crate::node::{Inner, Node};
@@ -28,6 +30,10 @@ use crate::successor::successors;
 /// The turn of whoever gives the lead away.
 #[derive(Debug, Default)]
 pub(crate) struct Handover(Mutex<Option<Asked>>);
+
+/// Of a follower: it has applied what this node has, but for what is done in a moment.
+#[derive(Debug, Clone, Copy)]
+struct NearlyAllApplied(bool);
 
 /// Who was asked last to take the lead over.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +48,11 @@ impl Handover {
     pub(crate) fn is_under_way(&self) -> bool {
         self.0.try_lock().is_err()
     }
+
+    /// True where the lead may move yet out of a term of this node: somebody was asked in it, or is being asked.
+    pub(crate) fn may_move(&self, term: u64) -> bool {
+        self.0.try_lock().map_or(true, |asked| asked.is_some_and(|asked| asked.term == term))
+    }
 }
 
 impl Node {
@@ -49,11 +60,26 @@ impl Node {
     /// transfer that fails costs an election. So new proposals are refused meanwhile. Where no other voter is heard of,
     /// there is nobody to wait for.
     pub async fn resign(&self, patience: Duration) {
-        self.0.hand_over(patience, &|_| true).await;
+        self.0.hand_over_between_changes(patience, &|_| true).await;
     }
 }
 
 impl Inner {
+    /// See [`Inner::hand_over`]. A change of the membership that is under way comes first, for half of the patience. One that
+    /// takes longer may be held up by what is wrong with this node, and is left to whoever leads then.
+    pub(crate) async fn hand_over_between_changes(
+        &self,
+        patience: Duration,
+        may_lead: &(dyn Fn(u64) -> bool + Sync),
+    ) -> bool {
+        let begun = Instant::now();
+        let turn = timeout(patience / limits::HANDOVER_CHANGE_SHARE, self.membership.turn()).await;
+        if turn.is_err() {
+            tracing::warn!("a change of the membership goes on while the lead is handed over");
+        }
+        self.hand_over(patience.saturating_sub(begun.elapsed()), may_lead).await
+    }
+
     /// Gives the lead to another voter, of those that may lead. True where this node doesn't lead at the end. What another
     /// hand-over takes that is under way counts as patience too.
     pub(crate) async fn hand_over(
@@ -82,14 +108,14 @@ impl Inner {
             tracing::info!("no other voter is there to take the lead over");
             return false;
         }
-        let prepared = self.prepared_voters().await;
+        let mut ready = self.ready_voters().await;
         let mut closed = std::pin::pin!(self.proposals.close());
         // What is not answered by then is held up by something else, and is sent again by whoever waits for it.
         let settled = timeout(limits::HANDOVER_SETTLING, &mut closed).await;
         let term = self.metrics(|metrics| metrics.current_term);
         let before = asked.filter(|asked| asked.term == term).map(|asked| asked.node_id);
         let node_id = loop {
-            if let Some(node_id) = self.caught_up_follower(before, &prepared, may_lead) {
+            if let Some(node_id) = self.caught_up_follower(before, &ready, may_lead) {
                 break node_id;
             }
             if !self.raft.is_leader() {
@@ -100,6 +126,7 @@ impl Inner {
                 return false;
             }
             sleep(limits::RESIGN_POLL).await;
+            ready = self.ready_voters().await;
         };
         tracing::info!(target = node_id, settled = settled.is_ok(), "the lead is handed over");
         *asked = Some(Asked { term, node_id });
@@ -130,34 +157,38 @@ impl Inner {
         })
     }
 
-    /// A follower that has the whole log and is there, of those that may lead; the one that was asked before, where it is
-    /// one of them, else one that is prepared, where there is one.
+    /// A follower that has the whole log, is there and ready, of those that may lead; the one that was asked before, where it
+    /// is one of them, else one that has nearly all applied, where there is one.
     fn caught_up_follower(
         &self,
         asked_before: Option<u64>,
-        prepared: &BTreeSet<u64>,
+        ready: &BTreeMap<u64, NearlyAllApplied>,
         may_lead: &(dyn Fn(u64) -> bool + Sync),
     ) -> Option<u64> {
         self.metrics(|metrics| {
             let last = metrics.last_log_index?;
             let replication = metrics.replication.as_ref()?;
-            let caught_up = |node_id: &u64| {
-                let matched = replication.get(node_id).and_then(Option::as_ref);
-                may_lead(*node_id) && matched.is_some_and(|matched| matched.index() == last)
+            let caught_up = |node_id: u64| {
+                let nearly_all_applied = ready.get(&node_id).filter(|_| may_lead(node_id))?;
+                let matched = replication.get(&node_id)?.as_ref()?;
+                (matched.index() == last).then_some((node_id, nearly_all_applied))
             };
-            let followers = self.heard_voters(metrics).filter(caught_up);
-            followers.min_by_key(|node_id| (Some(*node_id) != asked_before, !prepared.contains(node_id)))
+            let followers = self.heard_voters(metrics).filter_map(caught_up);
+            let chosen = followers.min_by_key(|(node_id, nearly_all_applied)| {
+                (Some(*node_id) != asked_before, !nearly_all_applied.0)
+            });
+            chosen.map(|(node_id, _)| node_id)
         })
     }
 
-    /// The other voters that have caught up since their start and nearly all applied that this node has.
-    async fn prepared_voters(&self) -> BTreeSet<u64> {
+    /// The other voters that say now that they have caught up since their start.
+    async fn ready_voters(&self) -> BTreeMap<u64, NearlyAllApplied> {
         let heard: Vec<u64> = self.metrics(|metrics| self.heard_voters(metrics).collect());
         let applied = self.state.applied().get();
         let asked = heard.into_iter().map(|node_id| async move {
             let status = timeout(limits::HANDOVER_LOOK, self.ask_status(node_id)).await.ok()??;
             let lag = applied.saturating_sub(status.applied_index);
-            (status.ready && lag <= limits::HANDOVER_LAG).then_some(node_id)
+            status.ready.then_some((node_id, NearlyAllApplied(lag <= limits::HANDOVER_LAG)))
         });
         join_all(asked).await.into_iter().flatten().collect()
     }
@@ -184,7 +215,11 @@ impl Inner {
     async fn hand_over_to_one_with(&self, room: impl Fn(SpaceLevel) -> bool) -> bool {
         let successors: BTreeSet<u64> = successors(&self.ask_heard_voters().await, room);
         !successors.is_empty()
-            && self.hand_over(limits::ROOM_HANDOVER_PATIENCE, &|node_id| successors.contains(&node_id)).await
+            && self
+                .hand_over_between_changes(limits::ROOM_HANDOVER_PATIENCE, &|node_id| {
+                    successors.contains(&node_id)
+                })
+                .await
     }
 }
 

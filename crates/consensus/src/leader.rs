@@ -35,6 +35,9 @@ impl Inner {
             let metrics = metrics.borrow_watched();
             (metrics.current_leader, metrics.vote.leader_id.term)
         };
+        if node_id == Some(self.identity.node_id) {
+            self.contact.leads();
+        }
         let client_address = node_id.and_then(|node_id| self.client_address(node_id));
         let now = Leader { node_id, term, client_address };
         self.leader.send_if_modified(|leader| {

@@ -76,6 +76,8 @@ pub(crate) const STRANGERS_TOLD: u32 = 3;
 /// See [`STRANGERS_TOLD`].
 pub(crate) const STRANGERS_EVERY: Duration = Duration::from_secs(30);
 
+/// Before a peer that doesn't answer is asked again whether there is a cluster already.
+pub(crate) const FOUNDING_PAUSE: Duration = Duration::from_millis(50);
 /// How long a node may take to tell its status.
 pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between looks at things that nothing tells of: peers' addresses, due holds, a log that wants a snapshot.
@@ -130,6 +132,8 @@ pub(crate) const HANDOVER_LOOK: Duration = Duration::from_millis(100);
 /// How long a hand-over waits for the answers to writes that were taken before it. A follower that is asked before the last
 /// of them is in its log refuses the lead, and where something stalls they may never come.
 pub(crate) const HANDOVER_SETTLING: Duration = Duration::from_millis(200);
+/// A hand-over waits for a change of the membership to end for its patience, divided by this.
+pub(crate) const HANDOVER_CHANGE_SHARE: u32 = 2;
 /// Between looks at the followers while the lead is handed over.
 pub(crate) const RESIGN_POLL: Duration = Duration::from_millis(5);
 

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use stockade_env::Env;
 use support::{
     Cluster, PATIENCE, Setup, assert_created, bring_about, create_sku_request, has_sku, soon, until,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 fn transfer(to: Option<u64>) -> MembershipChange {
     MembershipChange::Transfer { to, away_from: None }
@@ -116,6 +117,8 @@ async fn what_was_taken_before_the_lead_goes_is_answered_first() {
 
 /// So long that the leader goes on hearing a follower, as far as it knows, while nothing comes through to it.
 const ELECTION_TIMEOUT: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(5));
+/// Longer than a leader waits for who is to take the lead over.
+const TRANSFER_PATIENCE: Duration = Duration::from_secs(3);
 /// Too short for anything else to come about.
 const BRIEFLY: Duration = Duration::from_millis(300);
 
@@ -212,4 +215,77 @@ async fn hand_overs_wait_for_each_other_and_one_that_is_given_up_lets_go() {
     assert_created(&slow.await.unwrap().unwrap());
     node.resign(PATIENCE).await;
     assert_eq!((cluster.leader().await, node.term()), (BEHIND, term + 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_is_not_ready_is_not_given_the_lead() {
+    let mut cluster = Cluster::start(Setup { election_timeout: ELECTION_TIMEOUT, ..Setup::default() }).await;
+    bring_about(cluster.node(1), &transfer(Some(1))).await;
+    let (node, term) = (cluster.node(1).clone(), cluster.node(1).term());
+    cluster.kill(3);
+    // It is sent the log, and can't ask the leader how far that goes: nobody can be served by it.
+    cluster.kill(2);
+    cluster.detours.insert(2, BTreeMap::from([(1, "127.0.0.1:1".to_owned())]));
+    cluster.restart(2).await;
+    assert_created(&cluster.create_sku("sku").await);
+    until("the follower has the whole log, and the leader knows it", async || {
+        let followers = node.cluster_status().await;
+        let two = followers.iter().find(|status| status.node_id == 2)?;
+        (two.last_index == node.status().last_index && !two.ready).then_some(())
+    })
+    .await;
+    node.resign(BRIEFLY).await;
+    assert_eq!((node.status().leader_id, node.term()), (Some(1), term), "nobody is asked");
+    assert_created(&node.propose(create_sku_request(&Env::real(), "after"), soon()).await.unwrap());
+    // Once it can, it is ready, and gets the lead.
+    cluster.kill(2);
+    cluster.detours.clear();
+    cluster.restart(2).await;
+    until("it is ready", async || cluster.node(2).is_ready().then_some(())).await;
+    node.resign(PATIENCE).await;
+    assert_eq!((cluster.leader().await, node.term()), (2, term + 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_the_membership_that_is_under_way_ends_before_the_lead_goes() {
+    let mut cluster = Cluster::start(Setup { election_timeout: ELECTION_TIMEOUT, ..Setup::default() }).await;
+    bring_about(cluster.node(1), &transfer(Some(1))).await;
+    let (node, term) = (cluster.node(1).clone(), cluster.node(1).term());
+    let release = hold_apply(&node);
+    let changing = node.clone();
+    let change = MembershipChange::Remove { node_ids: BTreeSet::from([3]) };
+    let changed = tokio::spawn(async move { changing.change_membership(&change, "tester", soon()).await });
+    until("the first of its two entries is in the log", async || (node.voters().len() == 2).then_some(()))
+        .await;
+    let draining = node.clone();
+    let drained = tokio::spawn(async move { draining.drain(PATIENCE).await });
+    let mut leader = node.watch_leader();
+    let gone = leader.wait_for(|leader| leader.node_id != Some(1));
+    assert!(timeout(BRIEFLY, gone).await.is_err(), "the lead went between the two entries of a change");
+    release.send(()).unwrap();
+    let index = changed.await.unwrap().unwrap();
+    assert!(drained.await.unwrap(), "the lead goes once the change is done");
+    cluster.kill(3);
+    assert_eq!((cluster.leader().await, node.term()), (2, term + 1));
+    let new = cluster.node(2);
+    assert_eq!(new.voters(), [BTreeSet::from([1, 2])]);
+    let entries = new.export_log(index, index).await.unwrap();
+    assert_eq!(entries[0].term, term, "the old leader wrote the second entry");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transfer_that_may_take_effect_yet_is_not_told_as_refused() {
+    let setup = Setup { gated: Some(1), election_timeout: ELECTION_TIMEOUT, ..Setup::default() };
+    let mut cluster = Cluster::start(setup).await;
+    bring_about(cluster.node(1), &transfer(Some(1))).await;
+    let (node, term) = (cluster.node(1).clone(), cluster.node(1).term());
+    cluster.kill(3);
+    // What the follower asks the leader waits, its vote too; it is asked all the same.
+    cluster.hold_back(true);
+    let deadline = Instant::now() + TRANSFER_PATIENCE;
+    let asked = node.change_membership(&transfer(Some(2)), "tester", deadline).await;
+    assert_eq!(asked, Err(MembershipError::Unknown));
+    cluster.hold_back(false);
+    assert_eq!(cluster.leader().await, 2, "it has taken effect");
+    assert!(cluster.node(2).term() > term);
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -63,6 +64,18 @@ impl Certificate {
             not_after_s: parsed.validity().not_after.timestamp(),
             is_authority: parsed.is_ca(),
         })
+    }
+
+    /// Reads what was shown in a handshake, the owner's certificate first; `None` where nothing was. It counts no longer than
+    /// those between it and the authority: the first of them to end is its end. One that had ended by then is not needed,
+    /// or the handshake would have failed.
+    pub(crate) fn of_chain(chain: &[CertificateDer<'_>], now_s: i64) -> Result<Option<Self>, String> {
+        let Some((first, between)) = chain.split_first() else { return Ok(None) };
+        let mut certificate = Self::parse(first)?;
+        let ends = between.iter().filter_map(|der| Some(Self::parse(der).ok()?.not_after_s));
+        let first_end = ends.filter(|not_after_s| *not_after_s > now_s).min();
+        certificate.not_after_s = certificate.not_after_s.min(first_end.unwrap_or(i64::MAX));
+        Ok(Some(certificate))
     }
 
     /// Reads a file of certificates in PEM, at least one.

@@ -34,10 +34,14 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// What was shown in a handshake, checked against the authorities of this number; an error where it can't be read.
-    pub(crate) fn new(chain: &[CertificateDer<'_>], checked: u64) -> Result<Option<Self>, String> {
-        let Some(first) = chain.first() else { return Ok(None) };
-        let certificate = Certificate::parse(first)?;
+    /// What was shown in a handshake a moment ago, checked against the authorities of this number; an error where it can't be
+    /// read.
+    pub(crate) fn new(
+        chain: &[CertificateDer<'_>],
+        checked: u64,
+        now_s: i64,
+    ) -> Result<Option<Self>, String> {
+        let Some(certificate) = Certificate::of_chain(chain, now_s)? else { return Ok(None) };
         let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
         Ok(Some(Self { certificate, chain, checked: AtomicU64::new(checked) }))
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -19,7 +19,7 @@ use crate::limits;
 use crate::node_name::NodeName;
 
 type Settings = Arc<dyn Fn() -> Result<Arc<ClientConfig>, String> + Send + Sync>;
-type Check = Arc<dyn Fn(&Certificate) -> Result<(), String> + Send + Sync>;
+type Check = Arc<dyn Fn(&[CertificateDer<'_>]) -> Result<(), String> + Send + Sync>;
 
 /// Opens connections over TLS. Cheap to clone.
 #[derive(Clone)]
@@ -64,28 +64,22 @@ impl Connector {
         let late = || io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long");
         let stream = timeout(limits::HANDSHAKE_TIMEOUT, handshake).await.map_err(|_| late())??;
         if let Some(check) = &self.check {
-            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-            let shown = shown.ok_or_else(|| other("the other end has shown no certificate".to_owned()))?;
-            let shown = Certificate::parse(shown).map_err(other)?;
-            check(&shown).map_err(other)?;
+            check(stream.get_ref().1.peer_certificates().unwrap_or_default()).map_err(other)?;
         }
         Ok(TokioIo::new(stream))
     }
 }
 
 /// Refuses who is not a node of the cluster, or not the one that was meant.
-pub(crate) fn must_be(cluster: String, node_id: Option<u64>) -> Check {
-    Arc::new(move |shown| {
-        let fits = |name: &NodeName| {
-            name.cluster == cluster && node_id.is_none_or(|node_id| name.node_id == node_id)
-        };
-        if shown.node.as_ref().is_some_and(fits) {
-            return Ok(());
-        }
-        let meant = node_id.map_or_else(|| "a node".to_owned(), |node_id| format!("node {node_id}"));
-        let is = shown.node.as_ref().map_or_else(|| format!("`{}`", shown.name), ToString::to_string);
-        Err(format!("the certificate of {meant} of cluster {cluster} was expected, the other end is {is}"))
-    })
+pub(crate) fn must_be(shown: &Certificate, cluster: &str, node_id: Option<u64>) -> Result<(), String> {
+    let fits =
+        |name: &NodeName| name.cluster == cluster && node_id.is_none_or(|node_id| name.node_id == node_id);
+    if shown.node.as_ref().is_some_and(fits) {
+        return Ok(());
+    }
+    let meant = node_id.map_or_else(|| "a node".to_owned(), |node_id| format!("node {node_id}"));
+    let is = shown.node.as_ref().map_or_else(|| format!("`{}`", shown.name), ToString::to_string);
+    Err(format!("the certificate of {meant} of cluster {cluster} was expected, the other end is {is}"))
 }
 
 fn other(what: String) -> io::Error {

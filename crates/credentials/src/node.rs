@@ -192,7 +192,7 @@ impl Credentials {
         let accepted = TlsAcceptor::from(Arc::clone(settings)).accept(stream).await;
         let stream = accepted.map_err(in_words)?;
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        let shown = Shown::new(chain, certificates.number).map_err(io::Error::other)?;
+        let shown = Shown::new(chain, certificates.number, now_s(&self.0.clock)).map_err(io::Error::other)?;
         if audience == Audience::Peers {
             self.check_shown(shown.as_ref()).map_err(io::Error::other)?;
         }
@@ -207,12 +207,14 @@ impl Credentials {
     pub fn connector(&self, node_id: Option<u64>) -> Connector {
         let shared = Arc::clone(&self.0);
         let settings = move || Ok(Arc::clone(&shared.certificates.read().outgoing));
-        let meant = connector::must_be(self.0.node.cluster.clone(), node_id);
         let credentials = self.clone();
-        Connector::new(Arc::new(settings)).with_check(Arc::new(move |shown| {
-            credentials.check_member(shown)?;
-            meant(shown)?;
-            credentials.0.shown_until_s.fetch_min(shown.not_after_s, Ordering::Relaxed);
+        Connector::new(Arc::new(settings)).with_check(Arc::new(move |chain| {
+            let own = &credentials.0;
+            let shown = Certificate::of_chain(chain, now_s(&own.clock))?;
+            let shown = shown.ok_or("the other end has shown no certificate")?;
+            credentials.check_member(&shown)?;
+            connector::must_be(&shown, &own.node.cluster, node_id)?;
+            own.shown_until_s.fetch_min(shown.not_after_s, Ordering::Relaxed);
             Ok(())
         }))
     }

@@ -23,6 +23,8 @@ pub enum FailureKind {
     Damaged,
     /// A task panicked.
     Bug,
+    /// What the node was told at its start doesn't fit what it has found since.
+    Configuration,
     /// None of these.
     #[default]
     Other,

@@ -97,19 +97,21 @@ impl Core {
     pub(crate) async fn drain(&self, patience: Duration) -> bool {
         // The lead goes first: who is sent elsewhere then finds the new leader.
         let handed_over = self.0.node.drain(patience).await;
-        self.change_draining(Draining::No, Draining::WhileOthersLead);
+        // It may have been taken back meanwhile, or be taken back now: that comes after this, and waits for it.
+        self.change_draining(Draining::No, Draining::WhileOthersLead, || self.0.node.is_drained());
         handed_over
     }
 
-    /// Takes [`Core::drain`] back.
+    /// Takes [`Core::drain`] back, also one that is under way.
     pub(crate) fn end_drain(&self) {
         self.0.node.end_drain();
-        self.change_draining(Draining::WhileOthersLead, Draining::No);
+        self.change_draining(Draining::WhileOthersLead, Draining::No, || !self.0.node.is_drained());
     }
 
-    fn change_draining(&self, from: Draining, to: Draining) {
+    /// One at a time, and `holds` is looked at in its turn.
+    fn change_draining(&self, from: Draining, to: Draining, holds: impl FnOnce() -> bool) {
         self.0.draining.send_if_modified(|draining| {
-            let is_so = *draining == from;
+            let is_so = *draining == from && holds();
             if is_so {
                 *draining = to;
             }

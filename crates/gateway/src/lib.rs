@@ -148,6 +148,11 @@ impl Gateway {
         self.core.drain(patience).await
     }
 
+    /// Takes [`Gateway::drain`] back, also where it goes on yet.
+    pub fn end_drain(&self) {
+        self.core.end_drain();
+    }
+
     /// Ends the streams that tell health: they would keep the port for callers open. Called when it closes.
     pub fn close(&self) {
         self.core.close();

@@ -23,6 +23,9 @@ use crate::status::Call;
 use crate::validate::{self, Violations};
 use crate::{limits, reply, status};
 
+/// As it is written down.
+const METHOD: &str = "/stockade.v1.TransactionService/Submit";
+
 type Responses = mpsc::Sender<Result<v1::SubmitResponse, Status>>;
 
 /// Starts the task of a stream.
@@ -109,7 +112,7 @@ impl Session {
 
     fn take_in(&mut self, message: v1::SubmitRequest) -> Result<(), Failure> {
         // A stream may be older than what its caller has shown is good for.
-        self.core.access().still_holds(&self.caller)?;
+        self.core.access().still_holds(&self.caller, METHOD)?;
         let count = message.mutations.len();
         if !(1..=limits::MAX_SUBMIT_MUTATIONS).contains(&count) {
             let mut violations = Violations::default();

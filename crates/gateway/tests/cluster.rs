@@ -354,3 +354,24 @@ async fn health_serves_when_ready_and_a_drained_node_ends_its_streams() {
     until("a draining node isn't healthy", async || (!serves(&member.channel, "").await).then_some(())).await;
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_that_is_taken_back_while_it_goes_on_sends_nobody_elsewhere() {
+    let cluster = Cluster::start().await;
+    let leader = cluster.leader().await;
+    let member = &cluster.members[&leader];
+    until("the lead goes, for another is there to take it", async || {
+        // In this order: it asks the others first, and has gone no further when it is taken back.
+        let undo = async { member.gateway.end_drain() };
+        let (gone, ()) = tokio::join!(member.gateway.drain(support::PATIENCE), undo);
+        gone.then_some(())
+    })
+    .await;
+    assert_ne!(cluster.leader().await, leader);
+    assert!(!member.gateway.is_draining() && !member.node.is_drained());
+    assert!(member.gateway.drain(support::PATIENCE).await);
+    assert!(member.gateway.is_draining() && member.node.is_drained());
+    member.gateway.end_drain();
+    assert!(!member.gateway.is_draining() && !member.node.is_drained());
+    cluster.stop().await;
+}

@@ -110,6 +110,7 @@ fn of_failure(failure: &Failure) -> Exit {
         FailureKind::DiskFull => Exit::DiskFull,
         FailureKind::Storage => Exit::StorageFailed,
         FailureKind::Damaged => Exit::DataDirectory,
+        FailureKind::Configuration => Exit::Configuration,
         FailureKind::Bug | FailureKind::Other => Exit::Error,
     }
 }
@@ -135,6 +136,11 @@ mod tests {
     #[test]
     fn a_failed_sync_is_a_storage_failure() {
         assert_eq!(failure(FailureKind::Storage, "wal", "Input/output error"), Exit::StorageFailed);
+    }
+
+    #[test]
+    fn a_node_that_may_not_join_ends_alike_whenever_it_is_told() {
+        assert_eq!(failure(FailureKind::Configuration, "joining", "node 2 has a vote"), Exit::Configuration);
     }
 
     #[test]

@@ -174,9 +174,10 @@ impl Machine {
         let mut state = self.0.state.lock();
         // A start may come upon what the fault left of the process before.
         let expected = match failure.kind {
-            FailureKind::DiskFull | FailureKind::Storage | FailureKind::Other => {
-                state.disk_may_fail || state.damaged
-            }
+            FailureKind::DiskFull
+            | FailureKind::Storage
+            | FailureKind::Configuration
+            | FailureKind::Other => state.disk_may_fail || state.damaged,
             FailureKind::Damaged => state.damaged,
             FailureKind::Bug => false,
         };

@@ -186,6 +186,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn when_the_next_hold_ends_is_told_while_an_entry_is_executed() {
+        let env = Env::real();
+        let identity = Identity { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), node_id: 1 };
+        let options =
+            Options { engine: EngineKind::Memory, ..Options::new(PathBuf::from("/data"), identity) };
+        let storage = crate::open(Arc::new(MemoryFiles::default()), &env, options).await.unwrap();
+        let (state, shared) = (storage.state, Arc::clone(&storage.state_machine.executor.shared));
+        let _executing = shared.memory.write();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(state.next_due()));
+        assert_eq!(told.recv_timeout(Duration::from_secs(5)), Ok(None), "who asks waits for the entry");
+    }
+
+    #[tokio::test]
     async fn raft_goes_on_while_an_entry_is_executed() {
         let env = Env::real();
         let identity = Identity { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), node_id: 1 };

@@ -168,6 +168,7 @@ impl Executor {
         named.unload_from(&mut memory);
         memory.orders.follow(revision, changes);
         memory.revision = revision;
+        *self.shared.next_due.lock() = memory.state.next_due();
         drop(memory);
         self.shared.applied.send_replace(revision);
         Ok(replies)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use stockade_state_machine::{Revision, State};
+use stockade_state_machine::{LogTime, Revision, State};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -48,6 +48,7 @@ impl Memory {
 ///
 /// Invariants:
 /// - A settled order or reservation or a document that is not in `memory.state` is in `memory.engine`, as it is now.
+/// - `next_due` is that of `memory.state` whenever the lock of `memory` is free.
 /// - `memory.revision` is at least `window.position`'s index: an entry is seen before it is on its way to the engine.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     /// What the nodes compare. Changed under the lock of `window`.
     pub(crate) marks: ChainMarks,
     pub(crate) applied: watch::Sender<Revision>,
+    /// When the next hold of `memory.state` ends. Apart from that, for those who may not wait while an entry is executed.
+    pub(crate) next_due: Mutex<Option<LogTime>>,
     /// Follows `memory.written`.
     pub(crate) written: watch::Sender<Revision>,
     /// Told when a window has left for the engine and there is room again.
@@ -91,11 +94,13 @@ impl Shared {
     ) -> Self {
         let revision = Revision::new(loaded.position.index());
         let window = Window::after(loaded.position.clone());
+        let next_due = Mutex::new(loaded.state.next_due());
         Self {
             memory: RwLock::new(Memory::of(loaded, index, engine)),
             window: Mutex::new(window),
             marks: ChainMarks::new(mark_every),
             applied: watch::Sender::new(revision),
+            next_due,
             written: watch::Sender::new(revision),
             drained: Notify::new(),
             filled: Notify::new(),
@@ -119,6 +124,7 @@ impl Shared {
         let mut window = self.window.lock();
         *window = Window::after(loaded.position.clone());
         *memory = Memory::of(loaded, index, engine);
+        *self.next_due.lock() = memory.state.next_due();
         self.marks.begin_anew();
         drop(window);
         drop(memory);

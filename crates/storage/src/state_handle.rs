@@ -77,9 +77,9 @@ impl StateHandle {
         read(&View { memory: &memory })
     }
 
-    /// When the next hold ends, in log time.
+    /// When the next hold ends, in log time. Waits for no entry that is being executed.
     pub fn next_due(&self) -> Option<LogTime> {
-        self.shared.memory.read().state.next_due()
+        *self.shared.next_due.lock()
     }
 
     /// How many request records are kept.

@@ -39,7 +39,8 @@ struct Look {
     /// The term that this node leads, if it does.
     term: Option<u64>,
     voters: Vec<BTreeSet<u64>>,
-    /// Who has answered since the last look.
+    /// Who has answered Raft since the last look, or has said that it is ready. Another may be an empty node under the id of
+    /// a dead one, which answers and takes part in nothing.
     heard: BTreeSet<u64>,
     standbys: Vec<Standby>,
     /// Where members stand, of those that told.
@@ -86,7 +87,8 @@ impl Inner {
         let told = self.told.lock().clone();
         // A little more than a round: an answer that came during the last look counts once more.
         let lately = since_last.max(limits::HEARD_LATELY).max(self.config.lease_memory());
-        let answered = told.iter().filter(|(_, told)| now - told.at < lately).map(|(node_id, _)| *node_id);
+        let answered = told.iter().filter(|(_, told)| told.ready && now - told.at < lately);
+        let answered = answered.map(|(node_id, _)| *node_id);
         let mut heard: BTreeSet<u64> = answered.chain([me]).collect();
         let ready = |told: &Told| told.standby && told.ready && now - told.at < limits::TOLD_LATELY;
         self.metrics(|metrics| {
@@ -129,9 +131,9 @@ impl Inner {
         })
     }
 
-    /// True where a node has answered anything within this time.
+    /// True where a node has answered Raft within this time, or has said that it is ready.
     fn has_answered_within(&self, node_id: u64, time: Duration) -> bool {
-        let told = self.told.lock().get(&node_id).is_some_and(|told| told.at.elapsed() < time);
+        let told = self.told.lock().get(&node_id).is_some_and(|told| told.ready && told.at.elapsed() < time);
         told || self.metrics(|metrics| {
             let heard = metrics.heartbeat.as_ref().and_then(|heard| *heard.get(&node_id)?);
             heard.is_some_and(|heard| heard.into_inner().elapsed() < time)

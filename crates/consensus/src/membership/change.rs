@@ -367,10 +367,13 @@ fn outcome(written: Written) -> Result<u64, Failed> {
     };
     match written {
         Ok(written) => Ok(written.log_id().index()),
-        Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => Err(Failed::NotLeader),
-        Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) | RaftError::Fatal(_)) => {
-            Err(Failed::Unknown)
-        }
+        // Of a change with two entries it may have been the second that found nobody leading here.
+        Err(
+            RaftError::APIError(
+                ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_),
+            )
+            | RaftError::Fatal(_),
+        ) => Err(Failed::Unknown),
         Err(RaftError::APIError(ClientWriteError::PreconditionFailed(why))) => changing(&why),
         Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(why))) => match why {
             ChangeMembershipError::LearnerNotFound(_) => Err(Failed::Refused(MembershipRefusal {
@@ -385,3 +388,6 @@ fn outcome(written: Written) -> Result<u64, Failed> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 pub(crate) use care::{Told, look_after};
 pub(crate) use change::Failed;
@@ -151,7 +151,8 @@ pub enum MembershipError {
 /// What a node keeps of its membership beside Raft.
 #[derive(Debug, Default)]
 pub(crate) struct Membership {
-    /// Held while this node, as the leader, changes the membership.
+    /// Held while this node, as the leader, changes the membership. Whoever takes the turn of a hand-over as well takes this
+    /// one first.
     turn: Arc<Mutex<()>>,
     /// The cluster goes on without this node.
     removed: AtomicBool,
@@ -161,5 +162,10 @@ impl Membership {
     /// True once this node knows that it is no member any more.
     pub(crate) fn is_removed(&self) -> bool {
         self.removed.load(Ordering::Acquire)
+    }
+
+    /// Waits until no change of the membership is under way; as long as what it gives lives, none begins.
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 }

@@ -13,10 +13,23 @@ use crate::status::NodeStatus;
 use crate::successor::successors;
 
 impl Inner {
+    /// See [`Inner::try_transfer`]. Where somebody was asked in this term to take the lead, by this call or another, the lead may
+    /// move yet, and so a call that failed did not fail for certain.
+    pub(crate) async fn transfer_here(
+        &self,
+        to: Option<u64>,
+        away_from: Option<u64>,
+        deadline: Instant,
+    ) -> Result<u64, Failed> {
+        let term = self.metrics(|metrics| metrics.current_term);
+        let transferred = self.try_transfer(to, away_from, deadline).await;
+        transferred.map_err(|failed| if self.handover.may_move(term) { Failed::Unknown } else { failed })
+    }
+
     /// Gives the lead to a voter, the one that is named or one with no less room than this node; gives its id. While it is
     /// silent nothing is tried: a transfer that can't succeed costs writes and perhaps an election. Where it was to be taken
     /// from another node, which doesn't have it any more, that was done before, and nothing is done now.
-    pub(crate) async fn transfer_here(
+    async fn try_transfer(
         &self,
         to: Option<u64>,
         away_from: Option<u64>,

@@ -126,6 +126,8 @@ impl PeerClient {
         vote: VoteOf<TypeConfig>,
         snapshot: SnapshotOf<TypeConfig, SnapshotFile>,
     ) -> Result<SnapshotResponse<TypeConfig>, RpcError> {
+        // Asked for before the connection is there, so that nothing is missed.
+        let mut renewals = self.links.renewals();
         let mut client = self.connect(Purpose::Snapshot)?;
         let (membership_log_id, membership) =
             convert::stored_membership_to_wire(&snapshot.meta.last_membership);
@@ -144,6 +146,8 @@ impl PeerClient {
         let answer = tokio::select! {
             // The peer may refuse before it has all.
             answer = &mut call => answer.map_err(|status| rpc_error(&status))?,
+            // Whether the peer may have it still is asked in the handshake of the next connection, over which it is sent anew.
+            () = renewals.next() => return Err(rpc_error(&Status::unavailable(RENEWED))),
             done = feeding => {
                 done.map_err(|status| rpc_error(&status))?;
                 in_time(limits::SNAPSHOT_INSTALL_TIMEOUT, call).await?
@@ -159,6 +163,9 @@ impl PeerClient {
         Ok(SnapshotResponse::new(vote))
     }
 }
+
+/// Why a snapshot is broken off.
+const RENEWED: &str = "certificates or revocations have changed: the snapshot is sent anew";
 
 /// Sends the header, then the file. The end of the stream alone doesn't tell the peer that it has all: the length does.
 async fn feed_snapshot(

@@ -132,6 +132,8 @@ pub(crate) struct Cluster {
     pub(crate) peers: BTreeMap<u64, String>,
     /// Nodes that were started to join.
     joined: BTreeSet<u64>,
+    /// Where a node that is started from now on looks for others instead of where they are.
+    pub(crate) detours: BTreeMap<u64, BTreeMap<u64, String>>,
     /// Whether what is sent to the gated node passes.
     open: watch::Sender<bool>,
     setup: Setup,
@@ -154,7 +156,7 @@ impl Cluster {
         }
         let files = (1..=3).map(|id| (id, MemoryFiles::default())).collect();
         let (members, joined, env) = (BTreeMap::new(), BTreeSet::new(), Env::real());
-        let mut cluster = Self { members, files, peers, joined, open, setup, env };
+        let mut cluster = Self { members, files, peers, joined, detours: BTreeMap::new(), open, setup, env };
         for (id, listener) in listeners {
             cluster.run(id, listener).await;
         }
@@ -192,7 +194,7 @@ impl Cluster {
                     .collect(),
                 own_address: self.peers[&id].clone(),
             }),
-            peer_overrides: BTreeMap::new(),
+            peer_overrides: self.detours.get(&id).cloned().unwrap_or_default(),
             dialer: None,
             credentials: None,
             advertise_client: format!("client-{id}"),
@@ -208,7 +210,8 @@ impl Cluster {
             replace_dead_after: self.setup.replace_dead_after,
             data_dir: None,
         };
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        // The writer of an engine in memory has no thread of its own: where a test holds the state it may stand on one.
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = listener.into_std().unwrap();
         let its_env = env.clone();
         let started = runtime.spawn(async move {

@@ -72,15 +72,26 @@ pub enum Refused {
 }
 
 impl Credentials {
-    /// Who calls: the token says it where one is shown, else the certificate.
+    /// Who calls: the token says it where one is shown, else the certificate. What was believed once and is no more is refused.
     pub fn identify(
+        &self,
+        connection: Option<&ConnectionInfo>,
+        authorization: Option<&str>,
+    ) -> Result<Identified, Refused> {
+        let identified = self.named(connection, authorization)?;
+        self.still_holds(&identified).map(|()| identified)
+    }
+
+    /// Who is named by what is shown. Whether that still counts is another matter, see [`Credentials::still_holds`]: whoever
+    /// writes down who was refused asks for both apart.
+    pub fn named(
         &self,
         connection: Option<&ConnectionInfo>,
         authorization: Option<&str>,
     ) -> Result<Identified, Refused> {
         match authorization {
             Some(authorization) => self.by_token(authorization),
-            None => self.by_certificate(connection.and_then(|connection| connection.certificate.as_ref())),
+            None => Self::by_certificate(connection.and_then(|connection| connection.certificate.as_ref())),
         }
     }
 
@@ -111,26 +122,24 @@ impl Credentials {
         let trust = Arc::clone(&self.0.trust.read());
         let Verified { claims, key } =
             trust.keys.verify(token.trim(), &self.0.node.cluster, now_s(&self.0.clock))?;
-        let identified = Identified {
+        Ok(Identified {
             name: claims.name,
             role: claims.role,
             means: Means::Token { key },
             id: claims.id,
             expires_s: claims.expires_s,
-        };
-        self.still_holds(&identified).map(|()| identified)
+        })
     }
 
-    fn by_certificate(&self, shown: Option<&Arc<Shown>>) -> Result<Identified, Refused> {
+    fn by_certificate(shown: Option<&Arc<Shown>>) -> Result<Identified, Refused> {
         let shown = shown.ok_or(Refused::Nothing)?;
         let role = shown.role.filter(|_| shown.node.is_none() && shown.names_principal());
-        let identified = Identified {
+        Ok(Identified {
             name: shown.name.clone(),
             role: role.ok_or(Refused::NoCaller)?,
             means: Means::Certificate(Arc::clone(shown)),
             id: shown.serial.clone(),
             expires_s: shown.not_after_s,
-        };
-        self.still_holds(&identified).map(|()| identified)
+        })
     }
 }

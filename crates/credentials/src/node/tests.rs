@@ -160,7 +160,7 @@ fn shown(authority: &Authority, unit: Option<&str>, days: i64) -> ConnectionInfo
 
 fn read(pem: &str) -> ConnectionInfo {
     let chain = crate::pem::certificates(Path::new("x"), pem.as_bytes(), 1).unwrap();
-    ConnectionInfo { remote: None, certificate: Shown::new(&chain, 0).unwrap().map(Arc::new) }
+    ConnectionInfo { remote: None, certificate: Shown::new(&chain, 0, today_s()).unwrap().map(Arc::new) }
 }
 
 #[tokio::test]
@@ -183,6 +183,31 @@ async fn a_certificate_says_who_calls() {
     assert_eq!(look(&one), (Looked::Same, Looked::Changed));
     assert_eq!(identify(&checkout), Err(Refused::CertificateRevoked));
     assert_eq!(one.still_holds(&identified), Err(Refused::CertificateRevoked));
+}
+
+#[test]
+fn what_was_shown_counts_until_the_first_of_it_ends() {
+    const DAY_S: i64 = 24 * 60 * 60;
+    let authority = authority();
+    let der = |days| {
+        let pem = issue(&authority, Some("order"), None, days).0;
+        crate::pem::certificates(Path::new("x"), pem.as_bytes(), 1).unwrap().remove(0)
+    };
+    let (own, sooner, over) = (der(30), der(3), der(-2));
+    let end = |chain: &[_]| Shown::new(chain, 0, today_s()).unwrap().unwrap().not_after_s;
+    let whole = end(std::slice::from_ref(&own));
+    assert_eq!(end(&[own.clone(), der(60)]), whole, "its own end comes first");
+    assert!(end(&[own.clone(), sooner.clone()]) < today_s() + 4 * DAY_S, "one between ends before it");
+    assert_eq!(end(&[own.clone(), over]), whole, "TLS did without it");
+    // It was in use when the connection was opened, and has ended since.
+    let (dir, _) = node(&authority, 1);
+    let clock = Clock::system();
+    let one = Credentials::open(dir.path(), name(1), clock.clone()).unwrap();
+    let shown = Shown::new(&[own, sooner], 0, today_s()).unwrap().map(Arc::new);
+    let connection = ConnectionInfo { remote: None, certificate: shown };
+    one.identify(Some(&connection), None).unwrap();
+    clock.shift_us(4 * DAY_S * 1_000_000);
+    assert_eq!(one.identify(Some(&connection), None), Err(Refused::CertificateExpired));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - No key and no token stands in a line: certificates go by serial number, tokens by id.
-//! - Refusals are bounded, for anybody can cause them; what was left out is counted. Those of strangers have a bound of their
-//!   own: no noise of theirs hides what a known caller tried.
+//! - Refusals are bounded, for anybody can cause them; what was left out is counted. Strangers, those who were known once and
+//!   are believed no more, and callers have a bound of their own each: no noise of one kind hides what another tried.
 //! - What looks after the cluster is written down each time: who may call it is known.
 
 use std::net::SocketAddr;
@@ -20,6 +20,7 @@ use crate::limits;
 pub(super) struct Audit {
     node_id: u64,
     strangers: Throttle,
+    former: Throttle,
     callers: Throttle,
     left_out: AtomicU64,
 }
@@ -27,7 +28,8 @@ pub(super) struct Audit {
 impl Audit {
     pub(super) fn new(node_id: u64) -> Self {
         let refusals = || Throttle::new(limits::AUDITED_REFUSALS, limits::AUDITED_REFUSALS_EVERY);
-        Self { node_id, strangers: refusals(), callers: refusals(), left_out: AtomicU64::new(0) }
+        let (strangers, former, callers) = (refusals(), refusals(), refusals());
+        Self { node_id, strangers, former, callers, left_out: AtomicU64::new(0) }
     }
 
     pub(super) fn left_out(&self) -> u64 {
@@ -57,10 +59,16 @@ impl Audit {
         );
     }
 
+    /// It is known whose certificate or token was shown, which is believed no more: it has ended, or was revoked.
+    pub(super) fn no_more(&self, caller: &Caller, path: &str, refused: Refused) {
+        let Some(left_out) = self.pass(&self.former) else { return };
+        self.line(caller, path, "UNAUTHENTICATED", Some((left_out, Some(refused))));
+    }
+
     /// It is known who called, who may not.
     pub(super) fn denied(&self, caller: &Caller, path: &str) {
         let Some(left_out) = self.pass(&self.callers) else { return };
-        self.line(caller, path, "PERMISSION_DENIED", Some(left_out));
+        self.line(caller, path, "PERMISSION_DENIED", Some((left_out, None)));
     }
 
     /// The cluster was looked after.
@@ -68,8 +76,10 @@ impl Audit {
         self.line(caller, path, outcome, None);
     }
 
-    fn line(&self, caller: &Caller, path: &str, outcome: &str, left_out: Option<u64>) {
+    /// `refused` has how many refusals were left out before this one, and why it was one.
+    fn line(&self, caller: &Caller, path: &str, outcome: &str, refused: Option<(u64, Option<Refused>)>) {
         let by = caller.as_identified();
+        let (left_out, why) = refused.unzip();
         tracing::info!(
             target: "audit",
             node = self.node_id,
@@ -79,6 +89,7 @@ impl Audit {
             credential = by.map(|Identified { id, .. }| id.as_str()),
             method = method(path),
             outcome,
+            why = why.flatten().map(tracing::field::display),
             remote = caller.remote().map(tracing::field::display),
             left_out,
         );
@@ -109,6 +120,14 @@ mod tests {
         assert_eq!(audit.left_out(), strangers, "all of them are written down");
         audit.denied(&Caller::anonymous(), "/stockade.v1.StockService/SetStock");
         assert_eq!(audit.left_out(), strangers + 1, "these have a bound too");
+        for _ in 0..limits::AUDITED_REFUSALS {
+            audit.no_more(
+                &Caller::anonymous(),
+                "/stockade.v1.StockService/SetStock",
+                Refused::CertificateRevoked,
+            );
+        }
+        assert_eq!(audit.left_out(), strangers + 1, "and whoever was a caller once has one of his own");
     }
 
     #[test]

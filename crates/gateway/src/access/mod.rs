@@ -42,16 +42,17 @@ impl Access {
         let Some(credentials) = &self.credentials else { return Ok(Caller::anonymous()) };
         let connection = call.get::<ConnectionInfo>();
         let remote = connection.and_then(|connection| connection.remote);
-        let identified = authorization(headers)
-            .and_then(|authorization| credentials.identify(connection, authorization))
+        let named = authorization(headers)
+            .and_then(|authorization| credentials.named(connection, authorization))
             .and_then(|identified| {
                 let principal = Principal::new(&identified.name).map_err(|_| Refused::NoCaller)?;
                 Ok(Caller::identified(principal, identified, remote))
             });
-        let caller = identified.map_err(|refused| {
+        let caller = named.map_err(|refused| {
             self.audit.unknown(path, refused, remote);
             Failure::Unauthenticated(refused)
         })?;
+        self.still_holds(&caller, path)?;
         self.check(&caller, path).map(|()| caller)
     }
 
@@ -75,12 +76,13 @@ impl Access {
         Err(Failure::PermissionDenied { role, method: path.trim_start_matches('/').to_owned() })
     }
 
-    /// Whether who was let in a while ago still would be.
-    pub(crate) fn still_holds(&self, caller: &Caller) -> Result<(), Failure> {
+    /// Whether who has shown a name, perhaps a while ago, is still believed to be of that name.
+    pub(crate) fn still_holds(&self, caller: &Caller, path: &str) -> Result<(), Failure> {
         match (&self.credentials, caller.as_identified()) {
-            (Some(credentials), Some(identified)) => {
-                credentials.still_holds(identified).map_err(Failure::Unauthenticated)
-            }
+            (Some(credentials), Some(identified)) => credentials.still_holds(identified).map_err(|refused| {
+                self.audit.no_more(caller, path, refused);
+                Failure::Unauthenticated(refused)
+            }),
             (None, _) | (_, None) => Ok(()),
         }
     }
