@@ -4,26 +4,12 @@ use std::os::unix::fs::symlink;
 use std::time::Instant;
 
 use anyhow::ensure;
-use stockade_client::Client;
-use stockade_proto::v1::DrainRequest;
 use stockade_tests::loop_mount::LoopMount;
 use stockade_tests::orders::{Load, expect_orders, stock};
 use stockade_tests::{Cluster, PATIENCE};
 
 /// The node with a disk of its own.
 const STALLED: u64 = 1;
-
-/// Moves the lead to the node with a disk of its own.
-async fn have_it_lead(cluster: &Cluster, client: &Client) -> anyhow::Result<()> {
-    let others = || cluster.nodes.iter().filter(|node| node.id != STALLED);
-    for undo in [false, true] {
-        for node in others() {
-            client.drain(&node.client, DrainRequest { node_id: node.id, undo }).await?;
-        }
-    }
-    ensure!(cluster.wait_until_led().await? == STALLED, "the lead did not move");
-    Ok(())
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_whose_disk_stalls_gives_the_lead_away() -> anyhow::Result<()> {
@@ -38,7 +24,7 @@ async fn a_leader_whose_disk_stalls_gives_the_lead_away() -> anyhow::Result<()> 
     let cluster = Cluster::start_under(Some(parent.path()), 3, &["--segment-bytes", "1048576"]).await?;
     let client = cluster.client().await?;
     stock(&client, "mug", 1_000_000).await?;
-    have_it_lead(&cluster, &client).await?;
+    cluster.have_lead(&client, STALLED).await?;
     let load = Load::start(&client, "stall", 4, "mug");
     let before = load.count();
     let frozen = disk.freeze()?;

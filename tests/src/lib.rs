@@ -12,11 +12,12 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use stockade_client::{CallerTls, Client, Config};
 use stockade_env::{Env, ReservedPort};
+use stockade_proto::v1::DrainRequest;
 use tempfile::TempDir;
 
 /// How long a test waits for anything before it fails.
@@ -269,6 +270,17 @@ impl Cluster {
             [leader] if leader != 0 => Ok(leader),
             _ => bail!("the nodes follow {leaders:?}"),
         }
+    }
+
+    /// Moves the lead to a node.
+    pub async fn have_lead(&self, client: &Client, id: u64) -> anyhow::Result<()> {
+        for undo in [false, true] {
+            for node in self.nodes.iter().filter(|node| node.id != id) {
+                client.drain(&node.client, DrainRequest { node_id: node.id, undo }).await?;
+            }
+        }
+        ensure!(self.wait_until_led().await? == id, "the lead did not move");
+        Ok(())
     }
 
     /// A client that knows every node.

@@ -103,8 +103,8 @@ impl Config {
             purge_batch_size: limits::PURGE_BATCH,
             api_channel_size: Some(limits::RAFT_QUEUE),
             state_machine_channel_size: Some(limits::APPLY_QUEUE),
-            // A leader that hears no quorum falls silent by turns, so that those who don't hear it can elect another.
-            quorum_loss_probe_interval: Some(max * 2),
+            // It silences a leader as soon as its lease ends, and answers may be late by more: see `unanswered.rs`.
+            quorum_loss_probe_interval: None,
             enable_pre_vote: Some(true),
             // A leader restarted in time would go on without an election, on a state older than what it had answered.
             enable_leader_restore: Some(false),

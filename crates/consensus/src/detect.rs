@@ -238,7 +238,7 @@ impl Inner {
                 self.state.backlog_bytes()
             )
         });
-        disk.is_some_and(|lasted| lasted >= limits::DISK_STALL)
+        disk.is_some_and(|lasted| lasted >= limits::DISK_HANDOVER)
             || apply.is_some_and(|lasted| lasted >= limits::APPLY_STALL)
     }
 

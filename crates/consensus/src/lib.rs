@@ -38,6 +38,7 @@ mod restored;
 mod round_trip;
 mod status;
 mod successor;
+mod unanswered;
 mod write;
 
 pub use config::{Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, DEFAULT_KEPT_LOG_ENTRIES, Join};

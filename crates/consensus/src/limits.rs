@@ -54,6 +54,9 @@ pub(crate) const LEASE_MARGIN: Duration = Duration::from_millis(2);
 /// The least time between two early questions for votes: the answers to the first must have come by then. Half a
 /// heartbeat where that is more.
 pub(crate) const EARLY_VOTE_PAUSE: Duration = Duration::from_millis(10);
+/// The least time for which no quorum answers a leader until it falls silent by turns; four leases where that is more. A disk that
+/// others share may take half a second to sync, and answers wait for it.
+pub(crate) const UNANSWERED_PATIENCE: Duration = Duration::from_secs(1);
 /// Early questions for votes; afterwards the election timeout decides.
 pub(crate) const EARLY_VOTES: u32 = 20;
 
@@ -88,8 +91,10 @@ pub(crate) const ROUND_TRIPS_KEPT: usize = 10;
 pub(crate) const ROUND_TRIPS_NEEDED: usize = 3;
 /// Between looks at whether this node does what it should.
 pub(crate) const DETECT_POLL: Duration = Duration::from_millis(100);
-/// How long one write and sync of the log may take before the disk counts as slow: then a leader gives the lead away.
+/// How long one write and sync of the log may take before the disk counts as slow.
 pub(crate) const DISK_STALL: Duration = Duration::from_millis(500);
+/// After how long of that a leader gives the lead away: a disk that hesitates is waited for, a hand-over costs calls too.
+pub(crate) const DISK_HANDOVER: Duration = Duration::from_secs(1);
 /// How long committed entries may wait to be applied, where nothing is applied meanwhile.
 pub(crate) const APPLY_STALL: Duration = Duration::from_secs(2);
 /// How long what waits may be near its limit.

@@ -34,6 +34,7 @@ use crate::peer::server::PeerServer;
 use crate::proposer::{self, Proposals};
 use crate::read::{self, Confirmed};
 use crate::round_trip::RoundTrips;
+use crate::unanswered;
 use crate::{
     Config, Consistency, ExportError, ExportedEntry, Leader, MembershipChange, MembershipError, NodeStatus,
     ReadError, Served, StartError, drain, elections, expiry, heal, leader, limits,
@@ -255,6 +256,7 @@ impl Node {
         spawn.spawn("healing", heal::heal(Arc::clone(&inner)));
         spawn.spawn("successor", gone::watch_leader(Arc::clone(&inner)));
         spawn.spawn("votes", elections::allow(Arc::clone(&inner)));
+        spawn.spawn("silence", unanswered::fall_silent(Arc::clone(&inner)));
         spawn.spawn("removal", membership::watch(Arc::clone(&inner)));
         spawn.spawn("members", membership::look_after(Arc::clone(&inner)));
         Ok(Self(inner))
