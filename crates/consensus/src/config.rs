@@ -80,6 +80,11 @@ impl Config {
         self.election_timeout.1 * 2
     }
 
+    /// How long a leader that is to give the lead away, and was not told, waits for who takes it: no write is taken meanwhile.
+    pub(crate) fn handover_patience(&self) -> Duration {
+        limits::HANDOVER_PATIENCE.max(self.heartbeat * limits::HANDOVER_HEARTBEATS)
+    }
+
     /// What this node promises a leader that it has heard from: to vote for nobody else for so long.
     pub(crate) fn lease_ms(&self) -> u64 {
         millis(self.election_timeout.1).unwrap_or(0)

@@ -66,7 +66,7 @@ pub(crate) async fn lead_in_need(node: Arc<Inner>) {
             pause = first_pause;
         } else if Instant::now() >= next_handover
             && !node.handover.is_under_way()
-            && !node.hand_over_between_changes(limits::ROOM_HANDOVER_PATIENCE, &|_| true).await
+            && !node.hand_over_between_changes(node.config.handover_patience(), &|_| true).await
         {
             // No write is taken while it tries, so it tries ever more rarely.
             next_handover = Instant::now() + pause;

@@ -49,9 +49,9 @@ impl Handover {
         self.0.try_lock().is_err()
     }
 
-    /// True where the lead may move yet out of a term of this node: somebody was asked in it, or is being asked.
+    /// True where the lead may move yet out of a term of this node or a later one: somebody was asked in it, or is being asked.
     pub(crate) fn may_move(&self, term: u64) -> bool {
-        self.0.try_lock().map_or(true, |asked| asked.is_some_and(|asked| asked.term == term))
+        self.0.try_lock().map_or(true, |asked| asked.is_some_and(|asked| asked.term >= term))
     }
 }
 
@@ -185,8 +185,10 @@ impl Inner {
     async fn ready_voters(&self) -> BTreeMap<u64, NearlyAllApplied> {
         let heard: Vec<u64> = self.metrics(|metrics| self.heard_voters(metrics).collect());
         let applied = self.state.applied().get();
+        // By the rule that two round trips fit between heartbeats an answer has the time for one.
+        let look = limits::HANDOVER_LOOK.max(self.config.heartbeat);
         let asked = heard.into_iter().map(|node_id| async move {
-            let status = timeout(limits::HANDOVER_LOOK, self.ask_status(node_id)).await.ok()??;
+            let status = timeout(look, self.ask_status(node_id)).await.ok()??;
             let lag = applied.saturating_sub(status.applied_index);
             status.ready.then_some((node_id, NearlyAllApplied(lag <= limits::HANDOVER_LAG)))
         });
@@ -216,7 +218,7 @@ impl Inner {
         let successors: BTreeSet<u64> = successors(&self.ask_heard_voters().await, room);
         !successors.is_empty()
             && self
-                .hand_over_between_changes(limits::ROOM_HANDOVER_PATIENCE, &|node_id| {
+                .hand_over_between_changes(self.config.handover_patience(), &|node_id| {
                     successors.contains(&node_id)
                 })
                 .await

@@ -122,8 +122,6 @@ pub(crate) const DRAINED_POLL: Duration = Duration::from_millis(200);
 /// Leases that such a node lets pass without a leader before it asks for votes itself: it may be the only one that has
 /// the whole log.
 pub(crate) const DRAINED_PATIENCE_LEASES: u32 = 6;
-/// How long a leader without room waits for a follower to catch up and take over: no write is taken meanwhile.
-pub(crate) const ROOM_HANDOVER_PATIENCE: Duration = Duration::from_secs(1);
 /// Between attempts of a leader without room to hand over: doubled from the first to the second.
 pub(crate) const ROOM_HANDOVER_PAUSE: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(30));
@@ -162,8 +160,11 @@ pub(crate) const MAX_PROMOTION_LAG: u64 = 1_000;
 pub(crate) const HEARD_LATELY: Duration = Duration::from_secs(1);
 /// How long a change of the voters waits for those to answer who are missing.
 pub(crate) const QUORUM_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a leader that is to give the lead away waits for who takes it: no write is taken meanwhile.
+/// How long a leader that is to give the lead away waits for who takes it: no write is taken meanwhile. So many heartbeats where
+/// that is more, for the followers are asked how far they are, twice, and then to lead.
 pub(crate) const HANDOVER_PATIENCE: Duration = Duration::from_secs(1);
+/// See [`HANDOVER_PATIENCE`].
+pub(crate) const HANDOVER_HEARTBEATS: u32 = 8;
 /// Between attempts to get a change of the membership decided, where nothing tells of a new leader.
 pub(crate) const MEMBERSHIP_RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long a change of the membership is waited for, whatever the caller says.

@@ -83,6 +83,8 @@ pub(crate) struct Inner {
     /// It needn't ask whether its id is free: it has data, or founds a cluster, or has asked. Before that it takes part in
     /// nothing: it may be a voter that was wiped.
     pub(crate) introduced: AtomicBool,
+    /// True while this node leads, is answered by no quorum, and sends no heartbeats, see `unanswered.rs`.
+    pub(crate) silent: AtomicBool,
     pub(crate) votes_from: Instant,
     /// Nobody believes any more what this node promised before it was restarted.
     pub(crate) may_ask_for_votes: AtomicBool,
@@ -227,6 +229,7 @@ impl Node {
             round_trips: RoundTrips::default(),
             ready: AtomicBool::new(false),
             introduced: AtomicBool::new(introduced),
+            silent: AtomicBool::new(false),
             votes_from: Instant::now() + quarantine,
             may_ask_for_votes: AtomicBool::new(quarantine.is_zero()),
             pristine,

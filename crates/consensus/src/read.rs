@@ -25,6 +25,8 @@
 //! serve before that is committed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use openraft::errors::{LinearizableReadError, RaftError};
 use openraft::raft::linearizable_read::Linearizer;
@@ -144,7 +146,9 @@ impl Inner {
     /// A read index of this node, if it leads and hears from a quorum; else who leads, where known.
     async fn index_by_quorum(&self) -> Result<u64, Option<u64>> {
         let asked_at = Instant::now();
-        let asked = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);
+        // An acknowledgement of what is sent after this; while this leader is to be silent it asks for none itself.
+        let heartbeat = !self.silent.load(Ordering::Acquire);
+        let asked = self.raft.get_read_linearizer(LinearizerOption::new(Some(Duration::ZERO), heartbeat));
         match timeout(limits::READ_ATTEMPT_TIMEOUT, asked).await {
             Ok(Ok(linearizer)) if self.is_confirmed_since(asked_at, &linearizer) => {
                 Ok(linearizer.read_log_id().index())

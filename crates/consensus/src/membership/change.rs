@@ -236,7 +236,7 @@ impl Inner {
             return Ok(());
         }
         let stays = |node_id: u64| voters.contains(&node_id);
-        if self.hand_over(limits::HANDOVER_PATIENCE, &stays).await {
+        if self.hand_over(self.config.handover_patience(), &stays).await {
             return Err(Failed::NotLeader);
         }
         Ok(())

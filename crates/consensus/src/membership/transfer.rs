@@ -73,7 +73,7 @@ impl Inner {
             }
             sleep(limits::RESIGN_POLL).await;
         };
-        if self.hand_over(limits::HANDOVER_PATIENCE, &|node_id| fit.contains(&node_id)).await {
+        if self.hand_over(self.config.handover_patience(), &|node_id| fit.contains(&node_id)).await {
             let leader = self.leader.borrow().node_id.filter(|leader| *leader != me);
             // Where another one got it, that one is asked next.
             return leader.filter(|leader| to.is_none_or(|to| to == *leader)).ok_or(Failed::NotLeader);

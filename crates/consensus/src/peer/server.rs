@@ -142,6 +142,10 @@ fn taken(
         node.contact.broke();
         None
     })?;
+    // Raft takes nothing more, and would say so as if that were an error.
+    if node.is_stopping() {
+        return Err(Some(Status::unavailable("this node is stopping")));
+    }
     sender.check()?;
     let request = convert::append_from_wire(message).map_err(|error| {
         tracing::warn!(%error, "a stream of appends is cut off");
