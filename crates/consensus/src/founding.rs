@@ -82,7 +82,7 @@ impl Inner {
     async fn others_have_begun(&self) -> Result<bool, StartError> {
         let me = self.identity.node_id;
         let others = self.config.peers.keys().copied().filter(|node_id| *node_id != me);
-        let answers = join_all(others.map(|node_id| self.ask_patiently(node_id))).await;
+        let answers = join_all(others.map(|node_id| self.ask(node_id))).await;
         let answers: Vec<wire::StatusResponse> = answers.into_iter().flatten().collect();
         if let Some(begun) = answers.iter().find(|answer| answer.last_index > limits::FOUNDING_INDEX) {
             tracing::info!(
@@ -107,19 +107,6 @@ impl Inner {
             }
         }
         Ok(false)
-    }
-
-    /// What a peer says of itself. One that reads what it has at its start refuses connections until it is done.
-    async fn ask_patiently(&self, node_id: u64) -> Option<wire::StatusResponse> {
-        let answered = async {
-            loop {
-                if let Some(answer) = self.ask(node_id).await {
-                    return answer;
-                }
-                sleep(limits::FOUNDING_PAUSE).await;
-            }
-        };
-        timeout(limits::STATUS_TIMEOUT, answered).await.ok()
     }
 
     /// Whether a candidate whose log ends there may have this node's vote, see the head of this file.

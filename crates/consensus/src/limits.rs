@@ -79,8 +79,6 @@ pub(crate) const STRANGERS_TOLD: u32 = 3;
 /// See [`STRANGERS_TOLD`].
 pub(crate) const STRANGERS_EVERY: Duration = Duration::from_secs(30);
 
-/// Before a peer that doesn't answer is asked again whether there is a cluster already.
-pub(crate) const FOUNDING_PAUSE: Duration = Duration::from_millis(50);
 /// How long a node may take to tell its status.
 pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between looks at things that nothing tells of: peers' addresses, due holds, a log that wants a snapshot.
