@@ -2,7 +2,6 @@
 //! elected for that.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -32,12 +31,8 @@ async fn followers_whose_disks_hesitate_elect_nobody_else() -> anyhow::Result<()
         eprintln!("skipped: followers_whose_disks_hesitate_elect_nobody_else: {missing}");
         return Ok(());
     }
-    let (disk, parent) = (LoopMount::new(512)?, tempfile::tempdir()?);
-    for id in [2, 3] {
-        let own = disk.path().join(format!("node-{id}"));
-        std::fs::create_dir(&own)?;
-        symlink(&own, parent.path().join(format!("node-{id}")))?;
-    }
+    let disk = LoopMount::new(512)?;
+    let parent = disk.home_of(&[2, 3])?;
     let cluster = Cluster::start_under(Some(parent.path()), 3, &["--segment-bytes", "1048576"]).await?;
     let client = cluster.client().await?;
     stock(&client, "mug", 1_000_000).await?;

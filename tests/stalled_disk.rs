@@ -1,6 +1,5 @@
 //! A leader whose disk stops answering: it says so and gives the lead away, and callers go on.
 
-use std::os::unix::fs::symlink;
 use std::time::Instant;
 
 use anyhow::ensure;
@@ -17,10 +16,8 @@ async fn a_leader_whose_disk_stalls_gives_the_lead_away() -> anyhow::Result<()> 
         eprintln!("skipped: a_leader_whose_disk_stalls_gives_the_lead_away: {missing}");
         return Ok(());
     }
-    let (disk, parent) = (LoopMount::new(512)?, tempfile::tempdir()?);
-    let own = disk.path().join("node");
-    std::fs::create_dir(&own)?;
-    symlink(&own, parent.path().join(format!("node-{STALLED}")))?;
+    let disk = LoopMount::new(512)?;
+    let parent = disk.home_of(&[STALLED])?;
     let cluster = Cluster::start_under(Some(parent.path()), 3, &["--segment-bytes", "1048576"]).await?;
     let client = cluster.client().await?;
     stock(&client, "mug", 1_000_000).await?;

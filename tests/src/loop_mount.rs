@@ -1,5 +1,6 @@
 //! A small file system of a test's own: ext4 in a file, mounted through a loop device. Needs root.
 
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,6 +59,17 @@ impl LoopMount {
     /// Where it is mounted.
     pub fn path(&self) -> &Path {
         &self.mount
+    }
+
+    /// A directory for the nodes of a cluster, of which these have theirs on this file system.
+    pub fn home_of(&self, nodes: &[u64]) -> anyhow::Result<TempDir> {
+        let parent = tempfile::tempdir()?;
+        for id in nodes {
+            let name = format!("node-{id}");
+            std::fs::create_dir(self.mount.join(&name))?;
+            symlink(self.mount.join(&name), parent.path().join(&name))?;
+        }
+        Ok(parent)
     }
 
     /// Holds up every write and sync until what this gives is dropped, as a disk does that doesn't answer. Reads go on. A

@@ -80,7 +80,7 @@ impl Config {
         self.election_timeout.1 * 2
     }
 
-    /// How long a leader that is to give the lead away, and was not told, waits for who takes it: no write is taken meanwhile.
+    /// How long a leader that is to give the lead away, and was not told how long, waits for who takes it: no write is taken meanwhile.
     pub(crate) fn handover_patience(&self) -> Duration {
         limits::HANDOVER_PATIENCE.max(self.heartbeat * limits::HANDOVER_HEARTBEATS)
     }

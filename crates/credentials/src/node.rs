@@ -134,11 +134,13 @@ impl Credentials {
         });
         let mut trust = Trust::clone(&shared.trust.read());
         let looked = lists.look(&shared.dir, &mut trust);
-        let others_changed = looked.contains(&Looked::Changed);
-        if others_changed {
+        if looked.contains(&Looked::Changed) {
             *shared.trust.write() = Arc::new(trust);
         }
-        if certificates == Looked::Changed || others_changed || self.another_has_ended() {
+        // Tokens are not what nodes show each other.
+        let [_, _, revoked_certificates] = &looked;
+        let changed = [&certificates, revoked_certificates].contains(&&Looked::Changed);
+        if changed || self.another_has_ended() {
             shared.changes.send_modify(|count| *count += 1);
         }
         (certificates, looked)

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Tells when what a node shows or believes has changed. A connection that was opened before was checked by what was in use
+/// Tells when the certificates that a node shows or believes have changed. A connection that was opened before was checked by what was in use
 /// then, and shows what was shown then: who holds one opens another.
 #[derive(Debug, Clone)]
 pub struct Renewals(Option<watch::Receiver<u64>>);

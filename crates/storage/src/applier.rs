@@ -165,15 +165,19 @@ mod tests {
 
     use super::*;
     use crate::file::MemoryFiles;
-    use crate::{EngineKind, Identity, Options};
+    use crate::{EngineKind, Identity, Options, Storage};
+
+    async fn in_memory(env: &Env) -> Storage {
+        let identity = Identity { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), node_id: 1 };
+        let options =
+            Options { engine: EngineKind::Memory, ..Options::new(PathBuf::from("/data"), identity) };
+        crate::open(Arc::new(MemoryFiles::default()), env, options).await.unwrap()
+    }
 
     #[tokio::test]
     async fn a_panic_in_apply_becomes_the_nodes_failure() {
         let env = Env::real();
-        let identity = Identity { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), node_id: 1 };
-        let options =
-            Options { engine: EngineKind::Memory, ..Options::new(PathBuf::from("/data"), identity) };
-        let storage = crate::open(Arc::new(MemoryFiles::default()), &env, options).await.unwrap();
+        let storage = in_memory(&env).await;
         let mut state_machine = storage.state_machine;
         // As openraft does it: in a task that nobody waits for.
         let applying = tokio::task::spawn(async move {
@@ -188,10 +192,7 @@ mod tests {
     #[tokio::test]
     async fn when_the_next_hold_ends_is_told_while_an_entry_is_executed() {
         let env = Env::real();
-        let identity = Identity { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), node_id: 1 };
-        let options =
-            Options { engine: EngineKind::Memory, ..Options::new(PathBuf::from("/data"), identity) };
-        let storage = crate::open(Arc::new(MemoryFiles::default()), &env, options).await.unwrap();
+        let storage = in_memory(&env).await;
         let (state, shared) = (storage.state, Arc::clone(&storage.state_machine.executor.shared));
         let _executing = shared.memory.write();
         let (tell, told) = std::sync::mpsc::channel();
@@ -202,10 +203,7 @@ mod tests {
     #[tokio::test]
     async fn raft_goes_on_while_an_entry_is_executed() {
         let env = Env::real();
-        let identity = Identity { cluster_id: "00112233445566778899aabbccddeeff".to_owned(), node_id: 1 };
-        let options =
-            Options { engine: EngineKind::Memory, ..Options::new(PathBuf::from("/data"), identity) };
-        let storage = crate::open(Arc::new(MemoryFiles::default()), &env, options).await.unwrap();
+        let storage = in_memory(&env).await;
         let mut state_machine = storage.state_machine;
         let leader = openraft::impls::leader_id_adv::LeaderId { term: 1, node_id: 1 };
         let entry = openraft::Entry { log_id: LogId::new(leader, 0), payload: openraft::EntryPayload::Blank };

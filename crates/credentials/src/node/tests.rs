@@ -438,6 +438,16 @@ async fn every_change_is_told_once() {
     assert!(told.is_err() && renewals.count() == 1, "nothing has changed");
 }
 
+#[test]
+fn connections_between_nodes_stay_when_tokens_are_ended() {
+    let authority = authority();
+    let (dir, one) = node(&authority, 1);
+    let renewals = one.renewals();
+    write(dir.path(), names::REVOKED_TOKENS, &Claims::new_id());
+    assert_eq!(look(&one).1, Looked::Changed);
+    assert_eq!((one.in_use().revoked_tokens, renewals.count()), (1, 0));
+}
+
 #[tokio::test]
 async fn new_certificates_are_taken_and_broken_ones_are_not() {
     let (old, new) = (authority(), authority());
