@@ -349,6 +349,8 @@ pub(crate) struct Observation {
     pub(crate) leader_id: u64,
     pub(crate) term: u64,
     pub(crate) applied: u64,
+    /// Applied, and not yet written to the engine.
+    pub(crate) backlog_bytes: u64,
 }
 
 impl Observation {
@@ -362,6 +364,7 @@ impl Observation {
             leader_id: value("stockade_raft_leader_id")?,
             term: value("stockade_raft_term")?,
             applied: value("stockade_raft_applied_index")?,
+            backlog_bytes: value("stockade_backlog_bytes")?,
         })
     }
 }
@@ -389,8 +392,9 @@ mod tests {
     #[test]
     fn an_observation_is_read_from_metrics() {
         let text = "HTTP/1.1 200 OK\r\n\r\n# TYPE stockade_raft_term gauge\nstockade_raft_term 7\n\
-                    stockade_raft_is_leader 1\nstockade_raft_leader_id 2\nstockade_raft_applied_index 99\n# EOF\n";
-        let seen = Observation { leads: true, leader_id: 2, term: 7, applied: 99 };
+                    stockade_raft_is_leader 1\nstockade_raft_leader_id 2\nstockade_raft_applied_index 99\n\
+                    stockade_backlog_bytes 5\n# EOF\n";
+        let seen = Observation { leads: true, leader_id: 2, term: 7, applied: 99, backlog_bytes: 5 };
         assert_eq!(Observation::of_metrics(text), Some(seen));
         assert_eq!(Observation::of_metrics("HTTP/1.1 503"), None);
     }

@@ -51,7 +51,7 @@ use std::time::Duration;
 use clap::Parser;
 use stockade_server::Exit;
 
-use crate::output::Output;
+use crate::output::Format;
 
 /// A node makes and frees millions of small things, many of them on another thread than the one that made them.
 #[global_allocator]
@@ -70,8 +70,8 @@ const WIND_UP: Duration = Duration::from_millis(200);
 )]
 pub(crate) struct Cli {
     /// How results are printed: a table for people, one JSON object on the last line for programs.
-    #[arg(long, global = true, value_enum, default_value_t = Output::Table, env = "STOCKADE_OUTPUT")]
-    output: Output,
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table, env = "STOCKADE_OUTPUT")]
+    output: Format,
     /// What is logged to standard error, as `tracing` filters are written: `info`, or `stockade_consensus=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "STOCKADE_LOG", default_value = "")]
     log: String,
@@ -87,8 +87,8 @@ enum Command {
     /// Watch three nodes take orders and outlive their leader; proves at the end that nothing was lost.
     #[command(after_help = "Example: stockade demo --nodes 3 --kills 3 --seconds 30")]
     Demo(demo::Args),
-    /// Measure a cluster on this machine: what is lost, and how long, when its leader is lost or every node is restarted.
-    #[command(after_help = "Example: stockade bench --workload failover --kills 20 --by kill --output json")]
+    /// Measure a cluster: how many calls it answers and how fast; or what is lost, and how long, when its leader is lost or every node is restarted.
+    #[command(after_help = "Example: stockade bench --workload w1 --clients 256 --output json")]
     Bench(bench::Args),
     /// Import orders from elsewhere.
     #[command(after_help = "Example: stockade import online-retail orders.csv.gz --cluster 127.0.0.1:7001")]
@@ -159,11 +159,12 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let output = cli.output;
+    let makes_pages = matches!(&cli.command, Command::Bench(args) if args.makes_pages());
+    let (format, output) = (cli.output, cli.output.plain(makes_pages)?);
     let done = match cli.command {
         Command::Start(args) => start::run(*args, output).await,
         Command::Demo(args) => demo::run(args, output).await,
-        Command::Bench(args) => bench::run(args, output).await,
+        Command::Bench(args) => bench::run(args, format, output).await,
         Command::Import(args) => import_command::run(&args, output).await,
         Command::Sku(args) => sku::run(args, output).await,
         Command::Location(args) => location::run(args, output).await,

@@ -2,9 +2,39 @@
 
 use console::measure_text_width;
 use serde_json::Value;
+use stockade_server::Exit;
+
+use crate::failure::Failure;
+
+/// How results are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For programs: one JSON object, on the last line.
+    Json,
+    /// For people: a page with plots, of `bench` with w1, w2, w3, read or mixed-tpcc.
+    Html,
+}
+
+impl Format {
+    /// How a command prints what is no page; an error where a page is asked of a command that makes none.
+    pub(crate) fn plain(self, makes_pages: bool) -> anyhow::Result<Output> {
+        match self {
+            Self::Json => Ok(Output::Json),
+            Self::Table => Ok(Output::Table),
+            Self::Html if makes_pages => Ok(Output::Table),
+            Self::Html => {
+                let message =
+                    "only `bench` with w1, w2, w3, read or mixed-tpcc makes pages: ask for table or json";
+                Err(Failure::new(Exit::Configuration, message).into())
+            }
+        }
+    }
+}
 
 /// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     /// For people.
     Table,
@@ -27,6 +57,11 @@ pub(crate) fn line(text: &str) {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Says on standard error how far a command is.
+pub(crate) fn note(text: &str) {
+    eprintln!("{text}");
 }
 
 /// Rows under a header, columns as wide as they need to be. Columns named in `right` are set flush right.

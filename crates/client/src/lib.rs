@@ -41,7 +41,7 @@ pub use stockade_history::Recorder;
 use std::sync::Arc;
 
 use stockade_env::Env;
-use stockade_proto::Dialer;
+use stockade_proto::{Connection, Dialer};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
@@ -128,6 +128,11 @@ impl Client {
     /// The addresses that are known, those given at the start included.
     pub fn addresses(&self) -> Vec<String> {
         self.0.failover.addresses()
+    }
+
+    /// The connection to the leader, or to a node that may know it: for calls that are made without this client's retries.
+    pub fn connection_to_leader(&self) -> Result<Connection> {
+        self.0.channels.to(&self.0.failover.pick())
     }
 
     /// The leader's address, where it is known.

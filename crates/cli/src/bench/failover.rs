@@ -50,7 +50,7 @@ pub(super) async fn lose_leaders(
         sleep(MISSING).await;
         let gap = gap_around(&load.acks_from(acked.saturating_sub(1)), lost, later.at);
         let (took, silence) = (millis(first_ack), millis(gap));
-        output::line(&format!(
+        output::note(&format!(
             "{number} of {}: node {id} lost, orders again after {took} ms, {silence} ms without any",
             args.kills
         ));

@@ -129,6 +129,6 @@ impl Report {
         if self.spurious() > 0 {
             broken.push(format!("{} elections that nothing asked for", self.spurious()));
         }
-        proof::verdict(&self.findings, &self.hashes, broken)
+        proof::verdict(&self.findings, Some(&self.hashes), broken)
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn restart_all(cluster: &mut LocalCluster, load: &Load, args: &
             cluster.restart(id)?;
             cluster.wait_ready(id).await.with_context(|| format!("node {id} did not come back"))?;
             wait_until_caught_up(cluster, id, args.nodes).await?;
-            output::line(&format!(
+            output::note(&format!(
                 "round {round} of {}: node {id} stopped within {} ms and is back after {} ms; {} orders meanwhile",
                 args.kills,
                 millis(stopped),

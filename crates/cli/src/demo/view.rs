@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_node_without_a_leader_shows_as_candidate() {
-        let seen = Observation { leads: false, leader_id: 0, term: 4, applied: 9 };
+        let seen = Observation { term: 4, applied: 9, ..Observation::default() };
         assert_eq!(short(2, Some(seen)), "node 2: candidate, term 4, applied 9");
         assert_eq!(short(2, None), "node 2: down");
     }

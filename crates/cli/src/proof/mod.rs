@@ -204,7 +204,11 @@ fn hex(hash: &[u8]) -> String {
 }
 
 /// An error that names every promise that was broken, those in `also` included.
-pub(crate) fn verdict(findings: &Findings, hashes: &[NodeHash], also: Vec<String>) -> anyhow::Result<()> {
+pub(crate) fn verdict(
+    findings: &Findings,
+    hashes: Option<&[NodeHash]>,
+    also: Vec<String>,
+) -> anyhow::Result<()> {
     let Findings { lost, oversold, unexplained } = findings;
     let mut broken: Vec<String> = [("lost", lost), ("oversold", oversold), ("unexplained", unexplained)]
         .into_iter()
@@ -215,9 +219,7 @@ pub(crate) fn verdict(findings: &Findings, hashes: &[NodeHash], also: Vec<String
         })
         .collect();
     broken.extend(also);
-    if !all_equal(hashes) {
-        broken.push(hash_line(hashes));
-    }
+    broken.extend(hashes.filter(|hashes| !all_equal(hashes)).map(hash_line));
     if broken.is_empty() {
         return Ok(());
     }
