@@ -53,6 +53,7 @@ mod sourcing;
 mod splitting;
 mod state;
 pub mod stock;
+mod text;
 mod time;
 mod transact;
 mod version;

@@ -59,7 +59,7 @@ pub fn canonical_hash<'a>(
             }
             CanonicalRow::Order(order) => hasher.feed(&keys::order(&order.id), &order.encode()),
             CanonicalRow::Request(origin, record) => {
-                hasher.feed(b"request", &encode_request_item(origin, &record.encode()));
+                hasher.feed(b"request", &encode_request_item(origin, record));
             }
             CanonicalRow::Stock(key, stock) => hasher.feed(&keys::stock(key), &stock.encode()),
         }

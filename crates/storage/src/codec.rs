@@ -53,8 +53,16 @@ impl From<Invalid> for DecodeError {
 
 /// Something with a frozen form.
 pub trait Durable: Sized {
+    /// Appends the frozen form.
+    fn append_to(&self, bytes: &mut Vec<u8>);
+
     /// The frozen form.
-    fn encode(&self) -> Vec<u8>;
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(USUAL_VALUE_BYTES);
+        self.append_to(&mut bytes);
+        bytes
+    }
+
     /// Back from it.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError>;
 }
@@ -62,10 +70,9 @@ pub trait Durable: Sized {
 macro_rules! durable {
     ($($original:ty = $mirror:ident),* $(,)?) => {$(
         impl Durable for $original {
-            fn encode(&self) -> Vec<u8> {
-                let mut bytes = start(FORMAT_1);
-                write(&mut bytes, &$mirror::from(self));
-                bytes
+            fn append_to(&self, bytes: &mut Vec<u8>) {
+                bytes.push(FORMAT_1);
+                write(bytes, &$mirror::from(self));
             }
 
             fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
@@ -131,8 +138,8 @@ pub(crate) fn view_request<'a>(
 
 /// Version, content hash, origin, command. The command stands last, so that the hash covers the rest of the bytes.
 impl Durable for Request {
-    fn encode(&self) -> Vec<u8> {
-        encode_parts(self.origin.as_ref(), &self.command, Some(self.content))
+    fn append_to(&self, bytes: &mut Vec<u8>) {
+        append_parts(bytes, self.origin.as_ref(), &self.command, Some(self.content));
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
@@ -153,7 +160,9 @@ impl Durable for Request {
 ///
 /// The hash leaves the origin out: the same command under the same request id agrees, whoever encodes it.
 pub fn encode_request(origin: Option<&Origin>, command: &Command) -> Bytes {
-    Bytes::from(encode_parts(origin, command, None))
+    let mut bytes = Vec::with_capacity(USUAL_VALUE_BYTES);
+    append_parts(&mut bytes, origin, command, None);
+    Bytes::from(bytes)
 }
 
 /// What two requests with one id must agree on: the hash that [`encode_request`] computes.
@@ -165,18 +174,22 @@ pub fn content_hash(command: &Command) -> ContentHash {
     ContentHash(u128::from_be_bytes(*first))
 }
 
-fn encode_parts(origin: Option<&Origin>, command: &Command, content: Option<ContentHash>) -> Vec<u8> {
-    let mut bytes = start(FORMAT_1);
+fn append_parts(
+    bytes: &mut Vec<u8>,
+    origin: Option<&Origin>,
+    command: &Command,
+    content: Option<ContentHash>,
+) {
+    bytes.push(FORMAT_1);
     let hash_at = bytes.len();
     bytes.extend_from_slice(&content.unwrap_or_default().0.to_be_bytes());
-    write(&mut bytes, &origin.map(OriginV1::from));
+    write(bytes, &origin.map(OriginV1::from));
     let command_at = bytes.len();
-    write(&mut bytes, &CommandV1::from(command));
+    write(bytes, &CommandV1::from(command));
     if content.is_none() {
         let digest = Sha256::digest(&bytes[command_at..]);
         bytes[hash_at..hash_at + CONTENT_HASH_BYTES].copy_from_slice(&digest[..CONTENT_HASH_BYTES]);
     }
-    bytes
 }
 
 /// Puts encoded requests and a time together into what one log entry carries: version, time in microseconds, number of
@@ -233,13 +246,6 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], DecodeError> {
 
 fn usize_of(length: u32) -> usize {
     usize::try_from(length).expect("storage needs 32 bits of address space at least")
-}
-
-/// A buffer that begins with the format version.
-fn start(format: u8) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(USUAL_VALUE_BYTES);
-    bytes.push(format);
-    bytes
 }
 
 /// What follows the format version, if it is one that this version reads.

@@ -36,9 +36,13 @@ pub(crate) fn is_applied(key: &[u8]) -> bool {
 
 fn text_key(kind: u8, text: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + text.len());
-    key.push(kind);
-    key.extend_from_slice(text.as_bytes());
+    append_text(&mut key, kind, text);
     key
+}
+
+fn append_text(bytes: &mut Vec<u8>, kind: u8, text: &str) {
+    bytes.push(kind);
+    bytes.extend_from_slice(text.as_bytes());
 }
 
 pub(crate) fn sku(id: &SkuId) -> Vec<u8> {
@@ -50,14 +54,24 @@ pub(crate) fn location(id: &LocationId) -> Vec<u8> {
 }
 
 pub(crate) fn stock(key: &StockKey) -> Vec<u8> {
-    let mut bytes = text_key(STOCK, key.sku.as_str());
-    bytes.push(SEPARATOR);
-    bytes.extend_from_slice(key.location.as_str().as_bytes());
+    let mut bytes = Vec::new();
+    append_stock(&mut bytes, key);
     bytes
+}
+
+/// Appends what [`stock`] gives.
+pub(crate) fn append_stock(bytes: &mut Vec<u8>, key: &StockKey) {
+    append_text(bytes, STOCK, key.sku.as_str());
+    append_text(bytes, SEPARATOR, key.location.as_str());
 }
 
 pub(crate) fn order(id: &OrderId) -> Vec<u8> {
     text_key(ORDER, id.as_str())
+}
+
+/// Appends what [`order`] gives.
+pub(crate) fn append_order(bytes: &mut Vec<u8>, id: &OrderId) {
+    append_text(bytes, ORDER, id.as_str());
 }
 
 pub(crate) fn reservation(id: &ReservationId) -> Vec<u8> {

@@ -4,6 +4,8 @@
 //! the item's bytes; all integers little-endian. Which items share a page depends on when a node wrote them, so pages stay out of the state
 //! hash; items are under it.
 
+use bytes::Bytes;
+
 use crate::{Error, limits};
 
 const ITEM_HEADER_BYTES: usize = 16;
@@ -16,7 +18,7 @@ pub(crate) struct Item {
     /// Position among the items of that index.
     pub(crate) position: u32,
     /// The frozen form.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
 }
 
 /// Revision, position and bytes of an item.
@@ -87,8 +89,9 @@ pub(crate) fn open(page: &[u8]) -> Result<Vec<u8>, Error> {
 
 /// The items of a page.
 pub(crate) fn unpack(page: &[u8]) -> Result<Vec<Item>, Error> {
-    let raw = open(page)?;
-    let own = |(revision, position, bytes): Borrowed<'_>| Item { revision, position, bytes: bytes.to_vec() };
+    let raw = Bytes::from(open(page)?);
+    let own =
+        |(revision, position, bytes): Borrowed<'_>| Item { revision, position, bytes: raw.slice_ref(bytes) };
     items(&raw).map(|item| item.map(own)).collect()
 }
 
@@ -123,7 +126,7 @@ mod tests {
     use super::*;
 
     fn item(position: u32, len: usize) -> Item {
-        Item { revision: 7, position, bytes: vec![9; len] }
+        Item { revision: 7, position, bytes: vec![9; len].into() }
     }
 
     #[test]

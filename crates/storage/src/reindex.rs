@@ -170,8 +170,8 @@ mod tests {
             ]);
         }
         let (mut rows, mut postings) = (BTreeMap::new(), Vec::new());
-        for (key, value) in &window.rows {
-            rows::put(&engine, key, value.as_deref(), &mut rows).unwrap();
+        for (key, value) in window.rows() {
+            rows::put(&engine, key, value, &mut rows).unwrap();
         }
         for row in window.ledger.rows() {
             rows::put(&engine, &row.key, Some(&row.value), &mut rows).unwrap();

@@ -1,13 +1,15 @@
 //! The window: what was applied and is not yet in the engine.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use stockade_state_machine::Origin;
+use bytes::Bytes;
 use stockade_state_machine::change::Change;
 use stockade_state_machine::ids::{DocumentId, OrderId, Principal, RequestId, ReservationId};
 use stockade_state_machine::order::Order;
 use stockade_state_machine::records::RecordView;
+use stockade_state_machine::request::RequestRecord;
+use stockade_state_machine::{Origin, Revision};
 
 use crate::applied_row::{LogId, Position};
 use crate::codec::{self, DecodeError, Durable};
@@ -15,14 +17,17 @@ use crate::ledger::LedgerItems;
 use crate::pages::Item;
 use crate::{keys, limits, order_list};
 
-/// The after-images of whole entries, rows touched twice kept once.
+/// Bytes of a length in what is hashed.
+const LENGTH_BYTES: usize = 8;
+
+/// The after-images of whole entries.
 ///
 /// Invariants:
 /// - It holds whole entries only: a reader that finds `position` here finds all of its rows in the engine or here.
-/// - Items are in log order.
+/// - Items and rows are in log order; of a row that was touched twice the last image counts.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    pub(crate) rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    rows: Vec<RowImage>,
     pub(crate) ledger: LedgerItems,
     pub(crate) requests: Vec<(Origin, Item)>,
     /// Orders as they became something that lists find them by.
@@ -38,6 +43,52 @@ pub(crate) struct Window {
     pub(crate) position: Position,
     /// Where the engine stands, which this window goes on from.
     from: Option<LogId>,
+    /// How long the frame of the last entry was: the next is much like it.
+    usual_frame: usize,
+}
+
+/// A row as it is after an entry; a part of the entry's frame.
+#[derive(Debug)]
+struct RowImage {
+    key: Bytes,
+    value: Option<Bytes>,
+}
+
+/// What one entry changes, one after the other as it is hashed. Rows and items are cut out of it, not copied.
+#[derive(Debug)]
+struct Frame {
+    bytes: Vec<u8>,
+    rows: Vec<(Range<usize>, Option<Range<usize>>)>,
+    ledger: Vec<(Revision, u32, Range<usize>)>,
+    requests: Vec<(Origin, Revision, u32, Range<usize>)>,
+}
+
+impl Frame {
+    fn row(&mut self, key: impl FnOnce(&mut Vec<u8>), value: Option<&impl Durable>) {
+        let key = self.part(key);
+        let value_at = self.part(|bytes| {
+            if let Some(value) = value {
+                value.append_to(bytes);
+            }
+        });
+        self.rows.push((key, value.map(|_| value_at)));
+    }
+
+    /// Appends what `write` does, behind its length: so no two different sequences make the same bytes. Says where it stands.
+    fn part(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let length_at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; LENGTH_BYTES]);
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        let end = self.bytes.len();
+        self.bytes[length_at..start].copy_from_slice(&length_of(end - start));
+        start..end
+    }
+
+    fn named(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        self.part(|bytes| bytes.extend_from_slice(name.as_bytes()));
+        self.part(write)
+    }
 }
 
 impl Window {
@@ -56,88 +107,132 @@ impl Window {
         self.position.log_id == self.from
     }
 
-    /// Takes in what one entry changed and chains its hash.
-    pub(crate) fn take_in(&mut self, changes: &[Change]) {
-        let mut framed = self.position.chain.to_vec();
-        for change in changes {
-            self.take_in_one(change, &mut framed);
-        }
-        self.position.chain = blake3::hash(&framed).into();
+    /// The rows that were touched, in the order of their keys, as they are now.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let mut rows: Vec<&RowImage> = self.rows.iter().collect();
+        // Stable: of one key the last image stays last.
+        rows.sort_by(|one, other| one.key.cmp(&other.key));
+        let mut rows = rows.into_iter().peekable();
+        std::iter::from_fn(move || {
+            loop {
+                let row = rows.next()?;
+                if rows.peek().is_none_or(|next| next.key != row.key) {
+                    return Some((&row.key[..], row.value.as_deref()));
+                }
+            }
+        })
     }
 
-    fn take_in_one(&mut self, change: &Change, framed: &mut Vec<u8>) {
+    /// Takes in what one entry changed and chains its hash.
+    pub(crate) fn take_in(&mut self, changes: &[Change]) {
+        let mut frame = Frame {
+            bytes: Vec::with_capacity(self.usual_frame),
+            rows: Vec::with_capacity(changes.len()),
+            ledger: Vec::new(),
+            requests: Vec::new(),
+        };
+        frame.bytes.extend_from_slice(&self.position.chain);
+        for change in changes {
+            self.take_in_one(change, &mut frame);
+        }
+        let Frame { bytes, rows, ledger, requests } = frame;
+        self.position.chain = blake3::hash(&bytes).into();
+        self.usual_frame = bytes.len();
+        let parts = rows.len() + ledger.len() + requests.len();
+        self.bytes += bytes.len() + parts * limits::MAP_ENTRY_BYTES;
+        let bytes = Bytes::from(bytes);
+        self.rows.extend(rows.into_iter().map(|(key, value)| RowImage {
+            key: bytes.slice(key),
+            value: value.map(|value| bytes.slice(value)),
+        }));
+        let item = |revision: Revision, position, at| Item {
+            revision: revision.get(),
+            position,
+            bytes: bytes.slice(at),
+        };
+        self.ledger.push(ledger.into_iter().map(|(revision, position, at)| item(revision, position, at)));
+        self.requests.extend(
+            requests
+                .into_iter()
+                .map(|(origin, revision, position, at)| (origin, item(revision, position, at))),
+        );
+    }
+
+    fn take_in_one(&mut self, change: &Change, frame: &mut Frame) {
         match change {
-            Change::Sku(id, sku) => self.put(keys::sku(id), sku.as_ref().map(Durable::encode), framed),
+            Change::Sku(id, sku) => {
+                frame.row(|bytes| bytes.extend_from_slice(&keys::sku(id)), sku.as_ref());
+            }
             Change::Location(id, location) => {
-                self.put(keys::location(id), location.as_ref().map(Durable::encode), framed);
+                frame.row(|bytes| bytes.extend_from_slice(&keys::location(id)), location.as_ref());
             }
             Change::Stock(key, stock) => {
-                self.put(keys::stock(key), stock.as_ref().map(Durable::encode), framed);
+                frame.row(|bytes| keys::append_stock(bytes, key), stock.as_ref());
             }
             Change::Order(id, order) => {
-                self.put(keys::order(id), Some(order.as_ref().encode()), framed);
+                frame.row(|bytes| keys::append_order(bytes, id), Some(order.as_ref()));
                 self.orders.push(id.clone());
                 if order_list::is_listed_anew(order) {
                     self.listed.push(Arc::clone(order));
                 }
             }
             Change::Reservation(id, reservation) => {
-                self.put(keys::reservation(id), Some(reservation.as_ref().encode()), framed);
+                frame
+                    .row(|bytes| bytes.extend_from_slice(&keys::reservation(id)), Some(reservation.as_ref()));
                 self.reservations.push(id.clone());
             }
             Change::Document(id, document) => {
-                self.put(keys::document(id), Some(document.encode()), framed);
+                frame.row(|bytes| bytes.extend_from_slice(&keys::document(id)), Some(document));
                 self.documents.push(id.clone());
             }
             Change::Ledger(entry) => {
-                let bytes = entry.encode();
-                feed(framed, b"ledger", &bytes);
-                self.bytes += bytes.len() + limits::MAP_ENTRY_BYTES;
-                self.position.ledger = self.ledger.push(entry.revision, entry.position, &bytes);
+                let at =
+                    frame.named("ledger", |bytes| self.position.ledger = self.ledger.chain(entry, bytes));
+                frame.ledger.push((entry.revision, entry.position, at));
             }
             Change::Request(origin, Some(record)) => {
-                let bytes = encode_request_item(origin, &record.encode());
-                feed(framed, b"request", &bytes);
-                self.bytes += bytes.len() + limits::MAP_ENTRY_BYTES;
-                let item = Item { revision: record.revision.get(), position: record.position, bytes };
-                self.requests.push((origin.clone(), item));
+                let at = frame.named("request", |bytes| append_request_item(bytes, origin, Some(record)));
+                frame.requests.push((origin.clone(), record.revision, record.position, at));
             }
             Change::Request(origin, None) => {
-                feed(framed, b"trimmed", &encode_request_item(origin, &[]));
+                frame.named("trimmed", |bytes| append_request_item(bytes, origin, None));
                 self.position.trimmed = Some(origin.clone());
             }
             Change::Clock(clock) => {
-                feed(framed, b"clock", &clock.encode());
+                frame.named("clock", |bytes| clock.append_to(bytes));
                 self.position.clock = *clock;
             }
         }
     }
+}
 
-    fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>, framed: &mut Vec<u8>) {
-        feed(framed, &key, value.as_deref().unwrap_or_default());
-        self.bytes += key.len() + value.as_ref().map_or(0, Vec::len) + limits::MAP_ENTRY_BYTES;
-        self.rows.insert(key, value);
-    }
+fn length_of(len: usize) -> [u8; LENGTH_BYTES] {
+    u64::try_from(len).expect("lengths fit 64 bits").to_le_bytes()
 }
 
 /// Appends a name and a value to what is hashed so that no two different sequences make the same bytes.
 pub(crate) fn feed(framed: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    let len = |bytes: &[u8]| u64::try_from(bytes.len()).expect("lengths fit 64 bits").to_le_bytes();
-    framed.extend_from_slice(&len(name));
+    framed.extend_from_slice(&length_of(name.len()));
     framed.extend_from_slice(name);
-    framed.extend_from_slice(&len(value));
+    framed.extend_from_slice(&length_of(value.len()));
     framed.extend_from_slice(value);
 }
 
 /// A request record as an item of a page: request id (u128, little-endian), length of the principal (u8), principal, record.
-pub(crate) fn encode_request_item(origin: &Origin, record: &[u8]) -> Vec<u8> {
+pub(crate) fn encode_request_item(origin: &Origin, record: &RequestRecord) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    append_request_item(&mut bytes, origin, Some(record));
+    bytes
+}
+
+fn append_request_item(bytes: &mut Vec<u8>, origin: &Origin, record: Option<&RequestRecord>) {
     let principal = origin.principal.as_str().as_bytes();
-    let mut bytes = Vec::with_capacity(17 + principal.len() + record.len());
     bytes.extend_from_slice(&origin.request.bits().to_le_bytes());
     bytes.push(u8::try_from(principal.len()).expect("ids have at most 128 characters"));
     bytes.extend_from_slice(principal);
-    bytes.extend_from_slice(record);
-    bytes
+    if let Some(record) = record {
+        record.append_to(bytes);
+    }
 }
 
 /// Origin and record of such an item.

@@ -270,8 +270,8 @@ impl Writer {
     fn write_rows(&mut self, window: &Window) -> Result<(), Error> {
         let engine = Arc::clone(&self.engine);
         let mut physical: BTreeMap<Vec<u8>, Option<Bytes>> = BTreeMap::new();
-        for (key, value) in &window.rows {
-            rows::put(engine.as_ref(), key, value.as_deref(), &mut physical)?;
+        for (key, value) in window.rows() {
+            rows::put(engine.as_ref(), key, value, &mut physical)?;
         }
         let mut postings = Vec::new();
         for row in window.ledger.rows() {

@@ -51,9 +51,18 @@ fn items(entries: &[LedgerEntry]) -> (LedgerItems, Chain) {
     let mut items = LedgerItems::default();
     let mut chain = Chain::default();
     for entry in entries {
-        chain = items.push(entry.revision, entry.position, &entry.encode());
+        let mut bytes = Vec::new();
+        chain = items.chain(entry, &mut bytes);
+        let (revision, position) = (entry.revision.get(), entry.position);
+        items.push([Item { revision, position, bytes: bytes.into() }]);
     }
     (items, chain)
+}
+
+fn flip(item: &mut Item, at: usize, bits: u8) {
+    let mut bytes = item.bytes.to_vec();
+    bytes[at] ^= bits;
+    item.bytes = bytes.into();
 }
 
 /// Rows as the engine has them.
@@ -110,7 +119,7 @@ fn every_changed_byte_of_an_entry_is_found_and_the_entry_named() {
         // Its tag, and its frozen form.
         let bytes = 8 + entry.encode().len();
         for at in 0..bytes {
-            let value = repacked(&sound[0].1, |items| items[number].bytes[at] ^= 0x10);
+            let value = repacked(&sound[0].1, |items| flip(&mut items[number], at, 0x10));
             let found = check(&[(sound[0].0, value)], chain);
             assert_eq!(named(&found).first(), Some(&place(entry)), "byte {at} of {entry:?}");
             changed_bytes += 1;
@@ -149,7 +158,10 @@ fn what_follows_a_changed_entry_is_still_checked() {
     let last = changed.len() - 1;
     let first_of_last = changed[last].0;
     for row in [0, last] {
-        changed[row].1 = repacked(&changed[row].1, |items| *items[1].bytes.last_mut().unwrap() ^= 1);
+        changed[row].1 = repacked(&changed[row].1, |items| {
+            let last = items[1].bytes.len() - 1;
+            flip(&mut items[1], last, 1);
+        });
     }
     let found = check(&changed, chain);
     assert_eq!(named(&found).first(), Some(&place(&entries[1])));

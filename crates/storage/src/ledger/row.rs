@@ -1,8 +1,9 @@
 //! Rows of ledger entries: a page, and before it the chain as it is before the page's first entry. Each entry of the page stands behind its tag.
 
-use stockade_state_machine::Revision;
+use stockade_state_machine::ledger::LedgerEntry;
 
 use super::chain::{Chain, TAG_BYTES};
+use crate::codec::Durable;
 use crate::pages::{self, Item};
 use crate::postings::RowKey;
 use crate::{Error, keys};
@@ -15,7 +16,7 @@ const BEFORE_BYTES: usize = 32;
 pub(crate) struct LedgerItems {
     /// The chain before the first.
     before: Chain,
-    /// Each behind its tag.
+    /// Each behind its tag. As many as hashes, once an entry of the log is taken in.
     items: Vec<Item>,
     /// The hash after each.
     hashes: Vec<[u8; 32]>,
@@ -29,17 +30,25 @@ impl LedgerItems {
 
     /// The chain after all of them.
     fn end(&self) -> Chain {
-        let entries = self.before.entries + u64::try_from(self.items.len()).expect("lengths fit 64 bits");
+        let entries = self.before.entries + u64::try_from(self.hashes.len()).expect("lengths fit 64 bits");
         Chain { entries, hash: self.hashes.last().copied().unwrap_or(self.before.hash) }
     }
 
-    /// Takes the frozen form of the next entry; gives the chain after it.
-    pub(crate) fn push(&mut self, revision: Revision, position: u32, entry: &[u8]) -> Chain {
-        let chain = self.end().with(entry);
-        let bytes = [&chain.tag(), entry].concat();
-        self.items.push(Item { revision: revision.get(), position, bytes });
+    /// Chains the next entry and appends its tag and its frozen form; gives the chain after it. Its item, these bytes, follows.
+    pub(crate) fn chain(&mut self, entry: &LedgerEntry, bytes: &mut Vec<u8>) -> Chain {
+        let tag_at = bytes.len();
+        bytes.extend_from_slice(&[0; TAG_BYTES]);
+        let entry_at = bytes.len();
+        entry.append_to(bytes);
+        let chain = self.end().with(&bytes[entry_at..]);
+        bytes[tag_at..entry_at].copy_from_slice(&chain.tag());
         self.hashes.push(chain.hash);
         chain
+    }
+
+    /// Takes the items of the entries that were chained.
+    pub(crate) fn push(&mut self, items: impl IntoIterator<Item = Item>) {
+        self.items.extend(items);
     }
 
     /// The rows that hold them.
