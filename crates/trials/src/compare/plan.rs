@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 /// Replicas that everybody has; each write is durable on a majority of them.
 pub(super) const REPLICAS: usize = 3;
+/// Seconds of load before anything is counted, the same for everybody: plans are made, caches are warm.
+pub(super) const WARM_UP_S: u32 = 2;
+/// Connections that clients share, at most, where calls of several can go over one: as `stockade bench` has them.
+pub(super) const CONNECTIONS: usize = 16;
 /// Lines of a checkout, but of one on the hot SKU.
 pub(super) const LINES: usize = 3;
 /// Units of each SKU at the beginning: more than all checkouts take.
@@ -84,7 +88,7 @@ impl fmt::Display for Contestant {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Plan {
     pub(super) rounds: u32,
-    /// Of each measurement.
+    /// Of each measurement, without the warm-up.
     pub(super) seconds: u32,
     /// Client counts, ascending; each is measured.
     pub(super) clients: Vec<u32>,
@@ -93,8 +97,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// How long it is counted.
     pub(super) fn span(&self) -> Duration {
         Duration::from_secs(self.seconds.into())
+    }
+
+    /// How long there is load.
+    pub(super) fn span_of_load(&self) -> Duration {
+        self.span() + Duration::from_secs(WARM_UP_S.into())
     }
 
     pub(super) fn most_clients(&self) -> u32 {

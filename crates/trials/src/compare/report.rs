@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use super::figures::{Best, Hundredths, Median, Ratio, Run, bests, medians, ratios};
 use super::machine::Machine;
-use super::plan::{Contestant, Plan, REPLICAS, Workload};
+use super::plan::{Contestant, Plan, REPLICAS, WARM_UP_S, Workload};
 
 /// All that is known at the end.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     machine: Machine,
     replicas: usize,
+    warm_up_s: u32,
     plan: Plan,
     /// What programs say of themselves, by name.
     versions: BTreeMap<&'static str, String>,
@@ -65,6 +66,7 @@ impl From<Findings> for Report {
         Self {
             machine,
             replicas: REPLICAS,
+            warm_up_s: WARM_UP_S,
             plan,
             versions,
             settings,
@@ -130,7 +132,7 @@ impl fmt::Display for Report {
         let Plan { rounds, seconds, clients, skus, .. } = &self.plan;
         writeln!(
             f,
-            "{REPLICAS} replicas, every write durable on a majority; {skus} SKUs; medians of {rounds} rounds of {seconds} s; clients tried: {clients:?}"
+            "{REPLICAS} replicas, every write durable on a majority; {skus} SKUs; medians of {rounds} rounds of {seconds} s after {WARM_UP_S} s of warm-up; clients tried: {clients:?}"
         )?;
         for version in self.versions.values() {
             writeln!(f, "{version}")?;

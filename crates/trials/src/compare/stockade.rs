@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Number;
 
 use super::figures::decimal;
-use super::plan::{Contestant, Figures, Plan, REPLICAS, Workload};
+use super::plan::{Contestant, Figures, Plan, REPLICAS, WARM_UP_S, Workload};
 use super::process::Process;
 
 /// What a measurement may take beyond its time: starting, filling the shelves, checking.
@@ -82,6 +82,7 @@ impl Stockade {
         let numbers = [
             ("--clients", clients.into()),
             ("--nodes", REPLICAS as u64),
+            ("--warm-up", WARM_UP_S.into()),
             ("--seconds", plan.seconds.into()),
             ("--skus", plan.skus),
             ("--seed", plan.seed),
@@ -93,7 +94,7 @@ impl Stockade {
         command.env("TMPDIR", dir).stdout(File::create(&printed)?);
         let log = dir.join("bench.log");
         let mut bench = Process::start("the bench", &mut command, Signal::TERM, &log)?;
-        bench.wait(plan.span() + GRACE).await?;
+        bench.wait(plan.span_of_load() + GRACE).await?;
         fs::read_to_string(&printed).context("reading what the bench printed")
     }
 }

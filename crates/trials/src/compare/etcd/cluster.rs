@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use stockade_env::ReservedPort;
 use tempfile::TempDir;
 
-use super::super::plan::{Plan, REPLICAS, UNITS};
+use super::super::plan::{CONNECTIONS, Plan, REPLICAS, UNITS};
 use super::super::process::{LOOK_AGAIN, Process};
 use super::client::Client;
 use super::messages::TxnRequest;
@@ -20,8 +20,6 @@ use super::rows::{self, Stock, stock_key};
 const READY_TIMEOUT: Duration = Duration::from_mins(2);
 /// Operations of a transaction that etcd takes as it comes.
 const MAX_OPERATIONS: u64 = 128;
-/// Connections that the clients share.
-const CONNECTIONS: usize = 4;
 
 /// The members. Dropped, they end, and their directory goes.
 #[derive(Debug)]

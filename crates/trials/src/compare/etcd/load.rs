@@ -1,13 +1,14 @@
 //! Clients of etcd: each does one operation after the other until the time is over.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use stockade_env::Random;
 
 use super::super::figures::per_mille;
 use super::super::plan::{
-    CHECKOUTS_IN_100, Figures, HOT_SKU, LINES, ORDER_READS_IN_100, Plan, STOCK_READS_IN_100, Workload,
+    CHECKOUTS_IN_100, Figures, HOT_SKU, LINES, ORDER_READS_IN_100, Plan, STOCK_READS_IN_100, WARM_UP_S,
+    Workload,
 };
 use super::super::process::cpu_us;
 use super::cluster::Cluster;
@@ -70,10 +71,15 @@ pub(super) async fn run(
     let mut customers: Vec<Customer> =
         (0..u64::from(clients)).zip(connections.iter().cycle()).map(customer).collect();
     let servers = cluster.process_ids();
-    let (cpu_before, begun) = (cpu_us(&servers), Instant::now());
-    let end = begun + plan.span();
-    join_all(customers.iter_mut().map(|customer| customer.shop_until(end))).await;
-    let (elapsed_us, cpu_after) = (micros(begun.elapsed()), cpu_us(&servers));
+    let counted_from = Instant::now() + Duration::from_secs(WARM_UP_S.into());
+    let end = counted_from + plan.span();
+    let cpu_of_warm_up = async {
+        tokio::time::sleep_until(counted_from.into()).await;
+        cpu_us(&servers)
+    };
+    let shopping = join_all(customers.iter_mut().map(|customer| customer.shop(counted_from, end)));
+    let (cpu_before, _) = tokio::join!(cpu_of_warm_up, shopping);
+    let (elapsed_us, cpu_after) = (micros(counted_from.elapsed()), cpu_us(&servers));
     let mut took_us: Vec<u64> =
         customers.iter().flat_map(|customer| customer.took_us.iter().copied()).collect();
     let operations = u64::try_from(took_us.len())?;
@@ -94,14 +100,16 @@ pub(super) async fn run(
 }
 
 impl Customer {
-    async fn shop_until(&mut self, end: Instant) {
+    /// Operations until the end. What is answered before they count has no time.
+    async fn shop(&mut self, counted_from: Instant, end: Instant) {
         loop {
             let begun = Instant::now();
             if begun >= end {
                 return;
             }
             match self.operation().await {
-                Ok(()) => self.took_us.push(micros(begun.elapsed())),
+                Ok(()) if Instant::now() >= counted_from => self.took_us.push(micros(begun.elapsed())),
+                Ok(()) => {}
                 Err(_) => self.failed += 1,
             }
         }

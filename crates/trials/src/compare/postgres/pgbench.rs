@@ -1,10 +1,11 @@
 //! Clients of PostgreSQL: pgbench with scripts of our own.
 //!
-//! It writes down the time of each transaction, for percentiles. Processor time is taken between its first report of progress
-//! and its last, and held against the transactions in between: what connecting costs is not counted.
+//! It writes down when each transaction ended and how long it took. What counts is what ended between its report of progress at
+//! the end of the warm-up and its last one; processor time is taken at the same two. So connecting and planning don't count.
 
 use std::collections::VecDeque;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,7 +14,9 @@ use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
 use super::super::figures::{decimal, per_mille};
-use super::super::plan::{CHECKOUTS_IN_100, Figures, ORDER_READS_IN_100, Plan, STOCK_READS_IN_100, Workload};
+use super::super::plan::{
+    CHECKOUTS_IN_100, Figures, ORDER_READS_IN_100, Plan, STOCK_READS_IN_100, WARM_UP_S, Workload,
+};
 use super::super::process::cpu_us;
 use super::cluster::Cluster;
 
@@ -63,7 +66,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Ran> {
     let scratch = cluster.scratch(&format!("pgbench-{invocation}"))?;
     let mut command = tokio::process::Command::new(cluster.bin.join("pgbench"));
-    command.args(["--no-vacuum", "--protocol=prepared", "--progress=1", "--log"]);
+    command.args(["--no-vacuum", "--protocol=prepared", "--progress=1", "--progress-timestamp", "--log"]);
     command.arg("--log-prefix").arg(scratch.join("log"));
     for (name, text, weight) in scripts(workload) {
         let path = scratch.join(format!("{name}.sql"));
@@ -79,7 +82,7 @@ pub(super) async fn run(
     let numbers = [
         ("--client", clients.into()),
         ("--jobs", clients.min(THREADS).into()),
-        ("--time", plan.seconds.into()),
+        ("--time", (WARM_UP_S + plan.seconds).into()),
         ("--random-seed", plan.seed),
     ];
     for (flag, number) in numbers {
@@ -89,36 +92,41 @@ pub(super) async fn run(
     let mut connection = cluster.connection();
     connection.retain(|argument| argument != "--dbname");
     command.args(connection).process_group(0).kill_on_drop(true);
-    let served = tokio::time::timeout(plan.span() + GRACE, serve(command, cluster)).await;
-    let (printed, cpu) = served.context("pgbench doesn't end")??;
-    let summary = Summary::parse(&printed).with_context(|| format!("pgbench printed: {printed}"))?;
-    let mut log = Log::read(&scratch)?;
+    let served = tokio::time::timeout(plan.span_of_load() + GRACE, serve(command, cluster)).await;
+    let (printed, marks) = served.context("pgbench doesn't end")??;
+    let window = Window::of(&marks)?;
+    let mut log = Log::read(&scratch, &window.times)?;
+    let operations = u64::try_from(log.took_us.len())?;
+    anyhow::ensure!(operations > 0, "no transaction of PostgreSQL ended while it counted");
     Ok(Ran {
         figures: Figures {
             clients,
-            ops_per_s: summary.tps,
+            ops_per_s: operations * 1_000_000 / (window.times.end - window.times.start),
             p50_us: per_mille(&mut log.took_us, 500),
             p99_us: per_mille(&mut log.took_us, 990),
-            server_cpu_us_per_op: cpu.us_per_op().context("pgbench reported no progress")?,
-            failed: summary.failed,
+            server_cpu_us_per_op: window.cpu_us / operations,
+            failed: failed(&printed).with_context(|| format!("pgbench printed: {printed}"))?,
             conflicts: 0,
         },
         placed: log.placed,
     })
 }
 
-/// Runs pgbench to its end; what it printed, and what the servers spent meanwhile.
-async fn serve(mut command: tokio::process::Command, cluster: &Cluster) -> anyhow::Result<(String, Spent)> {
+/// Runs pgbench to its end; what it printed, and what the servers had spent at each report of progress.
+async fn serve(
+    mut command: tokio::process::Command,
+    cluster: &Cluster,
+) -> anyhow::Result<(String, Vec<Mark>)> {
     let servers = cluster.process_ids();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("starting pgbench")?;
     let mut stdout = child.stdout.take().context("pgbench's output")?;
     let mut stderr = BufReader::new(child.stderr.take().context("pgbench's errors")?).lines();
-    let mut spent = Spent::default();
+    let mut marks = Vec::new();
     let mut said = VecDeque::new();
     while let Some(line) = stderr.next_line().await? {
-        match Progress::parse(&line) {
-            Some(progress) => spent.add(progress, cpu_us(&servers)),
+        match reported_us(&line) {
+            Some(at_us) => marks.push(Mark { at_us, cpu_us: cpu_us(&servers) }),
             None => said.push_back(line),
         }
         if said.len() > KEPT_LINES {
@@ -130,101 +138,85 @@ async fn serve(mut command: tokio::process::Command, cluster: &Cluster) -> anyho
     let status = child.wait().await?;
     let said: Vec<String> = said.into();
     anyhow::ensure!(status.success(), "pgbench ended with {status}: {}", said.join("\n"));
-    Ok((printed, spent))
+    Ok((printed, marks))
 }
 
-/// What pgbench says at its end.
-#[derive(Debug, PartialEq, Eq)]
-struct Summary {
-    tps: u64,
-    failed: u64,
+/// Transactions that failed, as pgbench says at its end.
+fn failed(printed: &str) -> anyhow::Result<u64> {
+    let name = "number of failed transactions: ";
+    let value = printed.lines().find_map(|line| line.trim().strip_prefix(name)?.split(' ').next());
+    value.and_then(|value| value.parse().ok()).with_context(|| format!("there is no {name:?}"))
 }
 
-impl Summary {
-    fn parse(printed: &str) -> anyhow::Result<Self> {
-        let value = |name: &str| {
-            let line = printed.lines().find_map(|line| line.trim().strip_prefix(name)?.split(' ').next());
-            line.and_then(|value| decimal(value, 0)).with_context(|| format!("there is no {name:?}"))
-        };
-        Ok(Self { tps: value("tps = ")?, failed: value("number of failed transactions: ")? })
-    }
+/// When a line reports progress, in microseconds since 1970; `None` where it says something else.
+fn reported_us(line: &str) -> Option<u64> {
+    decimal(line.strip_prefix("progress: ")?.split_once(" s, ")?.0, 6)
 }
 
-/// A line that pgbench prints every second.
+/// Processor time of all servers at a report of progress. There is one every second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Progress {
-    /// Since the beginning, in tenths of a second.
-    at_tenths: u64,
-    /// Transactions a second since the line before, in tenths.
-    tps_tenths: u64,
+struct Mark {
+    at_us: u64,
+    cpu_us: u64,
 }
 
-impl Progress {
-    fn parse(line: &str) -> Option<Self> {
-        let mut parts = line.strip_prefix("progress: ")?.split(", ");
-        let at_tenths = decimal(parts.next()?.strip_suffix(" s")?, 1)?;
-        let tps_tenths = decimal(parts.next()?.strip_suffix(" tps")?, 1)?;
-        Some(Self { at_tenths, tps_tenths })
-    }
+/// What counts: since the warm-up, until the last report.
+#[derive(Debug, PartialEq, Eq)]
+struct Window {
+    /// Microseconds since 1970.
+    times: Range<u64>,
+    /// What the servers spent meanwhile.
+    cpu_us: u64,
 }
 
-/// Transactions and processor time between the first report of progress and the last.
-#[derive(Debug, Default)]
-struct Spent {
-    first_cpu_us: Option<u64>,
-    last_cpu_us: u64,
-    last_at_tenths: u64,
-    /// In hundredths.
-    ops: u64,
-}
-
-impl Spent {
-    fn add(&mut self, progress: Progress, cpu_us: u64) {
-        if self.first_cpu_us.is_some() {
-            self.ops += progress.tps_tenths * progress.at_tenths.saturating_sub(self.last_at_tenths);
-        } else {
-            self.first_cpu_us = Some(cpu_us);
-        }
-        self.last_cpu_us = cpu_us;
-        self.last_at_tenths = progress.at_tenths;
-    }
-
-    fn us_per_op(&self) -> Option<u64> {
-        let cpu_us = self.last_cpu_us.saturating_sub(self.first_cpu_us?);
-        cpu_us.saturating_mul(100).checked_div(self.ops)
+impl Window {
+    fn of(marks: &[Mark]) -> anyhow::Result<Self> {
+        let warm = usize::try_from(WARM_UP_S)? - 1;
+        let (first, last) = marks.get(warm).zip(marks.last()).context("pgbench reported no progress")?;
+        anyhow::ensure!(last.at_us > first.at_us, "pgbench reported no progress after its warm-up");
+        let cpu_us = last.cpu_us.saturating_sub(first.cpu_us);
+        Ok(Self { times: first.at_us..last.at_us, cpu_us })
     }
 }
 
 /// What pgbench wrote down of each transaction.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Log {
+    /// Of those that count.
     took_us: Vec<u64>,
-    /// Transactions of the first script.
+    /// Transactions of the first script, whether they count or not.
     placed: u64,
 }
 
 impl Log {
-    fn read(dir: &Path) -> anyhow::Result<Self> {
+    fn read(dir: &Path, counted: &Range<u64>) -> anyhow::Result<Self> {
         let mut log = Self::default();
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with("log.") {
-                log.add(&fs::read_to_string(entry.path())?);
+                log.add(&fs::read_to_string(entry.path())?, counted)?;
                 fs::remove_file(entry.path())?;
             }
         }
         Ok(log)
     }
 
-    /// Lines of client, transaction, microseconds, script and when. A transaction that failed has no time.
-    fn add(&mut self, text: &str) {
+    /// Lines of client, transaction, microseconds, script, and the seconds and microseconds when it ended. A transaction that
+    /// failed has no time.
+    fn add(&mut self, text: &str, counted: &Range<u64>) -> anyhow::Result<()> {
         for line in text.lines() {
-            let mut fields = line.split(' ').skip(2);
-            if let Some(Ok(took_us)) = fields.next().map(str::parse) {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let [_, _, took, script, seconds, micros] = fields[..] else {
+                anyhow::bail!("pgbench wrote down: {line}");
+            };
+            let Ok(took_us) = took.parse() else { continue };
+            self.placed += u64::from(script == "0");
+            let ended_us = seconds.parse::<u64>()? * 1_000_000 + micros.parse::<u64>()?;
+            if counted.contains(&ended_us) {
                 self.took_us.push(took_us);
-                self.placed += u64::from(fields.next() == Some("0"));
             }
         }
+        Ok(())
     }
 }
 
@@ -252,42 +244,41 @@ SQL script 1: checkout.sql
 ";
 
     #[test]
-    fn the_summary_is_that_of_all_scripts() {
-        assert_eq!(Summary::parse(PRINTED).unwrap(), Summary { tps: 2_351, failed: 3 });
+    fn what_failed_is_that_of_all_scripts() {
+        assert_eq!(failed(PRINTED).unwrap(), 3);
+        let error = failed(&PRINTED.replace("number of failed", "number of")).unwrap_err().to_string();
+        assert!(error.contains("number of failed transactions"), "{error}");
+        assert!(failed("").is_err());
     }
 
     #[test]
-    fn a_summary_without_its_figures_is_refused() {
-        for name in ["tps = ", "number of failed transactions: "] {
-            let error = Summary::parse(&PRINTED.replace(name, "")).unwrap_err().to_string();
-            assert!(error.contains(name), "{error}");
-        }
-        assert!(Summary::parse("").is_err());
-    }
-
-    #[test]
-    fn processor_time_is_held_against_what_was_done_meanwhile() {
+    fn what_counts_begins_after_the_warm_up() {
         let lines = [
-            "progress: 1.0 s, 1800.9 tps, lat 8.850 ms stddev 3.011, 0 failed",
+            "progress: 1700000001.000 s, 1800.9 tps, lat 8.850 ms stddev 3.011, 0 failed",
             "pgbench: warning: something else",
-            "progress: 2.0 s, 2000.0 tps, lat 8.000 ms stddev 3.000, 0 failed",
-            "progress: 4.0 s, 1000.0 tps, lat 8.000 ms stddev 3.000, 0 failed",
+            "progress: 1700000002.004 s, 2000.0 tps, lat 8.000 ms stddev 3.000, 0 failed",
+            "progress: 1700000004.504 s, 1000.0 tps, lat 8.000 ms stddev 3.000, 0 failed",
         ];
-        let progress: Vec<_> = lines.iter().filter_map(|line| Progress::parse(line)).collect();
-        assert_eq!(progress.len(), 3);
-        let mut spent = Spent::default();
-        assert_eq!(spent.us_per_op(), None);
-        for (progress, cpu_us) in progress.into_iter().zip([5_000_000, 5_600_000, 6_200_000]) {
-            spent.add(progress, cpu_us);
-        }
-        assert_eq!(spent.us_per_op(), Some(300), "4,000 transactions in 1.2 s");
+        let times: Vec<u64> = lines.iter().filter_map(|line| reported_us(line)).collect();
+        let marks: Vec<Mark> = times
+            .into_iter()
+            .zip([5_000_000, 5_600_000, 6_200_000])
+            .map(|(at_us, cpu_us)| Mark { at_us, cpu_us })
+            .collect();
+        let expected = Window { times: 1_700_000_002_004_000..1_700_000_004_504_000, cpu_us: 600_000 };
+        assert_eq!(Window::of(&marks).unwrap(), expected);
+        assert!(Window::of(&marks[..2]).is_err(), "nothing after the warm-up");
+        assert!(Window::of(&[]).is_err());
     }
 
     #[test]
-    fn transactions_that_failed_have_no_time() {
+    fn transactions_count_by_when_they_ended_and_orders_all_the_same() {
+        let text =
+            "0 1 812 0 10 999999\n0 2 95 2 11 0\n1 1 failed 0 11 5\n0 3 77 0 12 500000\n1 2 60 0 13 0\n";
         let mut log = Log::default();
-        log.add("0 1 812 0 1700000000 123456\n1 1 failed 0 1700000000 123456\n0 2 95 2 1700000000 123999\n");
-        assert_eq!(log, Log { took_us: vec![812, 95], placed: 1 });
+        log.add(text, &(11_000_000..13_000_000)).unwrap();
+        assert_eq!(log, Log { took_us: vec![95, 77], placed: 3 });
+        assert!(log.add("0 1 812", &(0..1)).is_err());
     }
 
     #[test]
