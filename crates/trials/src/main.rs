@@ -3,6 +3,7 @@
 //!
 //! A crate of its own, so that `cargo xtask tidy` builds where the product doesn't compile.
 
+mod compare;
 mod corrupt;
 mod crash;
 mod drive;
@@ -48,6 +49,8 @@ enum Command {
     Restart(restart::RestartArgs),
     /// Takes holds while leaders are killed: each must end at its time.
     Ttl(ttl::TtlArgs),
+    /// Measures Stockade beside PostgreSQL and etcd, as far as they are installed here.
+    Compare(compare::CompareArgs),
     /// Measures what a snapshot costs those who write meanwhile.
     SnapshotLatency(snapshot_latency::SnapshotLatencyArgs),
 }
@@ -73,6 +76,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Soak(args) => return soak::run(&args, arguments.output),
         Command::Restart(args) => return restart::run(&args, arguments.output),
         Command::Ttl(args) => return ttl::run(&args, arguments.output),
+        Command::Compare(args) => return compare::run(&args, arguments.output),
         Command::SnapshotLatency(args) => return snapshot_latency::run(&args, arguments.output),
     }
     Ok(ExitCode::SUCCESS)

@@ -40,7 +40,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Output::Table)]
         output: Output,
     },
-    /// The longer proofs, built in release: `crash`, `corrupt`, `soak`, `model`, `sim`. Each has its own `--help`.
+    /// The longer proofs, built in release: `crash`, `corrupt`, `soak`, `model`, `sim`; and `compare`, with other databases.
+    /// Each has its own `--help`.
     #[command(external_subcommand)]
     Trial(Vec<OsString>),
 }
