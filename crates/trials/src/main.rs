@@ -10,6 +10,7 @@ mod drive;
 mod due;
 mod ledger;
 mod model;
+mod one_node;
 mod restart;
 mod snapshot_latency;
 mod soak;
@@ -43,6 +44,8 @@ enum Command {
     Due(due::DueArgs),
     /// Asks a ledger what there was at random moments, and holds it against what there was.
     Ledger(ledger::LedgerArgs),
+    /// Places orders at one node without a network: what `instructions` counts.
+    OneNode(one_node::OneNodeArgs),
     /// Runs orders against real nodes: memory must stay flat.
     Soak(soak::SoakArgs),
     /// Measures how long a node with many orders takes to serve again.
@@ -73,6 +76,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Model(args) => return model::run(&args, arguments.output),
         Command::Due(args) => return due::run(&args, arguments.output),
         Command::Ledger(args) => return ledger::run(&args, arguments.output),
+        Command::OneNode(args) => return one_node::run(&args, arguments.output),
         Command::Soak(args) => return soak::run(&args, arguments.output),
         Command::Restart(args) => return restart::run(&args, arguments.output),
         Command::Ttl(args) => return ttl::run(&args, arguments.output),

@@ -7,7 +7,7 @@ mod life;
 mod record;
 mod script;
 
-pub(crate) use content::{LogEntry, Vote, entry, log_id};
+pub(crate) use content::{LogEntry, START_US, Vote, entry, log_id};
 pub(crate) use held::{Difference, Held};
 pub(crate) use life::{Life, Setup};
 pub(crate) use record::{Asked, Record};
