@@ -19,7 +19,7 @@ const HEAD_BYTES: usize = 24;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     head: [u8; HEAD_BYTES],
-    whole: Option<Arc<str>>,
+    whole: Option<Arc<Box<str>>>,
 }
 
 impl Text {
@@ -28,7 +28,7 @@ impl Text {
         let mut head = [0; HEAD_BYTES];
         let beginning = text.len().min(HEAD_BYTES);
         head[..beginning].copy_from_slice(&text.as_bytes()[..beginning]);
-        let whole = (text.len() > HEAD_BYTES).then(|| Arc::from(text));
+        let whole = (text.len() > HEAD_BYTES).then(|| Arc::new(Box::from(text)));
         Self { head, whole }
     }
 

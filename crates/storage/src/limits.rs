@@ -65,6 +65,10 @@ pub(crate) const EVICT_BATCH: usize = 256;
 pub(crate) const SNAPSHOT_CHECK_BYTES: u64 = 8 << 20;
 /// Of rows that a snapshot in the making keeps as they were; beyond it the writer waits for it.
 pub(crate) const MAX_ASIDE_BYTES: usize = 256 << 20;
+/// What a row, ledger entry or request record of a window takes beside its bytes, in lists that grow by doubling.
+pub(crate) const WINDOW_PART_BYTES: usize = 256;
+/// Room that is taken for what an entry changes before that is known, at most.
+pub(crate) const USUAL_FRAME_BYTES: usize = 1 << 20;
 /// Rough size of a map entry and its allocations, so that many tiny rows count for what they take.
 pub(crate) const MAP_ENTRY_BYTES: usize = 96;
 /// Of a snapshot's block before it is packed; the row that fills it may go beyond.

@@ -39,11 +39,17 @@ pub(crate) struct Page {
 
 /// Packs items, which are in order, into pages.
 pub(crate) fn pack<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<Page> {
+    pack_behind(items.into_iter().map(|item| (&[][..], item)))
+}
+
+/// The same, with bytes that stand before those of each item.
+pub(crate) fn pack_behind<'a>(items: impl IntoIterator<Item = (&'a [u8], &'a Item)>) -> Vec<Page> {
     let mut pages = Vec::new();
     let mut raw = Vec::with_capacity(limits::PAGE_BYTES);
     let mut open: Option<Page> = None;
-    for item in items {
-        let size = ITEM_HEADER_BYTES + item.bytes.len();
+    for (before, item) in items {
+        let len = before.len() + item.bytes.len();
+        let size = ITEM_HEADER_BYTES + len;
         if raw.len() + size > limits::PAGE_BYTES {
             pages.extend(open.take().map(|page| close(page, &mut raw)));
         }
@@ -56,7 +62,8 @@ pub(crate) fn pack<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<Page> {
         page.items += 1;
         raw.extend_from_slice(&item.revision.to_le_bytes());
         raw.extend_from_slice(&item.position.to_le_bytes());
-        raw.extend_from_slice(&length(item.bytes.len()).to_le_bytes());
+        raw.extend_from_slice(&length(len).to_le_bytes());
+        raw.extend_from_slice(before);
         raw.extend_from_slice(&item.bytes);
     }
     pages.extend(open.map(|page| close(page, &mut raw)));

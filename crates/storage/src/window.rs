@@ -126,7 +126,7 @@ impl Window {
     /// Takes in what one entry changed and chains its hash.
     pub(crate) fn take_in(&mut self, changes: &[Change]) {
         let mut frame = Frame {
-            bytes: Vec::with_capacity(self.usual_frame),
+            bytes: Vec::with_capacity(self.usual_frame.min(limits::USUAL_FRAME_BYTES)),
             rows: Vec::with_capacity(changes.len()),
             ledger: Vec::new(),
             requests: Vec::new(),
@@ -135,11 +135,15 @@ impl Window {
         for change in changes {
             self.take_in_one(change, &mut frame);
         }
-        let Frame { bytes, rows, ledger, requests } = frame;
+        let Frame { mut bytes, rows, ledger, requests } = frame;
         self.position.chain = blake3::hash(&bytes).into();
         self.usual_frame = bytes.len();
+        // What the slices keep is the whole of it.
+        if bytes.capacity() / 2 > bytes.len() {
+            bytes.shrink_to_fit();
+        }
         let parts = rows.len() + ledger.len() + requests.len();
-        self.bytes += bytes.len() + parts * limits::MAP_ENTRY_BYTES;
+        self.bytes += bytes.capacity() + parts * limits::WINDOW_PART_BYTES;
         let bytes = Bytes::from(bytes);
         self.rows.extend(rows.into_iter().map(|(key, value)| RowImage {
             key: bytes.slice(key),
@@ -186,8 +190,8 @@ impl Window {
                 self.documents.push(id.clone());
             }
             Change::Ledger(entry) => {
-                let at =
-                    frame.named("ledger", |bytes| self.position.ledger = self.ledger.chain(entry, bytes));
+                let at = frame.named("ledger", |bytes| entry.append_to(bytes));
+                self.position.ledger = self.ledger.chain(&frame.bytes[at.clone()]);
                 frame.ledger.push((entry.revision, entry.position, at));
             }
             Change::Request(origin, Some(record)) => {
@@ -260,4 +264,50 @@ fn split_request_item(bytes: &[u8]) -> Result<(RequestId, &str, &[u8]), DecodeEr
 
 fn no_principal() -> DecodeError {
     DecodeError("no principal in a request item".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use stockade_state_machine::ids::{LocationId, SkuId};
+    use stockade_state_machine::{Stock, StockKey, Version};
+
+    use super::*;
+
+    fn key(sku: &str) -> StockKey {
+        StockKey { sku: SkuId::new(sku).unwrap(), location: LocationId::new("main").unwrap() }
+    }
+
+    fn put(sku: &str, available: i64) -> Change {
+        let version = Version { revision: Revision::new(1), position: 0 };
+        let stock = Stock::from_buckets([available, 0, 0, 0, 0, 0], version).unwrap();
+        Change::Stock(key(sku), Some(stock))
+    }
+
+    fn removed(sku: &str) -> Change {
+        Change::Stock(key(sku), None)
+    }
+
+    #[test]
+    fn of_each_row_the_last_image_counts_and_rows_come_in_the_order_of_their_keys() {
+        let mut window = Window::default();
+        window.take_in(&[put("b", 1), put("a", 1), removed("b"), put("c", 1)]);
+        window.take_in(&[removed("a"), put("b", 2), put("d", 1)]);
+        window.take_in(&[removed("d"), put("c", 3), removed("c")]);
+        let rows: Vec<_> =
+            window.rows().map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect();
+        let Change::Stock(_, Some(twice)) = put("b", 2) else { unreachable!() };
+        let value = |sku| (sku == "b").then(|| twice.encode());
+        let expected = ["a", "b", "c", "d"].map(|sku| (keys::stock(&key(sku)), value(sku)));
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn a_small_entry_behind_a_large_one_does_not_take_as_much() {
+        let mut window = Window::default();
+        let many: Vec<Change> = (0..20_000).map(|number| put(&format!("sku-{number}"), 1)).collect();
+        window.take_in(&many);
+        let before = window.bytes;
+        window.take_in(&[put("a", 1)]);
+        assert!(window.bytes - before < 4_096, "{} bytes", window.bytes - before);
+    }
 }

@@ -51,8 +51,8 @@ fn items(entries: &[LedgerEntry]) -> (LedgerItems, Chain) {
     let mut items = LedgerItems::default();
     let mut chain = Chain::default();
     for entry in entries {
-        let mut bytes = Vec::new();
-        chain = items.chain(entry, &mut bytes);
+        let bytes = entry.encode();
+        chain = items.chain(&bytes);
         let (revision, position) = (entry.revision.get(), entry.position);
         items.push([Item { revision, position, bytes: bytes.into() }]);
     }

@@ -1,9 +1,6 @@
 //! Rows of ledger entries: a page, and before it the chain as it is before the page's first entry. Each entry of the page stands behind its tag.
 
-use stockade_state_machine::ledger::LedgerEntry;
-
 use super::chain::{Chain, TAG_BYTES};
-use crate::codec::Durable;
 use crate::pages::{self, Item};
 use crate::postings::RowKey;
 use crate::{Error, keys};
@@ -16,7 +13,7 @@ const BEFORE_BYTES: usize = 32;
 pub(crate) struct LedgerItems {
     /// The chain before the first.
     before: Chain,
-    /// Each behind its tag. As many as hashes, once an entry of the log is taken in.
+    /// The frozen forms. As many as hashes, once an entry of the log is taken in.
     items: Vec<Item>,
     /// The hash after each.
     hashes: Vec<[u8; 32]>,
@@ -34,14 +31,9 @@ impl LedgerItems {
         Chain { entries, hash: self.hashes.last().copied().unwrap_or(self.before.hash) }
     }
 
-    /// Chains the next entry and appends its tag and its frozen form; gives the chain after it. Its item, these bytes, follows.
-    pub(crate) fn chain(&mut self, entry: &LedgerEntry, bytes: &mut Vec<u8>) -> Chain {
-        let tag_at = bytes.len();
-        bytes.extend_from_slice(&[0; TAG_BYTES]);
-        let entry_at = bytes.len();
-        entry.append_to(bytes);
-        let chain = self.end().with(&bytes[entry_at..]);
-        bytes[tag_at..entry_at].copy_from_slice(&chain.tag());
+    /// Chains the frozen form of the next entry; gives the chain after it. Its item follows.
+    pub(crate) fn chain(&mut self, entry: &[u8]) -> Chain {
+        let chain = self.end().with(entry);
         self.hashes.push(chain.hash);
         chain
     }
@@ -62,7 +54,8 @@ impl LedgerItems {
             let value = [before.as_slice(), &page.bytes].concat();
             LedgerRowWrite { first: (page.revision, page.position), key, value, items }
         };
-        pages::pack(&self.items).into_iter().map(row).collect()
+        let tags = self.hashes.iter().map(|hash| &hash[..TAG_BYTES]);
+        pages::pack_behind(tags.zip(&self.items)).into_iter().map(row).collect()
     }
 }
 
@@ -78,7 +71,7 @@ pub(crate) struct LedgerRowWrite<'a> {
 impl LedgerRowWrite<'_> {
     /// The frozen forms of its entries.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &[u8]> {
-        self.items.iter().map(|item| &item.bytes[TAG_BYTES..])
+        self.items.iter().map(|item| &item.bytes[..])
     }
 }
 
