@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use stockade_server::{
-    Addresses, BackupId, Config, DEFAULT_KEPT_LOG_ENTRIES, DEFAULT_SCRUB_BYTES_PER_SECOND, EngineKind,
-    Profile, Server, Timings,
+    Addresses, BackupId, Config, DEFAULT_KEPT_LOG_ENTRIES, DEFAULT_MAX_IN_FLIGHT_BYTES,
+    DEFAULT_SCRUB_BYTES_PER_SECOND, EngineKind, Profile, Server, Timings,
 };
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
@@ -103,7 +103,7 @@ pub(crate) struct StartArgs {
     #[arg(long, value_name = "BYTES", env = "STOCKADE_DISK_RESERVE_BYTES", default_value_t = 256 << 20)]
     disk_reserve_bytes: u64,
     /// Commands in flight at the leader; beyond it callers are told OVERLOADED.
-    #[arg(long, value_name = "BYTES", env = "STOCKADE_MAX_IN_FLIGHT_BYTES", default_value_t = 64 << 20)]
+    #[arg(long, value_name = "BYTES", env = "STOCKADE_MAX_IN_FLIGHT_BYTES", default_value_t = DEFAULT_MAX_IN_FLIGHT_BYTES)]
     max_in_flight_bytes: usize,
     /// As the leader, answer reads with `--consistency lease` without asking a quorum. Off where the clocks of the nodes can't be
     /// trusted to run at the same rate, or where machines are suspended: such reads ask a quorum then.

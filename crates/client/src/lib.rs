@@ -130,9 +130,9 @@ impl Client {
         self.0.failover.addresses()
     }
 
-    /// The connection to the leader, or to a node that may know it: for calls that are made without this client's retries.
-    pub fn connection_to_leader(&self) -> Result<Connection> {
-        self.0.channels.to(&self.0.failover.pick())
+    /// This client's connection to a node, `host:port`: for calls that are made without its retries. Errors: `Invalid`.
+    pub fn connection_to(&self, address: &str) -> Result<Connection> {
+        self.0.channels.to(address)
     }
 
     /// The leader's address, where it is known.

@@ -23,6 +23,9 @@ pub const DEFAULT_ELECTION_TIMEOUT: (Duration, Duration) =
 /// See [`Config::kept_log_entries`].
 pub const DEFAULT_KEPT_LOG_ENTRIES: u64 = 10_000;
 
+/// See [`Config::max_in_flight_bytes`].
+pub const DEFAULT_MAX_IN_FLIGHT_BYTES: usize = 64 << 20;
+
 /// How a new node comes into a cluster that is there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Join {
@@ -74,6 +77,28 @@ pub struct Config {
 }
 
 impl Config {
+    /// The defaults for a node among peers, without TLS.
+    pub fn of(peers: BTreeMap<u64, String>) -> Self {
+        Self {
+            peers,
+            join: None,
+            peer_overrides: BTreeMap::new(),
+            dialer: None,
+            credentials: None,
+            advertise_client: String::new(),
+            version: String::new(),
+            heartbeat: DEFAULT_HEARTBEAT,
+            election_timeout: DEFAULT_ELECTION_TIMEOUT,
+            max_in_flight_bytes: DEFAULT_MAX_IN_FLIGHT_BYTES,
+            kept_log_entries: DEFAULT_KEPT_LOG_ENTRIES,
+            lease_reads: true,
+            zone: String::new(),
+            standby: false,
+            replace_dead_after: None,
+            data_dir: None,
+        }
+    }
+
     /// Twice the longest election timeout: after so long no promise that a node gave a leader before it was restarted
     /// is still believed by anybody.
     pub(crate) fn lease_memory(&self) -> Duration {
@@ -130,24 +155,7 @@ mod tests {
     use super::*;
 
     fn config(election_timeout: (Duration, Duration)) -> Config {
-        Config {
-            peers: BTreeMap::new(),
-            join: None,
-            peer_overrides: BTreeMap::new(),
-            dialer: None,
-            credentials: None,
-            advertise_client: String::new(),
-            version: String::new(),
-            heartbeat: DEFAULT_HEARTBEAT,
-            election_timeout,
-            max_in_flight_bytes: 1,
-            kept_log_entries: DEFAULT_KEPT_LOG_ENTRIES,
-            lease_reads: true,
-            zone: String::new(),
-            standby: false,
-            replace_dead_after: None,
-            data_dir: None,
-        }
+        Config { election_timeout, ..Config::of(BTreeMap::new()) }
     }
 
     #[test]

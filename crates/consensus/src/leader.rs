@@ -200,8 +200,7 @@ mod tests {
     use stockade_storage::{EngineKind, Identity, Options};
 
     use super::*;
-    use crate::config::{Config, DEFAULT_KEPT_LOG_ENTRIES};
-    use crate::{DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, Node};
+    use crate::{Config, Node};
 
     #[tokio::test]
     async fn a_panic_of_raft_becomes_the_nodes_failure() {
@@ -210,24 +209,7 @@ mod tests {
         let options =
             Options { engine: EngineKind::Memory, ..Options::new(PathBuf::from("/data"), identity) };
         let storage = stockade_storage::open(Arc::new(MemoryFiles::default()), &env, options).await.unwrap();
-        let config = Config {
-            peers: BTreeMap::from([(1, "127.0.0.1:1".to_owned())]),
-            join: None,
-            peer_overrides: BTreeMap::new(),
-            dialer: None,
-            credentials: None,
-            advertise_client: String::new(),
-            version: String::new(),
-            heartbeat: DEFAULT_HEARTBEAT,
-            election_timeout: DEFAULT_ELECTION_TIMEOUT,
-            max_in_flight_bytes: 1 << 20,
-            kept_log_entries: DEFAULT_KEPT_LOG_ENTRIES,
-            lease_reads: true,
-            zone: String::new(),
-            standby: false,
-            replace_dead_after: None,
-            data_dir: None,
-        };
+        let config = Config::of(BTreeMap::from([(1, "127.0.0.1:1".to_owned())]));
         let node = Node::start(&env, storage, config).await.unwrap();
         node.raft().external_request(|_| panic!("on purpose")).await.unwrap();
         let failure = timeout(Duration::from_secs(10), env.tasks.failed()).await.unwrap();

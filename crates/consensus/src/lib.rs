@@ -41,7 +41,10 @@ mod successor;
 mod unanswered;
 mod write;
 
-pub use config::{Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, DEFAULT_KEPT_LOG_ENTRIES, Join};
+pub use config::{
+    Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, DEFAULT_KEPT_LOG_ENTRIES,
+    DEFAULT_MAX_IN_FLIGHT_BYTES, Join,
+};
 pub use consistency::{Consistency, Served};
 pub use error::{ProposeError, ReadError, StartError};
 pub use export::{ExportError, ExportedEntry, ExportedPayload};

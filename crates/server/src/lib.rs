@@ -29,5 +29,5 @@ pub use config::{Config, Profile, Timings, cluster_id, restored_cluster_id};
 pub use error::{RunError, StartError};
 pub use exit::Exit;
 pub use server::{Addresses, Server};
-pub use stockade_consensus::DEFAULT_KEPT_LOG_ENTRIES;
+pub use stockade_consensus::{DEFAULT_KEPT_LOG_ENTRIES, DEFAULT_MAX_IN_FLIGHT_BYTES};
 pub use stockade_storage::{Backup, BackupId, DEFAULT_SCRUB_BYTES_PER_SECOND, EngineKind};

@@ -220,6 +220,9 @@ impl Writer {
         }
         let window = {
             let mut window = self.shared.window.lock();
+            // Before the window is another one: what is applied and not in the engine must be told all the time.
+            let bytes = u64::try_from(window.bytes).expect("lengths fit 64 bits");
+            self.shared.in_writing.store(bytes, Ordering::Relaxed);
             let next = Window::after(window.position.clone());
             std::mem::replace(&mut *window, next)
         };
@@ -227,8 +230,6 @@ impl Writer {
         if window.is_empty() && !self.is_blank()? {
             return Ok(position);
         }
-        let bytes = u64::try_from(window.bytes).expect("lengths fit 64 bits");
-        self.shared.in_writing.store(bytes, Ordering::Relaxed);
         self.wait_durable(position.index()).await?;
         self.write_rows(&window)?;
         self.written = position.clone();

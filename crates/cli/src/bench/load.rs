@@ -1,32 +1,25 @@
 //! Orders of three lines, at a rate that doesn't wait for answers: what is late in the cluster makes no call come later.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::Mutex;
 use stockade_client::Client;
 use stockade_env::Env;
-use stockade_proto::v1::{
-    CreateLocationRequest, CreateSkuRequest, Location, NewOrderLine, OrderState, PlaceOrderRequest,
-    ReceiveStockRequest, Sku,
-};
+use stockade_proto::v1::{NewOrderLine, OrderState, PlaceOrderRequest};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use crate::bench::fill;
 use crate::bench::latency::Latencies;
 use crate::proof::{Ack, Promised, Record};
 
-/// SKUs in the catalogue, and units of each: none runs out.
+/// SKUs in the catalogue.
 const SKUS: u64 = 1_000;
-const UNITS: i64 = 1_000_000_000;
 /// Lines of an order.
 const LINES: u64 = 3;
-/// Where the stock is kept.
-const LOCATION: &str = "main";
-/// Calls at once while the shelves are filled, and at the peak.
+/// Calls at once at the peak.
 const AT_ONCE: usize = 256;
 /// Between two looks at how many orders are due.
 const TICK: Duration = Duration::from_millis(1);
@@ -68,7 +61,8 @@ struct Shop {
 impl Load {
     /// Fills the shelves.
     pub(crate) async fn prepare(env: &Env, client: &Client) -> anyhow::Result<Self> {
-        let received = fill(client).await?;
+        fill::fill(client, (0..SKUS).map(sku)).await?;
+        let received = (0..SKUS).map(|number| (sku(number), fill::UNITS)).collect();
         let record = Record { received, ..Record::default() };
         let orders = Arc::new(Mutex::new(Orders { record, ..Orders::default() }));
         let shop = Shop { env: env.clone(), client: client.clone(), next: Arc::default(), orders };
@@ -179,7 +173,7 @@ impl Shop {
         let new_line = |(sku_id, quantity): &(String, i64)| NewOrderLine {
             sku_id: sku_id.clone(),
             quantity: *quantity,
-            location_id: LOCATION.to_owned(),
+            location_id: fill::LOCATION.to_owned(),
             unit_price_minor: 1_995,
         };
         let request = PlaceOrderRequest {
@@ -209,28 +203,4 @@ impl Shop {
 
 fn sku(number: u64) -> String {
     format!("sku-{number:04}")
-}
-
-async fn fill(client: &Client) -> anyhow::Result<BTreeMap<String, i64>> {
-    let location = Location {
-        location_id: LOCATION.to_owned(),
-        display_name: "Benchmark warehouse".to_owned(),
-        ..Location::default()
-    };
-    let request = CreateLocationRequest { location: Some(location), ..CreateLocationRequest::default() };
-    client.create_location(request).await?;
-    let filled = stream::iter(0..SKUS).map(|number| async move {
-        let sku_id = sku(number);
-        let sku = Sku { sku_id: sku_id.clone(), display_name: sku_id.clone(), ..Sku::default() };
-        client.create_sku(CreateSkuRequest { sku: Some(sku), ..CreateSkuRequest::default() }).await?;
-        let receipt = ReceiveStockRequest {
-            sku_id: sku_id.clone(),
-            location_id: LOCATION.to_owned(),
-            quantity: UNITS,
-            ..ReceiveStockRequest::default()
-        };
-        client.receive_stock(receipt).await?;
-        anyhow::Ok((sku_id, UNITS))
-    });
-    filled.buffer_unordered(AT_ONCE).try_collect().await
 }

@@ -1,10 +1,11 @@
 //! `stockade bench`: measurements on a cluster of this machine, which is started for it and goes with it.
 //!
 //! `speed/`: how many calls are answered, and how fast; that can be measured on another cluster too. The rest is about outages: `failover.rs`: how long no order is acknowledged when the leader is lost. `rolling.rs`: what calls notice of every node
-//! being restarted. `load.rs` makes the orders at a fixed rate, `latency.rs` says how long they took, `watch.rs` sees who
+//! being restarted. `fill.rs` fills the shelves for both; `load.rs` makes the orders at a fixed rate, `latency.rs` says how long they took, `watch.rs` sees who
 //! leads, `report.rs` says what came of it. What was acknowledged is compared with what is there by `crate::proof`.
 
 mod failover;
+mod fill;
 mod latency;
 mod load;
 mod report;
@@ -195,11 +196,10 @@ async fn measure_outages(env: &Env, args: &Args, output: Output) -> anyhow::Resu
     tokio::time::sleep(CALM).await;
     let started = Instant::now();
     let before = watch.leaders();
-    let outcome = match args.workload {
-        Workload::Failover => {
-            failover::lose_leaders(&mut cluster, &client, &load, &links, args).await.map(Some)
-        }
-        _ => rolling::restart_all(&mut cluster, &load, args).await.map(|()| None),
+    let outcome = if args.workload == Workload::Failover {
+        failover::lose_leaders(&mut cluster, &client, &load, &links, args).await.map(Some)
+    } else {
+        rolling::restart_all(&mut cluster, &load, args).await.map(|()| None)
     };
     let seconds = started.elapsed();
     let orders = load.finish().await;

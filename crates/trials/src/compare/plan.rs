@@ -96,7 +96,31 @@ pub(super) struct Plan {
     pub(super) seed: u64,
 }
 
+/// What a run of some clients came to.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) figures: Figures,
+    /// Orders whose placement was answered.
+    pub(super) placed: u64,
+}
+
 impl Plan {
+    /// Runs at each client count, one after the other; gives what that came to, and how many orders were
+    /// acknowledged in all. Of the two numbers that `run` is given, the first says how many clients, the second which
+    /// run it is, from 1.
+    pub(super) async fn at_each_count(
+        &self,
+        run: impl AsyncFn(u32, u32) -> anyhow::Result<Ran>,
+    ) -> anyhow::Result<(Vec<Figures>, u64)> {
+        let (mut figures, mut acknowledged) = (Vec::new(), 0);
+        for (invocation, clients) in (1..).zip(&self.clients) {
+            let ran = run(*clients, invocation).await?;
+            acknowledged += ran.placed;
+            figures.push(ran.figures);
+        }
+        Ok((figures, acknowledged))
+    }
+
     /// How long it is counted.
     pub(super) fn span(&self) -> Duration {
         Duration::from_secs(self.seconds.into())

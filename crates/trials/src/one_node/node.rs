@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use stockade_consensus::{Config, DEFAULT_ELECTION_TIMEOUT, DEFAULT_HEARTBEAT, Node};
+use stockade_consensus::{Config, Node};
 use stockade_env::{Clock, Env, Random, Tasks};
 use stockade_gateway::{Gateway, GatewayLimits};
 use stockade_storage::file::DiskFiles;
@@ -30,8 +30,6 @@ use crate::drive::START_US;
 const CLUSTER_ID: &str = "00112233445566778899aabbccddeeff";
 const ADDRESS: &str = "node-1:7002";
 const SUBMIT: &str = "http://node-1:7001/stockade.v1.TransactionService/Submit";
-/// Of commands in flight, in bytes.
-const MAX_IN_FLIGHT_BYTES: usize = 16 << 20;
 /// How long anything may take, in virtual time.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks, in virtual time.
@@ -56,7 +54,7 @@ impl OneNode {
         let options =
             Options { engine: EngineKind::Memory, scrub_bytes_per_second: 0, ..Options::new(dir, identity) };
         let storage = stockade_storage::open(Arc::new(DiskFiles), &env, options).await?;
-        let node = Node::start(&env, storage, config()).await?;
+        let node = Node::start(&env, storage, Config::of(BTreeMap::from([(1, ADDRESS.to_owned())]))).await?;
         let gateway = Gateway::new(env.clone(), node.clone(), GatewayLimits::default());
         node.initialize().await?;
         let leads = async {
@@ -124,25 +122,4 @@ async fn submit(mut routes: Routes) -> anyhow::Result<(mpsc::Sender<Bytes>, Body
     let Ok(response) = routes.call(call).await;
     ensure!(response.headers().get("grpc-status").is_none(), "refused: {:?}", response.headers());
     Ok((calls, response.into_body()))
-}
-
-fn config() -> Config {
-    Config {
-        peers: BTreeMap::from([(1, ADDRESS.to_owned())]),
-        join: None,
-        peer_overrides: BTreeMap::new(),
-        dialer: None,
-        credentials: None,
-        advertise_client: String::new(),
-        version: String::new(),
-        heartbeat: DEFAULT_HEARTBEAT,
-        election_timeout: DEFAULT_ELECTION_TIMEOUT,
-        max_in_flight_bytes: MAX_IN_FLIGHT_BYTES,
-        kept_log_entries: stockade_consensus::DEFAULT_KEPT_LOG_ENTRIES,
-        lease_reads: true,
-        zone: String::new(),
-        standby: false,
-        replace_dead_after: None,
-        data_dir: None,
-    }
 }

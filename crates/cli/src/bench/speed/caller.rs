@@ -13,7 +13,8 @@ use stockade_proto::v1::{
 use tonic::{Code, Status};
 
 use crate::bench::Mode;
-use crate::bench::speed::script::{LOCATION, Script};
+use crate::bench::fill::LOCATION;
+use crate::bench::speed::script::Script;
 
 /// What came of a call that was not answered as it should be.
 #[derive(Debug)]
@@ -54,11 +55,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// So many callers, each with connections of its own.
+    /// So many callers, each with connections of its own. Calls that go each for itself go to this leader.
     pub(super) async fn connect(
         env: &Env,
         config: &Config,
-        mode: Mode,
+        (mode, leader): (Mode, &str),
         connections: usize,
         script: &Arc<Script>,
     ) -> anyhow::Result<Vec<Self>> {
@@ -68,7 +69,7 @@ impl Caller {
             let each = match mode {
                 Mode::Stream => None,
                 Mode::Unary => {
-                    let connection = client.connection_to_leader()?;
+                    let connection = client.connection_to(leader)?;
                     Some((OrderServiceClient::new(connection.clone()), StockServiceClient::new(connection)))
                 }
             };

@@ -6,9 +6,9 @@ use stockade_proto::v1::{
     BatchGetOrdersRequest, BatchGetStockRequest, GetOrderRequest, Order, OrderState, StockName,
 };
 
+use crate::bench::fill::{LOCATION, UNITS};
 use crate::bench::speed::clerks::Known;
-use crate::bench::speed::fill::UNITS;
-use crate::bench::speed::script::{LOCATION, Script};
+use crate::bench::speed::script::Script;
 use crate::proof::Findings;
 
 /// Orders that are asked for at once: what a node takes.

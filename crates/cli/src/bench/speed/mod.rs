@@ -1,6 +1,6 @@
 //! How many calls a cluster answers, and how fast.
 //!
-//! `script.rs` says what is called, `fill.rs` fills the shelves, `clerks.rs` call, `caller.rs` knows the ways to, `series.rs` keeps
+//! `script.rs` says what is called, `clerks.rs` call, `caller.rs` knows the ways to, `series.rs` keeps
 //! how long it took, `cost.rs` what it cost; `check.rs` compares what was acknowledged with what is there, `report.rs` says what
 //! came of it, `page.rs` with plots.
 
@@ -8,7 +8,6 @@ mod caller;
 mod check;
 mod clerks;
 mod cost;
-mod fill;
 mod page;
 mod report;
 mod script;
@@ -17,7 +16,7 @@ mod series;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use stockade_client::{Client, Config};
 use stockade_env::Env;
 use tokio::time::{Instant, sleep};
@@ -27,8 +26,8 @@ use crate::bench::speed::clerks::{Books, Clerk, Schedule};
 use crate::bench::speed::cost::Used;
 use crate::bench::speed::report::Report;
 use crate::bench::speed::script::Script;
-use crate::bench::{Args, CONNECTIONS, Workload};
-use crate::local_cluster::{LocalCluster, Options};
+use crate::bench::{Args, CONNECTIONS, Workload, fill};
+use crate::local_cluster::{self, LocalCluster, Observation, Options};
 use crate::output::{self, Format};
 use crate::proof;
 
@@ -69,16 +68,12 @@ impl Place {
         let Some(cluster) = &self.own else { return Ok(()) };
         let deadline = Instant::now() + SETTLE_TIMEOUT;
         loop {
-            let mut seen = Vec::new();
-            for address in cluster.http_addresses() {
-                seen.push(crate::local_cluster::observe(address).await);
-            }
-            let written = |seen: &Option<_>| {
-                matches!(seen, Some(crate::local_cluster::Observation { backlog_bytes: 0, .. }))
-            };
-            let applied = seen.first().and_then(|first| first.map(|first| first.applied));
-            let level = seen.iter().all(|seen| seen.map(|seen| seen.applied) == applied);
-            if level && seen.iter().all(written) {
+            let nodes = cluster.http_addresses().into_iter().map(local_cluster::observe);
+            let seen: Option<Vec<_>> = futures_util::future::join_all(nodes).await.into_iter().collect();
+            let is_level =
+                |nodes: &[Observation]| nodes.windows(2).all(|two| two[0].applied == two[1].applied);
+            let is_written = |node: &Observation| node.backlog_bytes == 0;
+            if seen.is_some_and(|nodes| is_level(&nodes) && nodes.iter().all(is_written)) {
                 return Ok(());
             }
             if Instant::now() >= deadline {
@@ -96,10 +91,11 @@ pub(super) async fn measure(env: &Env, args: &Args, mix: Mix, format: Format) ->
     // Long enough that no two runs on one cluster meet, short enough to weigh nothing.
     let tag = format!("b{:04x}", env.random.below(1 << 16));
     let script = Arc::new(Script { mix, seed: args.seed, skus: args.skus, tag });
-    fill::fill(&client, &script).await?;
+    fill::fill(&client, (0..args.skus).map(|sku| script.sku_id(sku))).await?;
+    let leader = client.leader().context("nobody leads")?;
     output::note("the shelves are filled; calls begin");
     let connections = args.connections.unwrap_or(CONNECTIONS).min(args.clients);
-    let callers = Caller::connect(env, &place.config, args.mode, connections, &script).await?;
+    let callers = Caller::connect(env, &place.config, (args.mode, &leader), connections, &script).await?;
     let books = Arc::new(Books::new());
     let mut clerks: Vec<Clerk> = (0..args.clients)
         .zip(callers.iter().cycle())

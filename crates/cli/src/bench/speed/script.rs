@@ -4,8 +4,8 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use stockade_proto::v1::{NewOrderLine, PlaceOrderRequest};
 
-/// Where the stock is kept.
-pub(super) const LOCATION: &str = "main";
+use crate::bench::fill::LOCATION;
+
 /// Lines of an order.
 const LINES: u64 = 3;
 /// Lines of an order of the mixed workload.

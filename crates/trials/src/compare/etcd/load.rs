@@ -7,7 +7,7 @@ use stockade_env::Random;
 
 use super::super::figures::per_mille;
 use super::super::plan::{
-    CHECKOUTS_IN_100, Figures, HOT_SKU, LINES, ORDER_READS_IN_100, Plan, STOCK_READS_IN_100, WARM_UP_S,
+    CHECKOUTS_IN_100, Figures, HOT_SKU, LINES, ORDER_READS_IN_100, Plan, Ran, STOCK_READS_IN_100, WARM_UP_S,
     Workload,
 };
 use super::super::process::cpu_us;
@@ -19,14 +19,6 @@ use crate::soak::orders::micros;
 /// Clients of one invocation, at most; orders of one client, at most.
 const MAX_CLIENTS: u64 = 1_000;
 const MAX_ORDERS: u64 = 100_000_000;
-
-/// What a run came to.
-#[derive(Debug)]
-pub(super) struct Ran {
-    pub(super) figures: Figures,
-    /// Orders whose placement was answered.
-    pub(super) placed: u64,
-}
 
 /// One client.
 struct Customer {

@@ -41,13 +41,8 @@ impl Etcd {
         dir: &Path,
     ) -> anyhow::Result<Vec<Figures>> {
         let cluster = Cluster::start(&self.program, dir, plan).await?;
-        let mut figures = Vec::new();
-        let mut acknowledged = 0;
-        for (invocation, clients) in (1..).zip(&plan.clients) {
-            let ran = load::run(&cluster, plan, workload, *clients, invocation).await?;
-            acknowledged += ran.placed;
-            figures.push(ran.figures);
-        }
+        let run = async |clients, invocation| load::run(&cluster, plan, workload, clients, invocation).await;
+        let (figures, acknowledged) = plan.at_each_count(run).await?;
         let connection = cluster.connections(1)?;
         books(connection.first().context("a connection")?).await?.verify(acknowledged)?;
         Ok(figures)

@@ -46,13 +46,9 @@ impl Postgres {
         dir: &Path,
     ) -> anyhow::Result<Vec<Figures>> {
         let cluster = Cluster::start(&self.bin, dir, plan).await?;
-        let mut figures = Vec::new();
-        let mut acknowledged = 0;
-        for (invocation, clients) in (1..).zip(&plan.clients) {
-            let ran = pgbench::run(&cluster, plan, workload, *clients, invocation).await?;
-            acknowledged += ran.placed;
-            figures.push(ran.figures);
-        }
+        let run =
+            async |clients, invocation| pgbench::run(&cluster, plan, workload, clients, invocation).await;
+        let (figures, acknowledged) = plan.at_each_count(run).await?;
         let books = cluster.query(BOOKS).await?;
         let books: Books = serde_json::from_str(&books).context("reading what PostgreSQL holds")?;
         books.verify(acknowledged)?;

@@ -1,7 +1,8 @@
 //! Clients of PostgreSQL: pgbench with scripts of our own.
 //!
-//! It writes down when each transaction ended and how long it took. What counts is what ended between its report of progress at
-//! the end of the warm-up and its last one; processor time is taken at the same two. So connecting and planning don't count.
+//! It writes down when each transaction ended and how long it took. What counts is what ended between its report of
+//! progress at the end of the warm-up and its last one; processor time is taken at the same two. So connecting and
+//! planning don't count.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -15,7 +16,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
 use super::super::figures::{decimal, per_mille};
 use super::super::plan::{
-    CHECKOUTS_IN_100, Figures, ORDER_READS_IN_100, Plan, STOCK_READS_IN_100, WARM_UP_S, Workload,
+    CHECKOUTS_IN_100, Figures, ORDER_READS_IN_100, Plan, Ran, STOCK_READS_IN_100, WARM_UP_S, Workload,
 };
 use super::super::process::cpu_us;
 use super::cluster::Cluster;
@@ -32,14 +33,6 @@ const THREADS: u32 = 2;
 const GRACE: Duration = Duration::from_mins(2);
 /// Lines of what it said that are shown where it fails.
 const KEPT_LINES: usize = 10;
-
-/// What a run came to.
-#[derive(Debug)]
-pub(super) struct Ran {
-    pub(super) figures: Figures,
-    /// Orders whose placement was answered.
-    pub(super) placed: u64,
-}
 
 /// Scripts of a workload with their weights. The first one places orders.
 fn scripts(workload: Workload) -> Vec<(&'static str, &'static str, u64)> {

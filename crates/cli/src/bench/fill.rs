@@ -1,18 +1,18 @@
-//! Fills the shelves before calls are measured.
+//! Fills the shelves before anything is measured.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use stockade_client::Client;
 use stockade_proto::v1::{CreateLocationRequest, CreateSkuRequest, Location, ReceiveStockRequest, Sku};
 
-use crate::bench::speed::script::{LOCATION, Script};
-
+/// Where the stock is kept.
+pub(super) const LOCATION: &str = "main";
 /// Units of each SKU: none runs out.
 pub(super) const UNITS: i64 = 1_000_000_000;
 /// Calls at once.
 const AT_ONCE: usize = 512;
 
-/// Makes the location, where there is none, and the SKUs of a run with their stock.
-pub(super) async fn fill(client: &Client, script: &Script) -> anyhow::Result<()> {
+/// Makes the location, where there is none, and SKUs with their stock.
+pub(super) async fn fill(client: &Client, sku_ids: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let location = Location {
         location_id: LOCATION.to_owned(),
         display_name: "Benchmark warehouse".to_owned(),
@@ -24,8 +24,7 @@ pub(super) async fn fill(client: &Client, script: &Script) -> anyhow::Result<()>
         Err(error) if error.reason() == "ALREADY_EXISTS" => {}
         Err(error) => return Err(error.into()),
     }
-    let filled = stream::iter(0..script.skus).map(|number| async move {
-        let sku_id = script.sku_id(number);
+    let filled = stream::iter(sku_ids).map(|sku_id| async move {
         let sku = Sku { sku_id: sku_id.clone(), display_name: sku_id.clone(), ..Sku::default() };
         client.create_sku(CreateSkuRequest { sku: Some(sku), ..CreateSkuRequest::default() }).await?;
         let receipt = ReceiveStockRequest {
