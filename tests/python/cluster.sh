@@ -45,7 +45,7 @@ find_python() {
     python3 -c "import ${modules//,/, }" 2>/dev/null && return
     if ! { python3 -m venv "$scratch/venv" && "$scratch/venv/bin/pip" install --quiet --disable-pip-version-check "$@"; } \
         >"$scratch/pip.log" 2>&1; then
-        echo "skipped: $name ($* can't be installed: $(tail -n 1 "$scratch/pip.log"))"
+        echo "skipped: $name (its packages can't be installed: $(tail -n 1 "$scratch/pip.log"))"
         exit 0
     fi
     python=$scratch/venv/bin/python
