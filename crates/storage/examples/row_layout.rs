@@ -35,7 +35,7 @@ fn mix(number: u64) -> u64 {
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 8
 }
 
-type Window = BTreeMap<Vec<u8>, Option<Bytes>>;
+type Window = BTreeMap<Bytes, Option<Bytes>>;
 
 fn put(window: &mut Window, kind: u8, name: &[u8], len: usize) {
     let mut key = vec![kind];
@@ -43,7 +43,7 @@ fn put(window: &mut Window, kind: u8, name: &[u8], len: usize) {
     // Values that don't compress and differ.
     let seed = name.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
     let value: Vec<u8> = (0..=len as u64 / 8).flat_map(|n| mix(seed.wrapping_add(n)).to_le_bytes()).collect();
-    window.insert(key, Some(Bytes::from(value).slice(..len)));
+    window.insert(key.into(), Some(Bytes::from(value).slice(..len)));
 }
 
 fn orders_and_stock(window: &mut Window, first: u64) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use openraft::BasicNode;
 use openraft::type_config::alias::{LogIdOf, StoredMembershipOf};
 use serde::{Deserialize, Serialize};
@@ -9,10 +10,12 @@ use stockade_state_machine::change::Clock;
 use stockade_state_machine::ids::{Principal, RequestId};
 use stockade_state_machine::{LogTime, Origin};
 
+use crate::batch::Batch;
 use crate::codec::{self, DecodeError};
+use crate::engine::{Engine, RowWrite};
 use crate::ledger::Chain;
-use crate::rows::Digest;
-use crate::{Error, TypeConfig};
+use crate::rows::{self, Digest};
+use crate::{Error, TypeConfig, keys};
 
 pub(crate) type LogId = LogIdOf<TypeConfig>;
 pub(crate) type StoredMembership = StoredMembershipOf<TypeConfig>;
@@ -109,6 +112,13 @@ pub(crate) fn encode(position: &Position, digest: Digest) -> Vec<u8> {
         highest_node_id: position.highest_node_id,
         digest,
     })
+}
+
+/// The rows that put it into an engine. It is not in the digest.
+pub(crate) fn rows(engine: &dyn Engine, applied: &[u8]) -> Result<Vec<RowWrite>, Error> {
+    let mut batch = Batch::new(engine, Digest::default());
+    batch.put(Bytes::from_static(keys::APPLIED), Some(rows::whole(applied)))?;
+    Ok(batch.finish().0)
 }
 
 /// Back from the row's value.

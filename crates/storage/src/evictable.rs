@@ -148,9 +148,11 @@ pub(crate) mod tests {
     use stockade_state_machine::{LogTime, Version};
 
     use super::*;
+    use crate::batch::Batch;
     use crate::engine::MemoryEngine;
     use crate::ledger::Chain;
     use crate::order_list::OrderLists;
+    use crate::rows::Digest;
 
     fn id(name: &str) -> ReservationId {
         ReservationId::new(name).unwrap()
@@ -184,12 +186,12 @@ pub(crate) mod tests {
     /// An engine that was written up to revision 5, and a state beside it.
     fn memory(in_engine: &[Arc<Reservation>], in_state: &[Arc<Reservation>]) -> Memory {
         let engine = MemoryEngine::default();
-        let mut physical = BTreeMap::new();
+        let mut batch = Batch::new(&engine, Digest::default());
         for row in in_engine {
-            rows::put(&engine, &keys::reservation(&row.id), Some(&row.encode()), &mut physical).unwrap();
+            batch.put(keys::reservation(&row.id).into(), Some(rows::whole(&row.encode()))).unwrap();
         }
-        rows::put(&engine, b"kmug", Some(b"of another kind"), &mut physical).unwrap();
-        engine.write(&physical.into_iter().collect::<Vec<_>>()).unwrap();
+        batch.put("kmug".into(), Some(rows::whole(b"of another kind"))).unwrap();
+        engine.write(&batch.finish().0).unwrap();
         let mut state = State::new();
         for row in in_state {
             state.absorb(&Arc::clone(row).into_change());

@@ -65,7 +65,7 @@ pub(crate) const EVICT_BATCH: usize = 256;
 pub(crate) const SNAPSHOT_CHECK_BYTES: u64 = 8 << 20;
 /// Of rows that a snapshot in the making keeps as they were; beyond it the writer waits for it.
 pub(crate) const MAX_ASIDE_BYTES: usize = 256 << 20;
-/// What a row, ledger entry or request record of a window takes beside its bytes, in lists that grow by doubling.
+/// What a row or request record of a window takes beside its bytes, and a ledger entry twice, in lists that grow by doubling.
 pub(crate) const WINDOW_PART_BYTES: usize = 256;
 /// Room that is taken for what an entry changes before that is known, at most.
 pub(crate) const USUAL_FRAME_BYTES: usize = 1 << 20;

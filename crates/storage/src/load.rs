@@ -335,7 +335,8 @@ mod tests {
 
     use super::*;
     use crate::applied_row::LogId;
-    use crate::engine::{MemoryEngine, RowWrite};
+    use crate::batch::Batch;
+    use crate::engine::MemoryEngine;
     use crate::evictable::tests::reservation;
     use crate::window::Window;
 
@@ -415,29 +416,24 @@ mod tests {
     /// An engine with stock, reservations and request records, and the applied row that counts them.
     fn engine() -> MemoryEngine {
         let engine = MemoryEngine::default();
-        let mut physical = BTreeMap::new();
-        let mut digest = Digest::default();
+        let mut batch = Batch::new(&engine, Digest::default());
         for name in ["a", "b", "c"] {
             let sku = SkuId::new(name).unwrap();
             let key = StockKey { sku, location: LocationId::new("main").unwrap() };
-            rows::put(&engine, &keys::stock(&key), Some(&Stock::default().encode()), &mut physical).unwrap();
+            batch.put(keys::stock(&key).into(), Some(rows::whole(&Stock::default().encode()))).unwrap();
         }
         for row in [reservation("open", 1, 1), reservation("settled", 0, 1)] {
-            rows::put(&engine, &keys::reservation(&row.id), Some(&row.encode()), &mut physical).unwrap();
+            batch.put(keys::reservation(&row.id).into(), Some(rows::whole(&row.encode()))).unwrap();
         }
         for (key, page) in requests() {
-            rows::put(&engine, &key, Some(&page), &mut physical).unwrap();
+            batch.put(key.into(), Some(rows::whole(&page))).unwrap();
         }
-        let batch: Vec<RowWrite> = physical.into_iter().collect();
-        for row in &batch {
-            digest.follow(&engine, row).unwrap();
-        }
-        let mut applied = BTreeMap::new();
+        let (rows, digest) = batch.finish();
         let log_id = Some(LogId::new(LeaderId { term: 1, node_id: 1 }, RECORDS));
         let row = applied_row::encode(&Position { log_id, ..Position::default() }, digest);
-        rows::put(&engine, keys::APPLIED, Some(&row), &mut applied).unwrap();
-        engine.write(&batch).unwrap();
-        engine.write(&applied.into_iter().collect::<Vec<_>>()).unwrap();
+        let applied = applied_row::rows(&engine, &row).unwrap();
+        engine.write(&rows).unwrap();
+        engine.write(&applied).unwrap();
         engine
     }
 
@@ -459,9 +455,11 @@ mod tests {
     #[test]
     fn a_row_too_many_or_too_few_is_found() {
         let extra = engine();
-        extra.write(&[(b"sz\0main".to_vec(), extra.get(b"sa\0main").unwrap().map(Bytes::from))]).unwrap();
+        extra
+            .write(&[(Bytes::from_static(b"sz\0main"), extra.get(b"sa\0main").unwrap().map(Bytes::from))])
+            .unwrap();
         let missing = engine();
-        missing.write(&[(b"sa\0main".to_vec(), None)]).unwrap();
+        missing.write(&[(Bytes::from_static(b"sa\0main"), None)]).unwrap();
         for engine in [extra, missing] {
             for threads in [false, true] {
                 assert!(load(&engine, threads).is_err());

@@ -4,7 +4,6 @@
 //! Of the ledger, a posting names the row of entries, so that many movements of one SKU at a time take one posting. Of orders, it names when the
 //! order was placed, and the order.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stockade_state_machine::LogTime;
@@ -12,9 +11,11 @@ use stockade_state_machine::holder::Holder;
 use stockade_state_machine::ids::{CustomerId, LocationId, OrderId, SkuId};
 use stockade_state_machine::order::{Order, OrderState};
 
-use crate::codec::{self, DecodeError};
+use crate::codec::LedgerNames;
+use crate::index::Gathered;
 use crate::keys::SEPARATOR;
 use crate::order_list::OrderKey;
+use crate::sort_key::SortKey;
 use crate::{Error, order_list};
 
 /// Movements of a SKU at a location.
@@ -48,11 +49,8 @@ pub(crate) struct Prefix(Vec<u8>);
 
 impl Prefix {
     fn of(kind: u8, parts: &[&str]) -> Self {
-        let mut bytes = vec![kind];
-        for part in parts {
-            bytes.extend_from_slice(part.as_bytes());
-            bytes.push(SEPARATOR);
-        }
+        let mut bytes = Vec::new();
+        append_prefix(&mut bytes, kind, parts.iter().map(|part| part.as_bytes()));
         Self(bytes)
     }
 
@@ -110,11 +108,10 @@ impl Prefix {
     }
 
     /// The posting of a row of ledger entries.
-    pub(crate) fn row(&self, (revision, position): RowKey) -> Vec<u8> {
+    pub(crate) fn row(&self, row: RowKey) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.len() + ROW_BYTES);
         bytes.extend_from_slice(&self.0);
-        bytes.extend_from_slice(&revision.to_be_bytes());
-        bytes.extend_from_slice(&position.to_be_bytes());
+        append_row(&mut bytes, row);
         bytes
     }
 
@@ -122,8 +119,7 @@ impl Prefix {
     pub(crate) fn order(&self, created: LogTime, id: &str) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.len() + 8 + id.len());
         bytes.extend_from_slice(&self.0);
-        bytes.extend_from_slice(&created.micros().to_be_bytes());
-        bytes.extend_from_slice(id.as_bytes());
+        append_order(&mut bytes, created, id);
         bytes
     }
 
@@ -166,6 +162,24 @@ impl Prefix {
     }
 }
 
+fn append_prefix<'a>(bytes: &mut Vec<u8>, kind: u8, parts: impl IntoIterator<Item = &'a [u8]>) {
+    bytes.push(kind);
+    for part in parts {
+        bytes.extend_from_slice(part);
+        bytes.push(SEPARATOR);
+    }
+}
+
+fn append_row(bytes: &mut Vec<u8>, (revision, position): RowKey) {
+    bytes.extend_from_slice(&revision.to_be_bytes());
+    bytes.extend_from_slice(&position.to_be_bytes());
+}
+
+fn append_order(bytes: &mut Vec<u8>, created: LogTime, id: &str) {
+    bytes.extend_from_slice(&created.micros().to_be_bytes());
+    bytes.extend_from_slice(id.as_bytes());
+}
+
 fn damaged(posting: &[u8]) -> Error {
     Error::Engine(format!("no posting of ours: {}", String::from_utf8_lossy(posting)))
 }
@@ -185,35 +199,67 @@ fn state_number(state: OrderState) -> u8 {
     }
 }
 
-/// Adds what a row of ledger entries is found by; `entries` are their frozen forms.
+/// Adds what a row of ledger entries is found by: once, however many of them have a name.
 pub(crate) fn add_ledger_row<'a>(
     row: RowKey,
-    entries: impl Iterator<Item = &'a [u8]>,
-    postings: &mut Vec<Vec<u8>>,
-) -> Result<(), DecodeError> {
-    let mut stock = BTreeSet::new();
-    let mut locations = BTreeSet::new();
-    let mut orders = BTreeSet::new();
-    let mut reservations = BTreeSet::new();
+    entries: impl Iterator<Item = LedgerNames<'a>>,
+    postings: &mut Gathered,
+) {
+    let (mut stock, mut locations) = (Vec::new(), Vec::new());
+    let (mut orders, mut reservations) = (Vec::new(), Vec::new());
+    let name = |text: &'a str| SortKey::of(text.as_bytes());
     for entry in entries {
-        let names = codec::ledger_names(entry)?;
-        stock.insert((names.sku, names.location));
-        locations.insert(names.location);
-        orders.extend(names.order);
-        reservations.extend(names.reservation);
+        let location = name(entry.location);
+        stock.push((name(entry.sku), location));
+        // Those of one command stand side by side.
+        push_if_new(location, &mut locations);
+        if let Some(id) = entry.order {
+            push_if_new(name(id), &mut orders);
+        }
+        if let Some(id) = entry.reservation {
+            push_if_new(name(id), &mut reservations);
+        }
     }
-    let skus: BTreeSet<&str> = stock.iter().map(|(sku, _)| *sku).collect();
-    let prefixes = stock.iter().map(|(sku, location)| Prefix::of(MOVED, &[sku, location]));
-    let prefixes = prefixes.chain(skus.iter().map(|sku| Prefix::of(MOVED_ANYWHERE, &[sku])));
-    let prefixes = prefixes.chain(locations.iter().map(|id| Prefix::of(MOVED_AT, &[id])));
-    let prefixes = prefixes.chain(orders.iter().map(|id| Prefix::of(MOVED_BY_ORDER, &[id])));
-    let prefixes = prefixes.chain(reservations.iter().map(|id| Prefix::of(MOVED_BY_RESERVATION, &[id])));
-    postings.extend(prefixes.map(|prefix| prefix.row(row)));
-    Ok(())
+    let mut add = |kind, parts: &[SortKey<'_>]| {
+        postings.add(|bytes| {
+            append_prefix(bytes, kind, parts.iter().map(SortKey::bytes));
+            append_row(bytes, row);
+        });
+    };
+    let stock = distinct(stock);
+    for (sku, location) in &stock {
+        add(MOVED, &[*sku, *location]);
+    }
+    let mut skus: Vec<SortKey<'_>> = stock.into_iter().map(|(sku, _)| sku).collect();
+    skus.dedup();
+    for (kind, names) in [
+        (MOVED_ANYWHERE, skus),
+        (MOVED_AT, distinct(locations)),
+        (MOVED_BY_ORDER, distinct(orders)),
+        (MOVED_BY_RESERVATION, distinct(reservations)),
+    ] {
+        for name in names {
+            add(kind, &[name]);
+        }
+    }
+}
+
+/// Adds a name that is not the last one.
+fn push_if_new<'a>(name: SortKey<'a>, names: &mut Vec<SortKey<'a>>) {
+    if names.last() != Some(&name) {
+        names.push(name);
+    }
+}
+
+/// Each once, in order.
+fn distinct<T: Ord>(mut names: Vec<T>) -> Vec<T> {
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Adds what orders are found by, as they were when lists came to find them by more.
-pub(crate) fn add_orders(orders: &[Arc<Order>], postings: &mut Vec<Vec<u8>>) {
+pub(crate) fn add_orders(orders: &[Arc<Order>], postings: &mut Gathered) {
     for order in orders {
         if order_list::is_new(order) {
             add_placed(order, postings);
@@ -224,18 +270,77 @@ pub(crate) fn add_orders(orders: &[Arc<Order>], postings: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Adds what an order is found by from its placement on.
-pub(crate) fn add_placed(order: &Order, postings: &mut Vec<Vec<u8>>) {
-    let mut add = |prefix: Prefix| postings.push(prefix.order(order.created, order.id.as_str()));
-    add(Prefix::placed());
+/// Adds what an order is found by from its placement on. A SKU of several lines comes several times.
+pub(crate) fn add_placed(order: &Order, postings: &mut Gathered) {
+    let id = order.id.as_str();
+    let mut add = |kind, part: Option<&str>| {
+        postings.add(|bytes| {
+            append_prefix(bytes, kind, part.map(str::as_bytes));
+            append_order(bytes, order.created, id);
+        });
+    };
+    add(PLACED, None);
     if let Some(customer) = &order.customer {
-        add(Prefix::of_customer(customer));
+        add(OF_CUSTOMER, Some(customer.as_str()));
     }
-    let skus: BTreeSet<&SkuId> = order.lines.iter().map(|line| &line.sku).collect();
-    skus.into_iter().map(Prefix::with_sku).for_each(add);
+    for line in &order.lines {
+        add(WITH_SKU, Some(line.sku.as_str()));
+    }
 }
 
 /// Adds what an order is found by once nothing of it is held or owed any more.
-pub(crate) fn add_settled(order: &Order, postings: &mut Vec<Vec<u8>>) {
-    postings.push(Prefix::in_state(order.state()).order(order.created, order.id.as_str()));
+pub(crate) fn add_settled(order: &Order, postings: &mut Gathered) {
+    let prefix = Prefix::in_state(order.state());
+    postings.add(|bytes| {
+        bytes.extend_from_slice(prefix.bytes());
+        append_order(bytes, order.created, order.id.as_str());
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use stockade_state_machine::ids::ReservationId;
+
+    use super::*;
+
+    #[test]
+    fn a_row_of_movements_is_found_once_by_each_name() {
+        let entry = |(sku, location, order, reservation)| LedgerNames {
+            sku,
+            location,
+            order,
+            reservation,
+            time: LogTime::default(),
+        };
+        let entries = [
+            ("mug", "main", Some("o1"), None),
+            ("bowl", "main", Some("o2"), None),
+            ("mug", "annex", Some("o1"), Some("r1")),
+            ("mug", "main", None, Some("r2")),
+            ("mug", "annex", None, Some("r1")),
+        ];
+        let mut postings = Gathered::default();
+        add_ledger_row((7, 3), entries.into_iter().map(entry), &mut postings);
+        let (sku, location) = (|id| SkuId::new(id).unwrap(), |id| LocationId::new(id).unwrap());
+        let order = |id| Prefix::moved_by(&Holder::Order(OrderId::new(id).unwrap()));
+        let reservation = |id| Prefix::moved_by(&Holder::Reservation(ReservationId::new(id).unwrap()));
+        let expected = [
+            Prefix::moved_at(&location("annex")),
+            Prefix::moved_at(&location("main")),
+            Prefix::moved(&sku("bowl"), &location("main")),
+            Prefix::moved(&sku("mug"), &location("annex")),
+            Prefix::moved(&sku("mug"), &location("main")),
+            Prefix::moved_anywhere(&sku("bowl")),
+            Prefix::moved_anywhere(&sku("mug")),
+            order("o1"),
+            order("o2"),
+            reservation("r1"),
+            reservation("r2"),
+        ];
+        let mut expected: Vec<_> = expected.iter().map(|prefix| prefix.row((7, 3))).collect();
+        expected.sort();
+        assert_eq!(postings.len(), expected.len(), "each is added once");
+        let sorted = postings.sorted().unwrap();
+        assert!(sorted.iter().map(SortKey::bytes).eq(expected.iter().map(|posting| &posting[..])));
+    }
 }

@@ -68,11 +68,11 @@ fn decode(body: &[u8]) -> Option<Vec<RowWrite>> {
         let (key, after) = after.split_at_checked(usize::try_from(u32::from_le_bytes(*key_len)).ok()?)?;
         let value_len = u32::from_le_bytes(*value_len);
         if value_len == REMOVED {
-            rows.push((key.to_vec(), None));
+            rows.push((Bytes::copy_from_slice(key), None));
             rest = after;
         } else {
             let (value, after) = after.split_at_checked(usize::try_from(value_len).ok()?)?;
-            rows.push((key.to_vec(), Some(Bytes::copy_from_slice(value))));
+            rows.push((Bytes::copy_from_slice(key), Some(Bytes::copy_from_slice(value))));
             rest = after;
         }
     }

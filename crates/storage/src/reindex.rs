@@ -1,13 +1,13 @@
 //! Making the index anew, from the orders and the ledger: where an engine has none, or one of another format.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use stockade_state_machine::order::Order;
 
-use crate::codec::Durable;
-use crate::engine::{Engine, RowWrite};
-use crate::index::IndexWriter;
+use crate::batch::Batch;
+use crate::codec::{self, Durable};
+use crate::engine::Engine;
+use crate::index::{Gathered, IndexWriter};
 use crate::ledger::LedgerRow;
 use crate::load::{Loaded, Progress};
 use crate::rows::{self, Digest};
@@ -22,7 +22,7 @@ pub(crate) fn open(engine: &dyn Engine, loaded: &mut Loaded) -> Result<IndexWrit
         engine,
         digest: loaded.digest,
         writer: IndexWriter::empty(),
-        postings: Vec::new(),
+        postings: Gathered::default(),
         progress: Progress::new("making the index", loaded.digest.rows),
     };
     making.remove_rows()?;
@@ -32,9 +32,7 @@ pub(crate) fn open(engine: &dyn Engine, loaded: &mut Loaded) -> Result<IndexWrit
     let Making { digest, writer, .. } = making;
     if digest != loaded.digest {
         loaded.digest = digest;
-        let mut rows = BTreeMap::new();
-        rows::put(engine, keys::APPLIED, Some(&applied_row::encode(&loaded.position, digest)), &mut rows)?;
-        engine.write(&rows.into_iter().collect::<Vec<_>>())?;
+        engine.write(&applied_row::rows(engine, &applied_row::encode(&loaded.position, digest))?)?;
         engine.flush()?;
     }
     Ok(writer)
@@ -46,34 +44,32 @@ struct Making<'a> {
     /// Of the rows as they are.
     digest: Digest,
     writer: IndexWriter,
-    postings: Vec<Vec<u8>>,
+    postings: Gathered,
     progress: Progress,
 }
 
 impl Making<'_> {
-    fn write(&mut self, rows: &[RowWrite]) -> Result<(), Error> {
-        for batch in rows.chunks(limits::REBUILD_BATCH_ROWS) {
-            for row in batch {
-                self.digest.follow(self.engine, row)?;
-            }
-            self.engine.write(batch)?;
-        }
-        Ok(())
+    fn write(&mut self, batch: Batch<'_>) -> Result<(), Error> {
+        let (rows, digest) = batch.finish();
+        self.digest = digest;
+        rows.chunks(limits::REBUILD_BATCH_ROWS).try_for_each(|rows| self.engine.write(rows))
     }
 
     /// Removes what there is of an index.
     fn remove_rows(&mut self) -> Result<(), Error> {
         loop {
             let rows = self.engine.scan(Bound::Included(&[keys::INDEX]));
-            let keys = rows.map(|row| row.map(|(key, _)| key));
-            let keys =
-                keys.take_while(|key| key.as_ref().map_or(true, |key| key.first() == Some(&keys::INDEX)));
-            let gone = keys.take(limits::REBUILD_BATCH_ROWS).map(|key| key.map(|key| (key, None)));
-            let gone = gone.collect::<Result<Vec<_>, _>>()?;
-            if gone.is_empty() {
+            let ours = |key: &[u8]| key.first() == Some(&keys::INDEX);
+            let rows = rows.take_while(|row| row.as_ref().map_or(true, |(key, _)| ours(key)));
+            let mut batch = Batch::new(self.engine, self.digest);
+            for row in rows.take(limits::REBUILD_BATCH_ROWS) {
+                let (key, was) = row?;
+                batch.replace_row(key.into(), Some(&was), None);
+            }
+            if batch.is_empty() {
                 return Ok(());
             }
-            self.write(&gone)?;
+            self.write(batch)?;
         }
     }
 
@@ -82,10 +78,9 @@ impl Making<'_> {
             let (key, value) = value?;
             let Some(first) = keys::ledger_row_of(&key) else { break };
             let row = LedgerRow::open(&value)?;
-            let entries = row.entries().map(|entry| entry.map(|entry| entry.bytes));
-            let entries = entries.collect::<Result<Vec<_>, _>>()?;
-            postings::add_ledger_row(first, entries.into_iter(), &mut self.postings)
-                .map_err(Error::of_row)?;
+            let names = row.entries().map(|entry| codec::ledger_names(entry?.bytes).map_err(Error::of_row));
+            let names = names.collect::<Result<Vec<_>, _>>()?;
+            postings::add_ledger_row(first, names.into_iter(), &mut self.postings);
             self.put_many()?;
         }
         Ok(())
@@ -113,9 +108,9 @@ impl Making<'_> {
     }
 
     fn put_gathered(&mut self) -> Result<(), Error> {
-        let mut rows = BTreeMap::new();
-        self.writer.put(self.engine, std::mem::take(&mut self.postings), &mut rows)?;
-        self.write(&rows.into_iter().collect::<Vec<_>>())?;
+        let mut batch = Batch::new(self.engine, self.digest);
+        self.writer.put(&std::mem::take(&mut self.postings), &mut batch)?;
+        self.write(batch)?;
         self.writer.publish();
         Ok(())
     }
@@ -161,7 +156,6 @@ mod tests {
     /// An engine with orders and movements, and their index.
     fn engine() -> (MemoryEngine, IndexWriter) {
         let (engine, mut writer) = (MemoryEngine::default(), IndexWriter::empty());
-        let mut digest = Digest::default();
         let mut window = Window::default();
         for number in 1..400 {
             window.take_in(&[
@@ -169,25 +163,18 @@ mod tests {
                 Change::Ledger(movement(number)),
             ]);
         }
-        let (mut rows, mut postings) = (BTreeMap::new(), Vec::new());
-        for (key, value) in window.rows() {
-            rows::put(&engine, key, value, &mut rows).unwrap();
-        }
+        let (mut batch, mut postings) = (Batch::new(&engine, Digest::default()), Gathered::default());
+        window.put_rows(&mut batch).unwrap();
         for row in window.ledger.rows() {
-            rows::put(&engine, &row.key, Some(&row.value), &mut rows).unwrap();
-            postings::add_ledger_row(row.first, row.entries(), &mut postings).unwrap();
+            batch.put(row.key.clone(), Some(row.value.clone())).unwrap();
+            postings::add_ledger_row(row.first, row.names(), &mut postings);
         }
         postings::add_orders(&window.listed, &mut postings);
-        writer.put(&engine, postings, &mut rows).unwrap();
-        let rows: Vec<_> = rows.into_iter().collect();
-        for row in &rows {
-            digest.follow(&engine, row).unwrap();
-        }
+        writer.put(&postings, &mut batch).unwrap();
+        let (rows, digest) = batch.finish();
         engine.write(&rows).unwrap();
-        let mut applied = BTreeMap::new();
-        let row = applied_row::encode(&window.position, digest);
-        rows::put(&engine, keys::APPLIED, Some(&row), &mut applied).unwrap();
-        engine.write(&applied.into_iter().collect::<Vec<_>>()).unwrap();
+        let applied = applied_row::encode(&window.position, digest);
+        engine.write(&applied_row::rows(&engine, &applied).unwrap()).unwrap();
         (engine, writer)
     }
 
@@ -204,9 +191,11 @@ mod tests {
         assert!(before.len() > 1_500, "{}", before.len());
         // The manifest becomes one of a format to come.
         let mut loaded = load::load(engine.as_ref(), false).unwrap();
-        let strange = (MANIFEST.to_vec(), Some(bytes::Bytes::from_static(&[0, 0, 9, 9])));
-        loaded.digest.follow(engine.as_ref(), &strange).unwrap();
-        engine.write(&[strange]).unwrap();
+        let mut batch = Batch::new(engine.as_ref(), loaded.digest);
+        batch.put(MANIFEST.into(), Some(rows::whole(&[9, 9]))).unwrap();
+        let (rows, digest) = batch.finish();
+        engine.write(&rows).unwrap();
+        loaded.digest = digest;
         let mut made = open(engine.as_ref(), &mut loaded).unwrap();
         assert_eq!(all(&engine, &mut made), before);
         // What was written holds together, and is there the next time.

@@ -5,18 +5,19 @@
 //! ones have the same key with 0, 0 and their number (u16, big-endian) behind it; ids hold no zero byte and stock keys
 //! only single ones, so no other key looks like it.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
 
-use crate::engine::{Engine, Row, RowWrite};
+use crate::engine::{Engine, Row};
 use crate::{Error, keys, limits};
 
 /// Bytes before the value in its first row.
-const COUNT_BYTES: usize = 2;
+pub(crate) const COUNT_BYTES: usize = 2;
+/// What they are of a value that goes into one row: it continues in no further ones.
+pub(crate) const WHOLE: [u8; COUNT_BYTES] = [0; COUNT_BYTES];
 
-fn part_key(key: &[u8], number: u16) -> Vec<u8> {
+pub(crate) fn part_key(key: &[u8], number: u16) -> Vec<u8> {
     let mut part = Vec::with_capacity(key.len() + 4);
     part.extend_from_slice(key);
     part.extend_from_slice(&[keys::SEPARATOR, keys::SEPARATOR]);
@@ -45,43 +46,30 @@ pub(crate) fn get(engine: &dyn Engine, key: &[u8]) -> Result<Option<Vec<u8>>, Er
     Ok(Some(value))
 }
 
-/// The rows that put a value in place of the one under the key now, or remove it.
-pub(crate) fn put(
-    engine: &dyn Engine,
-    key: &[u8],
-    value: Option<&[u8]>,
-    rows: &mut BTreeMap<Vec<u8>, Option<Bytes>>,
-) -> Result<(), Error> {
-    let old_parts = match engine.get(key)? {
-        Some(row) => split_count(key, &row)?.0,
-        None => 0,
-    };
-    let mut new_parts = 0;
-    if let Some(value) = value {
-        let head_len = value.len().min(limits::MAX_ROW_BYTES);
-        let (head, rest) = value.split_at(head_len);
-        for (part, number) in rest.chunks(limits::MAX_ROW_BYTES).zip(1_u16..) {
-            rows.insert(part_key(key, number), Some(Bytes::copy_from_slice(part)));
-            new_parts = number;
-        }
-        let mut first = Vec::with_capacity(COUNT_BYTES + head.len());
-        first.extend_from_slice(&new_parts.to_le_bytes());
-        first.extend_from_slice(head);
-        rows.insert(key.to_vec(), Some(first.into()));
-    } else {
-        rows.insert(key.to_vec(), None);
-    }
-    for number in new_parts + 1..=old_parts {
-        rows.insert(part_key(key, number), None);
-    }
-    // A larger value that was put earlier in the same window, and never reached the engine, leaves its parts here.
-    for number in new_parts.max(old_parts) + 1.. {
-        match rows.get_mut(&part_key(key, number)) {
-            Some(part) => *part = None,
-            None => break,
-        }
-    }
-    Ok(())
+/// A value behind what says that it is whole: what [`Batch::put`](crate::batch::Batch::put) takes.
+pub(crate) fn whole(value: &[u8]) -> Bytes {
+    [&WHOLE, value].concat().into()
+}
+
+/// True where a value behind [`WHOLE`] goes into one row.
+pub(crate) fn fits(value: &[u8]) -> bool {
+    value.len() <= COUNT_BYTES + limits::MAX_ROW_BYTES
+}
+
+/// How many further rows the value has that begins with a row.
+pub(crate) fn parts_of(key: &[u8], row: &[u8]) -> Result<u16, Error> {
+    split_count(key, row).map(|(parts, _)| parts)
+}
+
+/// The first row and the further ones of a value, given behind [`WHOLE`].
+pub(crate) fn split(value: &Bytes) -> (Bytes, Vec<Bytes>) {
+    let head = value.len().min(COUNT_BYTES + limits::MAX_ROW_BYTES);
+    let rest = value.slice(head..);
+    let parts: Vec<Bytes> = rest.chunks(limits::MAX_ROW_BYTES).map(|part| rest.slice_ref(part)).collect();
+    let mut first = value[..head].to_vec();
+    let count = u16::try_from(parts.len()).expect("values are bounded far below so many rows");
+    first[..COUNT_BYTES].copy_from_slice(&count.to_le_bytes());
+    (first.into(), parts)
 }
 
 /// The keys of values from a bound on, in order. For readers beside the writer: it looks at no value, since the rows of one
@@ -210,17 +198,6 @@ impl Digest {
         self.rows = self.rows.wrapping_sub(1);
         self.sum = self.sum.wrapping_sub(row_hash(key, value));
     }
-
-    /// Follows a write, reading what it replaces.
-    pub(crate) fn follow(&mut self, engine: &dyn Engine, (key, value): &RowWrite) -> Result<(), Error> {
-        if let Some(old) = engine.get(key)? {
-            self.subtract(key, &old);
-        }
-        if let Some(value) = value {
-            self.add(key, value);
-        }
-        Ok(())
-    }
 }
 
 fn row_hash(key: &[u8], value: &[u8]) -> u64 {
@@ -230,53 +207,4 @@ fn row_hash(key: &[u8], value: &[u8]) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::MemoryEngine;
-
-    fn write(engine: &MemoryEngine, key: &[u8], value: Option<&[u8]>, digest: &mut Digest) {
-        let mut rows = BTreeMap::new();
-        put(engine, key, value, &mut rows).unwrap();
-        let rows: Vec<RowWrite> = rows.into_iter().collect();
-        for row in &rows {
-            digest.follow(engine, row).unwrap();
-        }
-        engine.write(&rows).unwrap();
-    }
-
-    #[test]
-    fn a_large_value_is_split_and_comes_back_whole() {
-        let engine = MemoryEngine::default();
-        let mut digest = Digest::default();
-        let large: Vec<u8> = (0..=250).cycle().take(3 * limits::MAX_ROW_BYTES + 5).collect();
-        write(&engine, b"oa", Some(&large), &mut digest);
-        write(&engine, b"ob", Some(b"small"), &mut digest);
-        assert_eq!(get(&engine, b"oa").unwrap(), Some(large.clone()));
-        let values: Vec<_> = scan(&engine, Bound::Unbounded).map(Result::unwrap).collect();
-        assert_eq!(values, vec![(b"oa".to_vec(), large), (b"ob".to_vec(), b"small".to_vec())]);
-        assert_eq!(digest.rows, 5);
-    }
-
-    #[test]
-    fn a_large_value_that_is_put_and_removed_at_once_leaves_nothing() {
-        let engine = MemoryEngine::default();
-        let mut rows = BTreeMap::new();
-        put(&engine, b"r1", Some(&vec![7; 3 * limits::MAX_ROW_BYTES]), &mut rows).unwrap();
-        put(&engine, b"r1", None, &mut rows).unwrap();
-        assert!(rows.values().all(Option::is_none), "{rows:?}");
-    }
-
-    #[test]
-    fn a_value_that_shrinks_leaves_no_part_behind() {
-        let engine = MemoryEngine::default();
-        let mut digest = Digest::default();
-        write(&engine, b"oa", Some(&vec![1; 2 * limits::MAX_ROW_BYTES]), &mut digest);
-        write(&engine, b"oa", Some(b"short"), &mut digest);
-        assert_eq!(engine.scan(Bound::Unbounded).count(), 1);
-        write(&engine, b"oa", None, &mut digest);
-        assert_eq!(digest, Digest::default());
-    }
 }

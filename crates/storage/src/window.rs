@@ -12,10 +12,13 @@ use stockade_state_machine::request::RequestRecord;
 use stockade_state_machine::{Origin, Revision};
 
 use crate::applied_row::{LogId, Position};
+use crate::batch::Batch;
 use crate::codec::{self, DecodeError, Durable};
 use crate::ledger::LedgerItems;
 use crate::pages::Item;
-use crate::{keys, limits, order_list};
+use crate::rows::WHOLE;
+use crate::sort_key::SortKey;
+use crate::{Error, keys, limits, order_list};
 
 /// Bytes of a length in what is hashed.
 const LENGTH_BYTES: usize = 8;
@@ -51,6 +54,7 @@ pub(crate) struct Window {
 #[derive(Debug)]
 struct RowImage {
     key: Bytes,
+    /// Behind [`WHOLE`].
     value: Option<Bytes>,
 }
 
@@ -71,7 +75,10 @@ impl Frame {
                 value.append_to(bytes);
             }
         });
-        self.rows.push((key, value.map(|_| value_at)));
+        // The engine wants two zeros before a value. The length before it, which is hashed with it, ends with them.
+        let behind_zeros = value_at.start - WHOLE.len()..value_at.end;
+        assert!(self.bytes[behind_zeros.clone()].starts_with(&WHOLE), "no value is so long");
+        self.rows.push((key, value.map(|_| behind_zeros)));
     }
 
     /// Appends what `write` does, behind its length: so no two different sequences make the same bytes. Says where it stands.
@@ -107,20 +114,19 @@ impl Window {
         self.position.log_id == self.from
     }
 
-    /// The rows that were touched, in the order of their keys, as they are now.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let mut rows: Vec<&RowImage> = self.rows.iter().collect();
-        // Stable: of one key the last image stays last.
-        rows.sort_by(|one, other| one.key.cmp(&other.key));
-        let mut rows = rows.into_iter().peekable();
-        std::iter::from_fn(move || {
-            loop {
-                let row = rows.next()?;
-                if rows.peek().is_none_or(|next| next.key != row.key) {
-                    return Some((&row.key[..], row.value.as_deref()));
-                }
+    /// Puts the rows that were touched, in the order of their keys, as they are now.
+    pub(crate) fn put_rows(&self, batch: &mut Batch<'_>) -> Result<(), Error> {
+        let keys = self.rows.iter().map(|row| SortKey::of(&row.key));
+        let mut sorted: Vec<(SortKey<'_>, usize)> = keys.zip(0..).collect();
+        // Of one key the last image is last.
+        sorted.sort_unstable();
+        for (at, (key, image)) in sorted.iter().enumerate() {
+            if sorted.get(at + 1).is_none_or(|(next, _)| next != key) {
+                let RowImage { key, value } = &self.rows[*image];
+                batch.put(key.clone(), value.clone())?;
             }
-        })
+        }
+        Ok(())
     }
 
     /// Takes in what one entry changed and chains its hash.
@@ -142,7 +148,8 @@ impl Window {
         if bytes.capacity() / 2 > bytes.len() {
             bytes.shrink_to_fit();
         }
-        let parts = rows.len() + ledger.len() + requests.len();
+        // A ledger entry takes as much as two rows: what it is found by is kept beside it.
+        let parts = rows.len() + 2 * ledger.len() + requests.len();
         self.bytes += bytes.capacity() + parts * limits::WINDOW_PART_BYTES;
         let bytes = Bytes::from(bytes);
         self.rows.extend(rows.into_iter().map(|(key, value)| RowImage {
@@ -191,7 +198,7 @@ impl Window {
             }
             Change::Ledger(entry) => {
                 let at = frame.named("ledger", |bytes| entry.append_to(bytes));
-                self.position.ledger = self.ledger.chain(&frame.bytes[at.clone()]);
+                self.position.ledger = self.ledger.chain(entry, &frame.bytes[at.clone()]);
                 frame.ledger.push((entry.revision, entry.position, at));
             }
             Change::Request(origin, Some(record)) => {
@@ -272,6 +279,8 @@ mod tests {
     use stockade_state_machine::{Stock, StockKey, Version};
 
     use super::*;
+    use crate::engine::MemoryEngine;
+    use crate::rows::{self, Digest};
 
     fn key(sku: &str) -> StockKey {
         StockKey { sku: SkuId::new(sku).unwrap(), location: LocationId::new("main").unwrap() }
@@ -293,11 +302,13 @@ mod tests {
         window.take_in(&[put("b", 1), put("a", 1), removed("b"), put("c", 1)]);
         window.take_in(&[removed("a"), put("b", 2), put("d", 1)]);
         window.take_in(&[removed("d"), put("c", 3), removed("c")]);
-        let rows: Vec<_> =
-            window.rows().map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect();
+        let engine = MemoryEngine::default();
+        let mut batch = Batch::new(&engine, Digest::default());
+        window.put_rows(&mut batch).unwrap();
+        let (rows, _) = batch.finish();
         let Change::Stock(_, Some(twice)) = put("b", 2) else { unreachable!() };
-        let value = |sku| (sku == "b").then(|| twice.encode());
-        let expected = ["a", "b", "c", "d"].map(|sku| (keys::stock(&key(sku)), value(sku)));
+        let value = |sku| (sku == "b").then(|| rows::whole(&twice.encode()));
+        let expected = ["a", "b", "c", "d"].map(|sku| (keys::stock(&key(sku)).into(), value(sku)));
         assert_eq!(rows, expected);
     }
 

@@ -1,12 +1,11 @@
 //! The writer: brings what was applied into the engine, behind apply and off its way. Hashes over all rows are its work
 //! too, since while it makes them nobody writes to the engine; a snapshot it begins, and goes on beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use stockade_env::{FailureKind, Tasks};
 use stockade_state_machine::document::Document;
 use stockade_state_machine::order::Order;
@@ -15,21 +14,23 @@ use stockade_state_machine::{Origin, Revision};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::applied_row::{self, Position};
+use crate::batch::Batch;
 use crate::building::{self, Building, SnapshotReply};
 use crate::dir_lock::DirLock;
 use crate::engine::{ClosedEngine, Engine, RowWrite};
 use crate::engine_dir::EngineDir;
 use crate::evictable::{Evictable, evict};
 use crate::file::Files;
-use crate::index::IndexWriter;
+use crate::index::{Gathered, IndexWriter};
 use crate::log::LogStore;
 use crate::memory::Shared;
+use crate::pages::{self, Page};
 use crate::rows::{self, Digest};
 use crate::snapshot::{SnapshotFile, SnapshotStore};
 use crate::space::{SpaceLevel, SpaceWatch};
 use crate::state_handle::StateHash;
 use crate::window::Window;
-use crate::{Error, keys, limits, pages, postings, redo, reindex, state_hash};
+use crate::{Error, keys, limits, postings, redo, reindex, state_hash};
 
 /// What the writer is asked to do; all of it at the end of the window that is applied when it gets there.
 #[derive(Debug)]
@@ -270,31 +271,25 @@ impl Writer {
 
     fn write_rows(&mut self, window: &Window) -> Result<(), Error> {
         let engine = Arc::clone(&self.engine);
-        let mut physical: BTreeMap<Vec<u8>, Option<Bytes>> = BTreeMap::new();
-        for (key, value) in window.rows() {
-            rows::put(engine.as_ref(), key, value, &mut physical)?;
-        }
-        let mut postings = Vec::new();
+        let mut batch = Batch::new(engine.as_ref(), self.digest);
+        window.put_rows(&mut batch)?;
+        let mut postings = Gathered::default();
         for row in window.ledger.rows() {
-            rows::put(engine.as_ref(), &row.key, Some(&row.value), &mut physical)?;
-            postings::add_ledger_row(row.first, row.entries(), &mut postings).map_err(Error::of_row)?;
+            postings::add_ledger_row(row.first, row.names(), &mut postings);
+            batch.put(row.key, Some(row.value))?;
         }
         postings::add_orders(&window.listed, &mut postings);
-        self.index.put(engine.as_ref(), postings, &mut physical)?;
-        self.put_request_pages(window, &mut physical)?;
-        let mut batch: Vec<RowWrite> = physical.into_iter().collect();
-        for row in &batch {
-            self.digest.follow(engine.as_ref(), row)?;
-        }
+        self.index.put(&postings, &mut batch)?;
+        self.put_request_pages(window, &mut batch)?;
+        let (mut rows, digest) = batch.finish();
+        self.digest = digest;
         let applied = applied_row::encode(&window.position, self.digest);
-        let mut last = BTreeMap::new();
-        rows::put(engine.as_ref(), keys::APPLIED, Some(&applied), &mut last)?;
-        batch.extend(last);
-        let in_one_batch = batch.len() <= limits::ENGINE_BATCH_ROWS;
+        rows.extend(applied_row::rows(engine.as_ref(), &applied)?);
+        let in_one_batch = rows.len() <= limits::ENGINE_BATCH_ROWS;
         if !in_one_batch {
-            redo::write(self.files.as_ref(), &self.redo_path, &batch)?;
+            redo::write(self.files.as_ref(), &self.redo_path, &rows)?;
         }
-        for part in batch.chunks(limits::ENGINE_BATCH_ROWS) {
+        for part in rows.chunks(limits::ENGINE_BATCH_ROWS) {
             self.write_to_engine(part)?;
         }
         // Until this is done a crash of the process may lose the batches, so the redo file stays till then.
@@ -306,31 +301,28 @@ impl Writer {
     }
 
     /// Packs the new request records, and removes the pages of which every record has left.
-    fn put_request_pages(
-        &mut self,
-        window: &Window,
-        physical: &mut BTreeMap<Vec<u8>, Option<Bytes>>,
-    ) -> Result<(), Error> {
-        let engine = Arc::clone(&self.engine);
+    fn put_request_pages(&mut self, window: &Window, batch: &mut Batch<'_>) -> Result<(), Error> {
         let mut origins = window.requests.iter().map(|(origin, _)| origin);
-        for page in pages::pack(window.requests.iter().map(|(_, item)| item)) {
-            let key = keys::page(keys::REQUEST, page.revision, page.position);
+        let pages = pages::pack(window.requests.iter().map(|(_, item)| item));
+        let key = |page: &Page| keys::page(keys::REQUEST, page.revision, page.position);
+        for page in &pages {
             let last = origins.by_ref().take(page.items).max().expect("no page is empty").clone();
-            rows::put(engine.as_ref(), &key, Some(&page.bytes), physical)?;
-            self.request_pages.insert(key, last);
+            self.request_pages.insert(key(page), last);
         }
-        let Some(trimmed) = &window.position.trimmed else { return Ok(()) };
-        let gone: Vec<_> = self
-            .request_pages
-            .iter()
-            .take_while(|(_, last)| *last <= trimmed)
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in gone {
-            rows::put(engine.as_ref(), &key, None, physical)?;
-            self.request_pages.remove(&key);
+        let trimmed = window.position.trimmed.as_ref();
+        let mut gone = BTreeSet::new();
+        while let Some(page) = self.request_pages.first_entry()
+            && trimmed.is_some_and(|trimmed| page.get() <= trimmed)
+        {
+            gone.insert(page.remove_entry().0);
         }
-        Ok(())
+        for page in &pages {
+            // Of records that came and left with this window the engine has none.
+            if !gone.remove(&key(page)) {
+                batch.put(key(page).into(), Some(rows::whole(&page.bytes)))?;
+            }
+        }
+        gone.into_iter().try_for_each(|key| batch.put(key.into(), None))
     }
 
     /// What is in the engine now and won't change without being named by a command may leave memory.

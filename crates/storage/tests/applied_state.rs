@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{
     Node, cancel, confirm, create, hold, let_go, main_location, open_shop, order, place, receive,
     reservation, ship, take,
@@ -11,6 +13,7 @@ use futures_util::{FutureExt as _, stream};
 use openraft::storage::{RaftLogReader as _, RaftStateMachine, Snapshot};
 use stockade_state_machine::StockKey;
 use stockade_state_machine::ids::{DocumentId, LocationId};
+use stockade_state_machine::limits::REQUEST_RETENTION_MS;
 use stockade_state_machine::order::OrderState;
 use stockade_state_machine::reservation::ReservationState;
 use stockade_state_machine::stock::Bucket;
@@ -180,6 +183,28 @@ async fn a_rebuild_from_snapshot_and_log_gives_the_same_state() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_records_that_come_and_leave_before_they_are_written_leave_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = open_shop(dir.path()).await;
+    trade(&mut node, 0, 5).await;
+    node.hashes().await; // The engine has these records, and no others.
+    // So many that they fill pages.
+    node.run(vec![cancel("o00001"); 500]).await;
+    node.pause = Duration::from_millis(2 * REQUEST_RETENTION_MS);
+    // Each command has a few of those leave whose time is over.
+    let since = 300;
+    node.run(vec![cancel("o00001"); since]).await;
+    assert_eq!(node.storage.state.request_count(), since);
+    let hashes = node.hashes().await;
+    let last = node.next - 1;
+    node.stop().await;
+    let mut node = Node::open(dir.path()).await;
+    assert_eq!(node.catch_up().await, last, "the engine is as its digest says");
+    assert_eq!(node.hashes().await, hashes);
+    assert_eq!(node.storage.state.request_count(), since);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_that_lost_a_row_is_rebuilt() {
     let dir = tempfile::tempdir().unwrap();
     let mut node = open_shop(dir.path()).await;
@@ -189,7 +214,7 @@ async fn an_engine_that_lost_a_row_is_rebuilt() {
     let generation = std::fs::read_to_string(dir.path().join("engine/CURRENT")).unwrap();
     let engine_dir = dir.path().join("engine").join(&generation);
     let engine = stockade_storage::engine::open(EngineKind::Sled, &engine_dir, 16 << 20).unwrap();
-    engine.write(&[(b"oo00003".to_vec(), None)]).unwrap();
+    engine.write(&[("oo00003".into(), None)]).unwrap();
     drop(engine);
     let mut node = Node::open(dir.path()).await;
     assert_eq!(node.catch_up().await, 0, "rebuilt from nothing but the log");

@@ -54,10 +54,10 @@ impl Frozen {
         let mut pass = self.progress.lock();
         if !pass.given_up && !pass.over {
             for (key, _) in rows {
-                if pass.passed.as_ref() < Some(key) && !pass.aside.contains_key(key) {
+                if pass.passed.as_deref() < Some(key) && !pass.aside.contains_key(&key[..]) {
                     let was = self.engine.get(key)?;
                     pass.aside_bytes += row_bytes(key, was.as_ref());
-                    pass.aside.insert(key.clone(), was);
+                    pass.aside.insert(key.to_vec(), was);
                 }
             }
             pass.most_aside_bytes = pass.most_aside_bytes.max(pass.aside_bytes);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     fn row(number: usize, value: &'static [u8]) -> RowWrite {
-        (key(number), Some(Bytes::from_static(value)))
+        (key(number).into(), Some(Bytes::from_static(value)))
     }
 
     /// Every other key of `0..count` has a row.
@@ -206,7 +206,8 @@ mod tests {
                 }
                 // New rows, changed rows and removed rows, on both sides of the pass; some of them twice.
                 let at = (number * 7_919) % count;
-                let batch = [row(at, b"new"), (key((at + 2) % count), None), row((at + 1) % count, b"new")];
+                let batch =
+                    [row(at, b"new"), (key((at + 2) % count).into(), None), row((at + 1) % count, b"new")];
                 frozen.write_beside(&batch).unwrap();
             }
             assert_eq!(seen, before);
@@ -223,7 +224,9 @@ mod tests {
         let frozen = Frozen::new(Arc::clone(&engine));
         let mut rows = frozen.scan(Bound::Unbounded);
         rows.next().unwrap().unwrap();
-        frozen.write_beside(&(0..count).map(|number| (key(number), None)).collect::<Vec<_>>()).unwrap();
+        frozen
+            .write_beside(&(0..count).map(|number| (key(number).into(), None)).collect::<Vec<_>>())
+            .unwrap();
         assert_eq!(engine.scan(Bound::Unbounded).count(), 0);
         assert_eq!(rows.count() + 1, before);
     }

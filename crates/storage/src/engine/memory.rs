@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::{Engine, RowWrite, Rows};
@@ -11,11 +10,11 @@ use crate::Error;
 
 /// Rows in a map.
 #[derive(Debug, Default)]
-pub struct MemoryEngine(RwLock<BTreeMap<Vec<u8>, Bytes>>);
+pub struct MemoryEngine(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl Engine for MemoryEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.0.read().get(key).map(|value| value.to_vec()))
+        Ok(self.0.read().get(key).cloned())
     }
 
     fn scan(&self, from: Bound<&[u8]>) -> Rows<'_> {
@@ -25,7 +24,7 @@ impl Engine for MemoryEngine {
             let rows = self.0.read();
             let (key, value) = rows.range((from.clone(), Bound::Unbounded)).next()?;
             from = Bound::Excluded(key.clone());
-            Some(Ok((key.clone(), value.to_vec())))
+            Some(Ok((key.clone(), value.clone())))
         }))
     }
 
@@ -35,7 +34,7 @@ impl Engine for MemoryEngine {
             let rows = self.0.read();
             let (key, value) = rows.range((Bound::Unbounded, until.clone())).next_back()?;
             until = Bound::Excluded(key.clone());
-            Some(Ok((key.clone(), value.to_vec())))
+            Some(Ok((key.clone(), value.clone())))
         }))
     }
 
@@ -43,8 +42,9 @@ impl Engine for MemoryEngine {
         let mut kept = self.0.write();
         for (key, value) in rows {
             match value {
-                Some(value) => kept.insert(key.clone(), value.clone()),
-                None => kept.remove(key),
+                // Copies: what is written may be part of something larger, which would stay as long as the row.
+                Some(value) => kept.insert(key.to_vec(), value.to_vec()),
+                None => kept.remove(&key[..]),
             };
         }
         Ok(())

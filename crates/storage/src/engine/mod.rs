@@ -29,7 +29,7 @@ pub enum EngineKind {
 }
 
 /// A key and its new value; `None` removes it.
-pub type RowWrite = (Vec<u8>, Option<Bytes>);
+pub type RowWrite = (Bytes, Option<Bytes>);
 
 /// A key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -77,9 +77,11 @@ mod tests {
     fn both_engines_keep_rows_in_the_order_of_their_keys() {
         let (_dir, engines) = engines();
         for engine in engines {
-            let row = |key: &[u8], value: &'static [u8]| (key.to_vec(), Some(Bytes::from_static(value)));
+            let row = |key: &'static [u8], value: &'static [u8]| {
+                (Bytes::from_static(key), Some(Bytes::from_static(value)))
+            };
             engine.write(&[row(b"b", b"2"), row(b"a", b"1"), row(b"c", b"3")]).unwrap();
-            engine.write(&[(b"b".to_vec(), None)]).unwrap();
+            engine.write(&[(Bytes::from_static(b"b"), None)]).unwrap();
             assert_eq!(engine.get(b"a").unwrap().as_deref(), Some(&b"1"[..]));
             assert_eq!(engine.get(b"b").unwrap(), None);
             let keys: Vec<_> = engine.scan(Bound::Excluded(b"a")).map(|row| row.unwrap().0).collect();
@@ -93,7 +95,7 @@ mod tests {
         let (_dir, engines) = engines();
         // So many, and with so long keys, that sled has them in several pages.
         let key = |number: u32| [&[b'k'; 100][..], &number.to_be_bytes()].concat();
-        let row = |number| (key(number), Some(Bytes::copy_from_slice(&[7; 2_000])));
+        let row = |number| (key(number).into(), Some(Bytes::copy_from_slice(&[7; 2_000])));
         let numbers = |rows: Rows<'_>| {
             let number = |key: &[u8]| u32::from_be_bytes(*key.last_chunk().unwrap());
             rows.map(|row| number(&row.unwrap().0)).collect::<Vec<_>>()
@@ -118,9 +120,11 @@ mod tests {
                 assert_eq!(back, (0..=evens).rev().step_by(2).take(2).collect::<Vec<_>>());
                 assert_eq!(before.first().copied(), (next > 0).then(|| next.saturating_sub(2)), "{number}");
             }
-            engine.write(&(500..1_000).map(|number| (key(number * 2), None)).collect::<Vec<_>>()).unwrap();
+            engine
+                .write(&(500..1_000).map(|number| (key(number * 2).into(), None)).collect::<Vec<_>>())
+                .unwrap();
             assert_eq!(numbers(engine.scan_back(Bound::Included(&key(1_999))))[0], 998);
-            engine.write(&(0..500).map(|number| (key(number * 2), None)).collect::<Vec<_>>()).unwrap();
+            engine.write(&(0..500).map(|number| (key(number * 2).into(), None)).collect::<Vec<_>>()).unwrap();
             assert_eq!(engine.scan_back(Bound::Unbounded).count(), 0);
         }
     }
@@ -130,7 +134,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("engine");
         let engine = SledEngine::open(&path, 16 << 20).unwrap();
-        engine.write(&[(b"k".to_vec(), Some(Bytes::from_static(b"v")))]).unwrap();
+        engine.write(&[(Bytes::from_static(b"k"), Some(Bytes::from_static(b"v")))]).unwrap();
         engine.flush().unwrap();
         drop(engine);
         // sled's threads let go of its files a little later.

@@ -69,8 +69,8 @@ impl Engine for SledEngine {
         let mut batch = sled::Batch::default();
         for (key, value) in rows {
             match value {
-                Some(value) => batch.insert(key.as_slice(), value.as_ref()),
-                None => batch.remove(key.as_slice()),
+                Some(value) => batch.insert(key.as_ref(), value.as_ref()),
+                None => batch.remove(key.as_ref()),
             }
         }
         self.0.apply_batch(batch).map_err(|error| engine_error(&error))?;

@@ -8,12 +8,11 @@ use bytes::Bytes;
 
 use super::key;
 use super::manifest::Run;
-use super::writer::Physical;
+use crate::batch::Batch;
 use crate::engine::Row;
+use crate::rows::WHOLE;
 use crate::{Error, limits};
 
-/// Before the value in its row: it continues in no further rows.
-const PARTS: [u8; 2] = [0, 0];
 /// Bits of a number in each of its bytes.
 const NUMBER_BITS: u32 = 7;
 /// Set on all bytes of a number but the last.
@@ -41,10 +40,10 @@ impl Block {
             return Ok(None);
         };
         let current = first.to_vec();
-        if !row.starts_with(&PARTS) {
+        if !row.starts_with(&WHOLE) {
             return Err(damaged("its value is not whole"));
         }
-        let mut block = Self { number: 0, key, row, at: PARTS.len(), current };
+        let mut block = Self { number: 0, key, row, at: WHOLE.len(), current };
         block.number = block.take_number()?;
         Ok(Some(block))
     }
@@ -112,7 +111,7 @@ impl Block {
 
 /// The postings of a block of a run, by its key and its value behind the number of parts.
 pub(super) fn in_words(run: u64, key: &[u8], value: &[u8]) -> Result<String, Error> {
-    let row = [&PARTS, value].concat();
+    let row = [&WHOLE, value].concat();
     let mut block = Block::of(run, (key.to_vec(), row))?.ok_or_else(|| damaged("its key is none"))?;
     let mut postings = vec![block.current().escape_ascii().to_string()];
     while block.advance()? {
@@ -157,15 +156,15 @@ impl RunWriter {
         self.run.blocks
     }
 
-    /// Takes the next posting; the row of a block that is full is added to `rows`.
-    pub(super) fn push(&mut self, posting: &[u8], rows: &mut Physical) {
-        let shared = posting.iter().zip(&self.last).take_while(|(new, last)| new == last).count();
+    /// Takes the next posting; the row of a block that is full goes into the batch.
+    pub(super) fn push(&mut self, posting: &[u8], batch: &mut Batch<'_>) -> Result<(), Error> {
+        let shared = shared_bytes(posting, &self.last);
         let suffix = &posting[shared..];
         let size = number_bytes(shared) + number_bytes(suffix.len()) + suffix.len();
         if self.key.is_empty() || self.row.len() + size > self.row_bytes {
-            self.close(rows);
+            self.close(batch)?;
             self.key = key::of_block(self.run.number, posting);
-            self.row.extend_from_slice(&PARTS);
+            self.row.extend_from_slice(&WHOLE);
             put_number(&mut self.row, self.run.blocks);
         } else {
             put_number(&mut self.row, wide(shared));
@@ -175,21 +174,31 @@ impl RunWriter {
         self.last.truncate(shared);
         self.last.extend_from_slice(suffix);
         self.run.postings += 1;
+        Ok(())
     }
 
-    fn close(&mut self, rows: &mut Physical) {
+    fn close(&mut self, batch: &mut Batch<'_>) -> Result<(), Error> {
         if !self.key.is_empty() {
-            rows.insert(std::mem::take(&mut self.key), Some(Bytes::copy_from_slice(&self.row)));
+            let row = Bytes::copy_from_slice(&self.row);
+            batch.put_row(std::mem::take(&mut self.key).into(), Some(row))?;
             self.row.clear();
             self.run.blocks += 1;
         }
+        Ok(())
     }
 
-    /// The run, once the row of its last block is in `rows`.
-    pub(super) fn finish(mut self, rows: &mut Physical) -> Run {
-        self.close(rows);
-        self.run
+    /// The run, once the row of its last block is in the batch.
+    pub(super) fn finish(mut self, batch: &mut Batch<'_>) -> Result<Run, Error> {
+        self.close(batch)?;
+        Ok(self.run)
     }
+}
+
+/// How many bytes two postings begin with alike.
+fn shared_bytes(one: &[u8], other: &[u8]) -> usize {
+    let ((words, _), (others, _)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let whole = 8 * words.iter().zip(others).take_while(|(one, other)| one == other).count();
+    whole + one[whole..].iter().zip(&other[whole..]).take_while(|(one, other)| one == other).count()
 }
 
 fn wide(number: usize) -> u64 {
@@ -217,6 +226,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::engine::{MemoryEngine, RowWrite};
+    use crate::rows::Digest;
 
     const ROW_BYTES: usize = 128;
 
@@ -227,13 +238,14 @@ mod tests {
         ]
     }
 
-    fn write(postings: &BTreeSet<Vec<u8>>, row_bytes: usize) -> (Run, Physical) {
-        let mut rows = Physical::new();
+    fn write(postings: &BTreeSet<Vec<u8>>, row_bytes: usize) -> (Run, Vec<RowWrite>) {
+        let engine = MemoryEngine::default();
+        let mut batch = Batch::new(&engine, Digest::default());
         let mut writer = RunWriter::new(7, 0, row_bytes);
         for posting in postings {
-            writer.push(posting, &mut rows);
+            writer.push(posting, &mut batch).unwrap();
         }
-        (writer.finish(&mut rows), rows)
+        (writer.finish(&mut batch).unwrap(), batch.finish().0)
     }
 
     fn read(key: &[u8], value: &[u8]) -> Result<(u64, Vec<Vec<u8>>), Error> {
@@ -250,7 +262,7 @@ mod tests {
 
     /// What a block says that begins with a posting.
     fn decode(first: &[u8], value: &[u8]) -> Result<(u64, Vec<Vec<u8>>), Error> {
-        read(&key::of_block(7, first), &[&PARTS, value].concat())
+        read(&key::of_block(7, first), &[&WHOLE, value].concat())
     }
 
     /// Some that are long and share much, and one that is as long as it may be.
@@ -273,7 +285,7 @@ mod tests {
                 let (found, mut postings) = read(&key, &value).unwrap();
                 prop_assert_eq!(found, number);
                 back.append(&mut postings);
-                prop_assert!(Block::of(8, (key, value.to_vec())).unwrap().is_none());
+                prop_assert!(Block::of(8, (key.to_vec(), value.to_vec())).unwrap().is_none());
             }
             prop_assert!(back.iter().eq(postings.iter()));
         }
@@ -299,7 +311,7 @@ mod tests {
     fn a_cut_or_flipped_block_is_an_error_or_postings_in_order() {
         let (run, rows) = write(&some(), limits::MAX_ROW_BYTES);
         assert_eq!(run.blocks, 1);
-        let (key, value) = rows.first_key_value().unwrap();
+        let (key, value) = rows.first().unwrap();
         let value = value.as_ref().unwrap();
         assert_eq!(read(key, value).unwrap().1.len(), some().len());
         let check = |value: &[u8]| {

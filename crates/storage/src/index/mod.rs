@@ -10,6 +10,7 @@
 
 mod block;
 mod cursor;
+mod gathered;
 mod key;
 mod manifest;
 mod merge;
@@ -18,6 +19,7 @@ mod reader;
 mod tests;
 mod writer;
 
+pub(crate) use self::gathered::Gathered;
 #[cfg(test)]
 pub(crate) use self::key::MANIFEST;
 pub(crate) use self::manifest::Manifest;

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::manifest::Manifest;
-use super::writer::{Bounds, Physical};
+use super::writer::Bounds;
 use super::{Index, IndexWriter, key};
+use crate::batch::Batch;
 use crate::engine::{Engine, MemoryEngine, RowWrite, SledEngine};
-use crate::{Error, keys, limits, rows};
+use crate::rows::{self, Digest};
+use crate::{Error, keys, limits};
 
 /// So small that a few thousand puts reach many levels.
 const SMALL: Bounds = Bounds { fanout: 3, merge_blocks: 6, removed_rows: 7, row_bytes: 96 };
@@ -69,11 +71,12 @@ impl Rig {
     }
 
     fn prepare(&mut self, postings: &[Vec<u8>]) -> Vec<RowWrite> {
-        let mut physical = Physical::new();
-        self.writer.put(self.engine.as_ref(), postings.to_vec(), &mut physical).unwrap();
-        let blocks = physical.iter().filter(|(key, _)| key::split(key).is_some());
+        let mut batch = Batch::new(self.engine.as_ref(), Digest::default());
+        self.writer.put(&postings.iter().collect(), &mut batch).unwrap();
+        let (rows, _) = batch.finish();
+        let blocks = rows.iter().filter(|(key, _)| key::split(key).is_some());
         assert!(blocks.filter_map(|(_, row)| row.as_ref()).all(|row| row.len() <= self.bounds.row_bytes));
-        physical.into_iter().collect()
+        rows
     }
 
     fn put(&mut self, postings: &[Vec<u8>]) -> usize {
@@ -398,7 +401,7 @@ fn a_block_that_is_missing_is_never_taken_for_fewer_postings() {
     let whole: Vec<_> = rig.engine.scan(Bound::Included(&key::of_run(1))).map(Result::unwrap).collect();
     assert!(whole.len() > 5);
     for (key, value) in whole {
-        rig.engine.write(&[(key.clone(), None)]).unwrap();
+        rig.engine.write(&[(key.clone().into(), None)]).unwrap();
         assert!(index.check().is_err());
         assert!(until_error(index.ascending(b"", Bound::Unbounded)).1);
         assert!(until_error(index.descending(b"", Bound::Unbounded)).1);
@@ -416,7 +419,7 @@ fn a_block_that_is_missing_is_never_taken_for_fewer_postings() {
                 assert!(failed || found.len() as u64 == until, "until {until}");
             }
         }
-        rig.engine.write(&[(key, Some(Bytes::from(value)))]).unwrap();
+        rig.engine.write(&[(key.into(), Some(Bytes::from(value)))]).unwrap();
         index.check().unwrap();
     }
 }
@@ -439,20 +442,20 @@ fn a_run_with_other_postings_than_the_manifest_counts_is_found() {
 fn an_index_of_another_format_is_none() {
     let engine = MemoryEngine::default();
     assert!(IndexWriter::open(&engine).unwrap().is_none());
-    let mut physical = Physical::new();
-    IndexWriter::empty().put(&engine, numbered(0..10), &mut physical).unwrap();
-    engine.write(&physical.into_iter().collect::<Vec<_>>()).unwrap();
+    let mut batch = Batch::new(&engine, Digest::default());
+    IndexWriter::empty().put(&numbered(0..10).iter().collect(), &mut batch).unwrap();
+    engine.write(&batch.finish().0).unwrap();
     assert!(IndexWriter::open(&engine).unwrap().is_some());
-    let mut physical = Physical::new();
-    rows::put(&engine, key::MANIFEST, Some(&[0xff, 0xff, 1]), &mut physical).unwrap();
-    engine.write(&physical.into_iter().collect::<Vec<_>>()).unwrap();
+    engine.write(&[(key::MANIFEST.into(), Some(rows::whole(&[0xff, 0xff, 1])))]).unwrap();
     assert!(IndexWriter::open(&engine).unwrap().is_none());
 }
 
 #[test]
 fn a_posting_that_is_too_long_is_refused() {
     let long = vec![b'a'; limits::MAX_POSTING_BYTES + 1];
-    let put = memory_rig().writer.put(&MemoryEngine::default(), vec![long], &mut Physical::new());
+    let engine = MemoryEngine::default();
+    let mut batch = Batch::new(&engine, Digest::default());
+    let put = memory_rig().writer.put(&[long].iter().collect(), &mut batch);
     assert!(put.is_err());
 }
 

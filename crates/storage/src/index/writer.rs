@@ -8,14 +8,13 @@ use bytes::Bytes;
 
 use super::block::RunWriter;
 use super::cursor::Direction;
+use super::gathered::Gathered;
 use super::key;
 use super::manifest::{Manifest, Run};
 use super::merge::Union;
+use crate::batch::Batch;
 use crate::engine::Engine;
 use crate::{Error, limits, rows};
-
-/// Rows on their way into the engine.
-pub(super) type Physical = BTreeMap<Vec<u8>, Option<Bytes>>;
 
 /// How much is done at once; tests make it small.
 #[derive(Debug, Clone, Copy)]
@@ -99,11 +98,11 @@ struct Merge {
 
 impl Merge {
     /// Goes on until so many more blocks are full; true at its end.
-    fn advance(&mut self, engine: &dyn Engine, blocks: u64, physical: &mut Physical) -> Result<bool, Error> {
+    fn advance(&mut self, blocks: u64, batch: &mut Batch<'_>) -> Result<bool, Error> {
         let until = self.output.blocks().saturating_add(blocks);
         while self.output.blocks() < until {
-            match self.union.next(engine)? {
-                Some(posting) => self.output.push(posting, physical),
+            match self.union.next(batch.engine())? {
+                Some(posting) => self.output.push(posting, batch)?,
                 None => return Ok(true),
             }
         }
@@ -129,24 +128,19 @@ impl IndexWriter {
     }
 
     /// Puts a window's postings, in any order, as a new run; merges on, and deletes what nobody needs any more, both by a bounded
-    /// amount. The rows are added to `physical`. They must be in the engine before the next put, all or none across a crash; readers may see
+    /// amount. The rows are added to the batch. They must be in the engine before the next put, all or none across a crash; readers may see
     /// any part of them before. After an error the writer is of no more use.
-    pub(crate) fn put(
-        &mut self,
-        engine: &dyn Engine,
-        postings: Vec<Vec<u8>>,
-        physical: &mut Physical,
-    ) -> Result<(), Error> {
+    pub(crate) fn put(&mut self, postings: &Gathered, batch: &mut Batch<'_>) -> Result<(), Error> {
         let mut next = Manifest::clone(&self.manifest);
-        let new = self.pack(postings, &mut next, physical)?;
+        let new = self.pack(postings, &mut next, batch)?;
         let blocks = new.map_or(0, |run| run.blocks);
         // What this put makes obsolete readers may still find in the manifest before it.
-        self.delete(engine, self.bounds.removed_rows_beside(blocks), &mut next, physical)?;
+        self.delete(self.bounds.removed_rows_beside(blocks), &mut next, batch)?;
         // What is new is not in the engine yet, and so in no merge.
-        self.merge(engine, self.bounds.merge_blocks_beside(blocks), &mut next, physical)?;
+        self.merge(self.bounds.merge_blocks_beside(blocks), &mut next, batch)?;
         next.runs.extend(new);
         if next != *self.manifest {
-            rows::put(engine, key::MANIFEST, Some(&next.encode()), physical)?;
+            batch.put(Bytes::from_static(key::MANIFEST), Some(rows::whole(&next.encode())))?;
             self.manifest = Arc::new(next);
         }
         Ok(())
@@ -173,34 +167,23 @@ impl IndexWriter {
     /// A window's postings as a run.
     fn pack(
         &self,
-        mut postings: Vec<Vec<u8>>,
+        postings: &Gathered,
         next: &mut Manifest,
-        physical: &mut Physical,
+        batch: &mut Batch<'_>,
     ) -> Result<Option<Run>, Error> {
-        if postings.is_empty() {
+        if postings.len() == 0 {
             return Ok(None);
         }
-        if let Some(posting) = postings.iter().find(|posting| posting.len() > limits::MAX_POSTING_BYTES) {
-            return Err(Error::Engine(format!("a posting of {} bytes is too long", posting.len())));
-        }
-        postings.sort_unstable();
-        postings.dedup();
         let mut run = RunWriter::new(next.take_number(), 0, self.bounds.row_bytes);
-        for posting in &postings {
-            run.push(posting, physical);
+        for posting in postings.sorted()? {
+            run.push(posting.bytes(), batch)?;
         }
-        let run = run.finish(physical);
+        let run = run.finish(batch)?;
         Ok(Some(Run { level: self.bounds.level_of(run.blocks), ..run }))
     }
 
     /// Carries the merges of all levels on, each by so many blocks, and begins what there is to begin.
-    fn merge(
-        &mut self,
-        engine: &dyn Engine,
-        blocks: u64,
-        next: &mut Manifest,
-        physical: &mut Physical,
-    ) -> Result<(), Error> {
+    fn merge(&mut self, blocks: u64, next: &mut Manifest, batch: &mut Batch<'_>) -> Result<(), Error> {
         let levels: BTreeSet<u8> = next.runs.iter().map(|run| run.level).collect();
         // The highest first: what a merge gives is not in the engine yet, and so in no other.
         for level in levels.into_iter().rev() {
@@ -208,15 +191,15 @@ impl IndexWriter {
             while left > 0 {
                 let merge = match self.merges.remove(&level) {
                     Some(merge) => Some(merge),
-                    None => self.begin(engine, level, next)?,
+                    None => self.begin(batch.engine(), level, next)?,
                 };
                 let Some(mut merge) = merge else { break };
                 let before = merge.output.blocks();
-                if !merge.advance(engine, left, physical)? {
+                if !merge.advance(left, batch)? {
                     self.merges.insert(level, merge);
                     break;
                 }
-                let run = finish(merge, next, physical);
+                let run = finish(merge, next, batch)?;
                 left = left.saturating_sub(run.blocks - before);
             }
         }
@@ -243,23 +226,17 @@ impl IndexWriter {
     }
 
     /// Deletes so many rows at most.
-    fn delete(
-        &mut self,
-        engine: &dyn Engine,
-        mut left: usize,
-        next: &mut Manifest,
-        physical: &mut Physical,
-    ) -> Result<(), Error> {
+    fn delete(&mut self, mut left: usize, next: &mut Manifest, batch: &mut Batch<'_>) -> Result<(), Error> {
         // The newest first: they are small as a rule, and the list of those that leave stays short while a large one goes.
         for run in self.deletable(next).into_iter().rev() {
             let from =
                 self.deleting.remove(&run).map_or_else(|| Bound::Included(key::of_run(run)), Bound::Excluded);
             let mut last = None;
-            let mut rest = engine.scan(from.as_ref().map(Vec::as_slice));
+            let mut rest = batch.engine().scan(from.as_ref().map(Vec::as_slice));
             while left > 0 {
                 let row = rest.next().transpose()?;
-                let Some((key, _)) = row.filter(|(key, _)| is_of(run, key)) else { break };
-                physical.insert(key.clone(), None);
+                let Some((key, was)) = row.filter(|(key, _)| is_of(run, key)) else { break };
+                batch.replace_row(Bytes::copy_from_slice(&key), Some(&was), None);
                 last = Some(key);
                 left -= 1;
             }
@@ -287,12 +264,12 @@ fn is_of(run: u64, key: &[u8]) -> bool {
 }
 
 /// Swaps the runs that were merged for what came of them.
-fn finish(merge: Merge, next: &mut Manifest, physical: &mut Physical) -> Run {
+fn finish(merge: Merge, next: &mut Manifest, batch: &mut Batch<'_>) -> Result<Run, Error> {
     let Merge { sources, union: _, output } = merge;
-    let run = output.finish(physical);
+    let run = output.finish(batch)?;
     next.leaving.retain(|leaving| *leaving != run.number);
     next.runs.retain(|run| !sources.contains(&run.number));
     next.leaving.extend(sources);
     next.runs.push(run);
-    run
+    Ok(run)
 }

@@ -5,6 +5,7 @@ use stockade_state_machine::{LogTime, Version};
 use super::*;
 use crate::ledger::row::{LedgerItems, LedgerRowWrite};
 use crate::pages::{self, Item};
+use crate::rows::WHOLE;
 
 const SKUS: [&str; 3] = ["mug", "plate", "bowl"];
 
@@ -52,7 +53,7 @@ fn items(entries: &[LedgerEntry]) -> (LedgerItems, Chain) {
     let mut chain = Chain::default();
     for entry in entries {
         let bytes = entry.encode();
-        chain = items.chain(&bytes);
+        chain = items.chain(entry, &bytes);
         let (revision, position) = (entry.revision.get(), entry.position);
         items.push([Item { revision, position, bytes: bytes.into() }]);
     }
@@ -67,7 +68,7 @@ fn flip(item: &mut Item, at: usize, bits: u8) {
 
 /// Rows as the engine has them.
 fn rows(items: &LedgerItems) -> Vec<(RowKey, Vec<u8>)> {
-    let row = |row: LedgerRowWrite<'_>| (row.first, row.value);
+    let row = |row: LedgerRowWrite<'_>| (row.first, row.value[WHOLE.len()..].to_vec());
     items.rows().into_iter().map(row).collect()
 }
 

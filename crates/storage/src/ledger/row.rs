@@ -1,8 +1,15 @@
 //! Rows of ledger entries: a page, and before it the chain as it is before the page's first entry. Each entry of the page stands behind its tag.
 
+use bytes::Bytes;
+use stockade_state_machine::LogTime;
+use stockade_state_machine::ids::{LocationId, OrderId, ReservationId, SkuId};
+use stockade_state_machine::ledger::LedgerEntry;
+
 use super::chain::{Chain, TAG_BYTES};
+use crate::codec::LedgerNames;
 use crate::pages::{self, Item};
 use crate::postings::RowKey;
+use crate::rows::WHOLE;
 use crate::{Error, keys};
 
 /// Bytes of the hash that a row begins with.
@@ -13,10 +20,44 @@ const BEFORE_BYTES: usize = 32;
 pub(crate) struct LedgerItems {
     /// The chain before the first.
     before: Chain,
-    /// The frozen forms. As many as hashes, once an entry of the log is taken in.
+    /// The frozen forms. As many as names and hashes, once an entry of the log is taken in.
     items: Vec<Item>,
+    /// What each is found by.
+    names: Vec<Names>,
     /// The hash after each.
     hashes: Vec<[u8; 32]>,
+}
+
+/// What an entry is found by, kept so that it need not be decoded for that.
+#[derive(Debug)]
+struct Names {
+    sku: SkuId,
+    location: LocationId,
+    order: Option<OrderId>,
+    reservation: Option<ReservationId>,
+    time: LogTime,
+}
+
+impl Names {
+    fn of(entry: &LedgerEntry) -> Self {
+        Self {
+            sku: entry.sku.clone(),
+            location: entry.location.clone(),
+            order: entry.order.clone(),
+            reservation: entry.reservation.clone(),
+            time: entry.time,
+        }
+    }
+
+    fn view(&self) -> LedgerNames<'_> {
+        LedgerNames {
+            sku: self.sku.as_str(),
+            location: self.location.as_str(),
+            order: self.order.as_ref().map(OrderId::as_str),
+            reservation: self.reservation.as_ref().map(ReservationId::as_str),
+            time: self.time,
+        }
+    }
 }
 
 impl LedgerItems {
@@ -31,10 +72,11 @@ impl LedgerItems {
         Chain { entries, hash: self.hashes.last().copied().unwrap_or(self.before.hash) }
     }
 
-    /// Chains the frozen form of the next entry; gives the chain after it. Its item follows.
-    pub(crate) fn chain(&mut self, entry: &[u8]) -> Chain {
-        let chain = self.end().with(entry);
+    /// Chains the next entry by its frozen form; gives the chain after it. Its item follows.
+    pub(crate) fn chain(&mut self, entry: &LedgerEntry, frozen: &[u8]) -> Chain {
+        let chain = self.end().with(frozen);
         self.hashes.push(chain.hash);
+        self.names.push(Names::of(entry));
         chain
     }
 
@@ -48,11 +90,11 @@ impl LedgerItems {
         let mut first = 0_usize;
         let row = |page: pages::Page| {
             let before = first.checked_sub(1).map_or(&self.before.hash, |last: usize| &self.hashes[last]);
-            let items = &self.items[first..first + page.items];
+            let names = &self.names[first..first + page.items];
             first += page.items;
-            let key = keys::page(keys::LEDGER, page.revision, page.position);
-            let value = [before.as_slice(), &page.bytes].concat();
-            LedgerRowWrite { first: (page.revision, page.position), key, value, items }
+            let key = keys::page(keys::LEDGER, page.revision, page.position).into();
+            let value = [&WHOLE, before.as_slice(), &page.bytes].concat().into();
+            LedgerRowWrite { first: (page.revision, page.position), key, value, names }
         };
         let tags = self.hashes.iter().map(|hash| &hash[..TAG_BYTES]);
         pages::pack_behind(tags.zip(&self.items)).into_iter().map(row).collect()
@@ -63,15 +105,16 @@ impl LedgerItems {
 pub(crate) struct LedgerRowWrite<'a> {
     /// Revision and position of its first entry.
     pub(crate) first: RowKey,
-    pub(crate) key: Vec<u8>,
-    pub(crate) value: Vec<u8>,
-    items: &'a [Item],
+    pub(crate) key: Bytes,
+    /// Behind [`WHOLE`].
+    pub(crate) value: Bytes,
+    names: &'a [Names],
 }
 
 impl LedgerRowWrite<'_> {
-    /// The frozen forms of its entries.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &[u8]> {
-        self.items.iter().map(|item| &item.bytes[..])
+    /// What its entries are found by.
+    pub(crate) fn names(&self) -> impl Iterator<Item = LedgerNames<'_>> {
+        self.names.iter().map(Names::view)
     }
 }
 

@@ -1,13 +1,12 @@
 //! Adopting a snapshot file from elsewhere under another position: how a backup becomes a new cluster's first snapshot.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::format::{self, SnapshotWriter};
 use super::{SnapshotFile, SnapshotStore};
 use crate::applied_row::{self, Position};
 use crate::engine::MemoryEngine;
-use crate::{Error, keys, rows};
+use crate::{Error, keys};
 
 impl SnapshotStore {
     /// Writes the rows of a file under another position, verifies and publishes what came of it. The file must still be
@@ -21,9 +20,8 @@ impl SnapshotStore {
         let from = self.0.files.open_to_read(source).map_err(|error| Error::io(source, error))?;
         let digest = format::digest(from.as_ref(), source)?;
         let applied = applied_row::encode(position, digest);
-        let mut applied_rows = BTreeMap::new();
         // Nothing was there before, so none of its parts is left over.
-        rows::put(&MemoryEngine::default(), keys::APPLIED, Some(&applied), &mut applied_rows)?;
+        let applied_rows = applied_row::rows(&MemoryEngine::default(), &applied)?;
         let (unpublished, file) = self.create().map_err(|error| Error::io(&self.0.dir, error))?;
         let path = unpublished.path.clone();
         let mut writer = SnapshotWriter::begin(file.as_ref(), &path, &applied)?;

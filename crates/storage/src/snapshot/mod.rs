@@ -148,7 +148,7 @@ impl SnapshotFile {
         format::read(self.file.as_ref(), &self.path, |key, value| {
             memory.row(key, value)?;
             progress.advance(1);
-            let row = (key.to_vec(), Some(Bytes::copy_from_slice(value)));
+            let row = (Bytes::copy_from_slice(key), Some(Bytes::copy_from_slice(value)));
             if keys::is_applied(key) {
                 applied.push(row);
                 return Ok(());

@@ -40,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) next: u64,
     requests: u64,
+    /// How long log time went on without an entry.
+    pub(crate) pause: Duration,
 }
 
 impl Node {
@@ -65,7 +67,7 @@ impl Node {
         let env = Env::simulated(START_US, 1);
         let storage = stockade_storage::open(Arc::clone(&files), &env, options.clone()).await?;
         let next = storage.log.last_index() + 1;
-        Ok(Self { storage, env, options, files, next, requests: next * 1_000 })
+        Ok(Self { storage, env, options, files, next, requests: next * 1_000, pause: Duration::ZERO })
     }
 
     /// Appends an entry of commands and applies it.
@@ -78,7 +80,7 @@ impl Node {
     /// Appends a command in an entry of its own and applies it; says what became of it.
     pub(crate) async fn decide(&mut self, command: Command) -> Outcome {
         self.run(vec![command]).await;
-        match self.storage.state.read(|view| view.request_status(&origin(self.requests))) {
+        match self.storage.state.read(|view| view.request_status(&self.origin(self.requests))) {
             RequestStatus::Decided(record) => record.outcome,
             other => panic!("decided, and now {other:?}"),
         }
@@ -86,9 +88,9 @@ impl Node {
 
     /// What would become of a command in the next entry.
     pub(crate) fn preview(&self, command: &Command) -> Outcome {
-        let bytes = codec::encode_request(Some(&origin(self.requests + 1)), command);
+        let bytes = codec::encode_request(Some(&self.origin(self.requests + 1)), command);
         let request = Request::decode(&bytes).unwrap();
-        self.storage.state.read(|view| view.preview(&request, time_of(self.next)).unwrap())
+        self.storage.state.read(|view| view.preview(&request, self.time_of(self.next)).unwrap())
     }
 
     pub(crate) async fn append(&mut self, commands: Vec<Command>) -> u64 {
@@ -98,13 +100,25 @@ impl Node {
             .iter()
             .map(|command| {
                 self.requests += 1;
-                codec::encode_request(Some(&origin(self.requests)), command)
+                codec::encode_request(Some(&self.origin(self.requests)), command)
             })
             .collect();
-        let proposal = codec::assemble_proposal(time_of(index), &requests);
+        let proposal = codec::assemble_proposal(self.time_of(index), &requests);
         let entry = EntryOf::<TypeConfig>::new(log_id(index), EntryPayload::Normal(proposal));
         self.storage.log.blocking_append([entry]).await.unwrap();
         index
+    }
+
+    fn origin(&self, number: u64) -> Origin {
+        let time_ms = u128::from(START_US / 1_000) + self.pause.as_millis();
+        let bits = (time_ms << 80) | (7 << 76) | (2 << 62);
+        let request = RequestId::new(bits | u128::from(number)).unwrap();
+        Origin { request, principal: Principal::new("tester").unwrap() }
+    }
+
+    fn time_of(&self, index: u64) -> LogTime {
+        let pause = u64::try_from(self.pause.as_micros()).unwrap();
+        LogTime::from_micros(START_US + index + pause)
     }
 
     /// Applies entries that are in the log.
@@ -155,16 +169,6 @@ impl Node {
         self.storage.log.shutdown().await;
         self.options.dir.clone()
     }
-}
-
-fn origin(number: u64) -> Origin {
-    let bits = (u128::from(START_US / 1_000) << 80) | (7 << 76) | (2 << 62);
-    let request = RequestId::new(bits | u128::from(number)).unwrap();
-    Origin { request, principal: Principal::new("tester").unwrap() }
-}
-
-fn time_of(index: u64) -> LogTime {
-    LogTime::from_micros(START_US + index)
 }
 
 pub(crate) fn sku(name: &str) -> SkuId {
