@@ -1,6 +1,7 @@
 //! A draft: what one command would change. It reads its own writes; dropped, it never was.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -110,17 +111,17 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The changes, and the position of the next ledger entry of this revision.
-    pub(crate) fn finish(self) -> (impl Iterator<Item = Change> + use<>, u32) {
-        let ledger = self.ledger.into_iter().map(Change::Ledger);
-        let skus = self.skus.into_iter().map(|(id, sku)| Change::Sku(id, sku));
-        let locations = self.locations.into_iter().map(|(id, location)| Change::Location(id, location));
-        let stock = self.stock.into_iter().map(|(key, stock)| Change::Stock(key, stock));
-        let orders = self.orders.into_iter().map(|(id, order)| Change::Order(id, order));
-        let reservations = self.reservations.into_iter().map(|(id, row)| Change::Reservation(id, row));
-        let documents = self.documents.into_iter().map(|(id, document)| Change::Document(id, document));
-        let rows = skus.chain(locations).chain(stock).chain(orders).chain(reservations).chain(documents);
-        (ledger.chain(rows), self.ledger_position)
+    /// Appends the changes; gives the position of the next ledger entry of this revision.
+    pub(crate) fn finish_into(self, changes: &mut Vec<Change>) -> u32 {
+        // One kind after the other: each entry and each row is moved once.
+        changes.extend(self.ledger.into_iter().map(Change::Ledger));
+        changes.extend(self.skus.into_iter().map(|(id, sku)| Change::Sku(id, sku)));
+        changes.extend(self.locations.into_iter().map(|(id, location)| Change::Location(id, location)));
+        changes.extend(self.stock.into_iter().map(|(key, stock)| Change::Stock(key, stock)));
+        changes.extend(self.orders.into_iter().map(|(id, order)| Change::Order(id, order)));
+        changes.extend(self.reservations.into_iter().map(|(id, row)| Change::Reservation(id, row)));
+        changes.extend(self.documents.into_iter().map(|(id, document)| Change::Document(id, document)));
+        self.ledger_position
     }
 
     pub(crate) fn context(&self) -> Context<'a> {
@@ -278,7 +279,11 @@ impl<'a> Draft<'a> {
     ///
     /// The caller has checked that the units are there; a sum that would overflow is refused.
     pub(crate) fn move_units(&mut self, key: &StockKey, movement: Movement<'_>) -> Result<(), Rejection> {
-        let mut stock = self.stock(key);
+        let entry = self.stock.entry(key.clone());
+        let mut stock = match &entry {
+            Entry::Occupied(touched) => touched.get().unwrap_or_default(),
+            Entry::Vacant(_) => self.state.stock(key),
+        };
         if let Some(from) = movement.from {
             stock.take(from, movement.quantity);
         }
@@ -306,7 +311,7 @@ impl<'a> Draft<'a> {
             balances: stock,
         });
         self.ledger_position += 1;
-        self.stock.insert(key.clone(), Some(stock));
+        entry.insert_entry(Some(stock));
         Ok(())
     }
 }

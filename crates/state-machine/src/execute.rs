@@ -99,7 +99,9 @@ impl Run<'_> {
         let time = self.state.clock().now;
         let weight = outcome.weight();
         let record = RequestRecord { content: request.content, outcome, revision, position, time };
-        self.take_in([Change::Request(origin.clone(), Some(record))]);
+        let decided = Change::Request(origin.clone(), Some(record));
+        self.state.absorb(&decided);
+        self.changes.push(decided);
         for _ in 0..limits::REQUEST_TRIM_BATCH - 1 + weight {
             let Some(old) = self.state.pop_old_request() else { break };
             self.changes.push(Change::Request(old, None));
@@ -127,8 +129,11 @@ impl Run<'_> {
 
     /// Ends holds in their order, as many as the entry has room for; says how many.
     fn expire(&mut self, holders: &[Holder]) -> usize {
+        if holders.is_empty() {
+            return 0;
+        }
         let (mut expired, mut lines) = (0, self.expired_lines);
-        let mut draft = self.draft(None, false);
+        let mut draft = Draft::new(self.state, self.context(None, false), self.ledger_position);
         for holder in holders {
             if lines >= limits::MAX_EXPIRE_LINES {
                 break;
@@ -136,26 +141,20 @@ impl Run<'_> {
             lines += expiry::expire(&mut draft, holder);
             expired += 1;
         }
-        let (changes, ledger_position) = draft.finish();
-        (self.ledger_position, self.expired_lines) = (ledger_position, lines);
-        self.take_in(changes);
+        let before = self.changes.len();
+        self.ledger_position = draft.finish_into(self.changes);
+        self.expired_lines = lines;
+        self.take_in_from(before);
         expired
     }
 
-    fn draft<'s>(&'s self, origin: Option<&'s Origin>, takes_part: bool) -> Draft<'s> {
-        let now: LogTime = self.state.clock().now;
-        Draft::new(
-            self.state,
-            Context { version: self.version, now, origin, takes_part },
-            self.ledger_position,
-        )
+    fn context<'o>(&self, origin: Option<&'o Origin>, takes_part: bool) -> Context<'o> {
+        Context { version: self.version, now: self.state.clock().now, origin, takes_part }
     }
 
-    fn take_in(&mut self, changes: impl IntoIterator<Item = Change>) {
-        for change in changes {
-            self.state.absorb(&change);
-            self.changes.push(change);
-        }
+    /// Takes in the changes of a draft, which are the last ones.
+    fn take_in_from(&mut self, before: usize) {
+        self.changes[before..].iter().for_each(|change| self.state.absorb(change));
     }
 }
 
@@ -213,11 +212,12 @@ impl Decider for Attempts<'_, '_> {
     }
 
     fn attempt(&mut self, takes_part: bool) -> Result<Outcome, Refusal> {
-        let mut draft = self.run.draft(self.origin, takes_part);
-        let outcome = run(&mut draft, self.command).map_err(|rejection| Refusal::on(&draft, rejection))?;
-        let (changes, ledger_position) = draft.finish();
-        self.run.ledger_position = ledger_position;
-        self.run.take_in(changes);
+        let Self { run: all, origin, command } = self;
+        let mut draft = Draft::new(all.state, all.context(*origin, takes_part), all.ledger_position);
+        let outcome = run(&mut draft, command).map_err(|rejection| Refusal::on(&draft, rejection))?;
+        let before = all.changes.len();
+        all.ledger_position = draft.finish_into(all.changes);
+        all.take_in_from(before);
         Ok(outcome)
     }
 }

@@ -16,7 +16,7 @@ const HEAD_BYTES: usize = 24;
 /// Invariants:
 /// - `head` is the beginning of the text, filled up with zeros. So it sorts as the text does.
 /// - `whole` is the text, where it is longer than `head`, and only there.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Text {
     head: [u8; HEAD_BYTES],
     whole: Option<Arc<Box<str>>>,
@@ -52,6 +52,14 @@ impl Text {
         [u64::from_be_bytes(words[0]), u64::from_be_bytes(words[1]), u64::from_be_bytes(words[2])]
     }
 }
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Text {}
 
 impl Ord for Text {
     fn cmp(&self, other: &Self) -> Ordering {
