@@ -62,7 +62,7 @@ impl<'a> Movement<'a> {
 ///
 /// Invariants:
 /// - A row that was touched stands here as it is now; `None` where it is gone. What isn't here is as in `state`.
-/// - Every movement of units in `stock` has its entry in `ledger`, in order (I6).
+/// - Every movement of units in `stock` has its ledger entry at the end of `changes`, in order (I6).
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     state: &'a State,
@@ -76,11 +76,18 @@ pub(crate) struct Draft<'a> {
     orders: BTreeMap<OrderId, Arc<Order>>,
     reservations: BTreeMap<ReservationId, Arc<Reservation>>,
     documents: BTreeMap<DocumentId, Document>,
-    ledger: Vec<LedgerEntry>,
+    /// Where the changes go. Ledger entries stand there at once: they are large, and never looked at again.
+    changes: &'a mut Vec<Change>,
 }
 
 impl<'a> Draft<'a> {
-    pub(crate) fn new(state: &'a State, context: Context<'a>, ledger_position: u32) -> Self {
+    /// Whoever drops the draft cuts `changes` to what they were.
+    pub(crate) fn new(
+        state: &'a State,
+        context: Context<'a>,
+        ledger_position: u32,
+        changes: &'a mut Vec<Change>,
+    ) -> Self {
         Self {
             state,
             context,
@@ -92,7 +99,7 @@ impl<'a> Draft<'a> {
             orders: BTreeMap::new(),
             reservations: BTreeMap::new(),
             documents: BTreeMap::new(),
-            ledger: Vec::new(),
+            changes,
         }
     }
 
@@ -111,10 +118,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Appends the changes; gives the position of the next ledger entry of this revision.
-    pub(crate) fn finish_into(self, changes: &mut Vec<Change>) -> u32 {
-        // One kind after the other: each entry and each row is moved once.
-        changes.extend(self.ledger.into_iter().map(Change::Ledger));
+    /// Appends the rows to the changes; gives the position of the next ledger entry of this revision.
+    pub(crate) fn finish(self) -> u32 {
+        let changes = self.changes;
+        // One kind after the other: each row is moved once.
         changes.extend(self.skus.into_iter().map(|(id, sku)| Change::Sku(id, sku)));
         changes.extend(self.locations.into_iter().map(|(id, location)| Change::Location(id, location)));
         changes.extend(self.stock.into_iter().map(|(key, stock)| Change::Stock(key, stock)));
@@ -292,7 +299,7 @@ impl<'a> Draft<'a> {
         }
         stock.version = self.context.version;
         let origin = self.context.origin;
-        self.ledger.push(LedgerEntry {
+        self.changes.push(Change::Ledger(LedgerEntry {
             revision: self.context.version.revision,
             position: self.ledger_position,
             time: self.context.now,
@@ -309,7 +316,7 @@ impl<'a> Draft<'a> {
             document: movement.document.cloned(),
             reference: movement.reference.to_owned(),
             balances: stock,
-        });
+        }));
         self.ledger_position += 1;
         entry.insert_entry(Some(stock));
         Ok(())

@@ -133,7 +133,8 @@ impl Run<'_> {
             return 0;
         }
         let (mut expired, mut lines) = (0, self.expired_lines);
-        let mut draft = Draft::new(self.state, self.context(None, false), self.ledger_position);
+        let (context, before) = (self.context(None, false), self.changes.len());
+        let mut draft = Draft::new(self.state, context, self.ledger_position, self.changes);
         for holder in holders {
             if lines >= limits::MAX_EXPIRE_LINES {
                 break;
@@ -141,8 +142,7 @@ impl Run<'_> {
             lines += expiry::expire(&mut draft, holder);
             expired += 1;
         }
-        let before = self.changes.len();
-        self.ledger_position = draft.finish_into(self.changes);
+        self.ledger_position = draft.finish();
         self.expired_lines = lines;
         self.take_in_from(before);
         expired
@@ -212,13 +212,20 @@ impl Decider for Attempts<'_, '_> {
     }
 
     fn attempt(&mut self, takes_part: bool) -> Result<Outcome, Refusal> {
-        let Self { run: all, origin, command } = self;
-        let mut draft = Draft::new(all.state, all.context(*origin, takes_part), all.ledger_position);
-        let outcome = run(&mut draft, command).map_err(|rejection| Refusal::on(&draft, rejection))?;
-        let before = all.changes.len();
-        all.ledger_position = draft.finish_into(all.changes);
-        all.take_in_from(before);
-        Ok(outcome)
+        let Self { run: entry, origin, command } = self;
+        let (context, before) = (entry.context(*origin, takes_part), entry.changes.len());
+        let mut draft = Draft::new(entry.state, context, entry.ledger_position, entry.changes);
+        match run(&mut draft, command).map_err(|rejection| Refusal::on(&draft, rejection)) {
+            Ok(outcome) => {
+                entry.ledger_position = draft.finish();
+                entry.take_in_from(before);
+                Ok(outcome)
+            }
+            Err(refusal) => {
+                entry.changes.truncate(before);
+                Err(refusal)
+            }
+        }
     }
 }
 
