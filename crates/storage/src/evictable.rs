@@ -256,7 +256,9 @@ pub(crate) mod tests {
             state.absorb(&Arc::clone(row).into_change());
         }
         let mut away = Away::default();
-        in_engine.iter().for_each(|row| away.note::<Arc<Reservation>>(&row.id));
+        for row in in_engine {
+            away.note::<Arc<Reservation>>(&row.id);
+        }
         Memory {
             state,
             away,
