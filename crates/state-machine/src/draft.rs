@@ -1,6 +1,7 @@
 //! A draft: what one command would change. It reads its own writes; dropped, it never was.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ impl<'a> Movement<'a> {
 ///
 /// Invariants:
 /// - A row that was touched stands here as it is now; `None` where it is gone. What isn't here is as in `state`.
-/// - Every movement of units in `stock` has its entry in `ledger`, in order (I6).
+/// - Every movement of units in `stock` has its ledger entry at the end of `changes`, in order (I6).
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     state: &'a State,
@@ -75,11 +76,18 @@ pub(crate) struct Draft<'a> {
     orders: BTreeMap<OrderId, Arc<Order>>,
     reservations: BTreeMap<ReservationId, Arc<Reservation>>,
     documents: BTreeMap<DocumentId, Document>,
-    ledger: Vec<LedgerEntry>,
+    /// Where the changes go. Ledger entries stand there at once: they are large, and never looked at again.
+    changes: &'a mut Vec<Change>,
 }
 
 impl<'a> Draft<'a> {
-    pub(crate) fn new(state: &'a State, context: Context<'a>, ledger_position: u32) -> Self {
+    /// Whoever drops the draft cuts `changes` to what they were.
+    pub(crate) fn new(
+        state: &'a State,
+        context: Context<'a>,
+        ledger_position: u32,
+        changes: &'a mut Vec<Change>,
+    ) -> Self {
         Self {
             state,
             context,
@@ -91,7 +99,7 @@ impl<'a> Draft<'a> {
             orders: BTreeMap::new(),
             reservations: BTreeMap::new(),
             documents: BTreeMap::new(),
-            ledger: Vec::new(),
+            changes,
         }
     }
 
@@ -110,17 +118,17 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The changes, and the position of the next ledger entry of this revision.
-    pub(crate) fn finish(self) -> (impl Iterator<Item = Change> + use<>, u32) {
-        let ledger = self.ledger.into_iter().map(Change::Ledger);
-        let skus = self.skus.into_iter().map(|(id, sku)| Change::Sku(id, sku));
-        let locations = self.locations.into_iter().map(|(id, location)| Change::Location(id, location));
-        let stock = self.stock.into_iter().map(|(key, stock)| Change::Stock(key, stock));
-        let orders = self.orders.into_iter().map(|(id, order)| Change::Order(id, order));
-        let reservations = self.reservations.into_iter().map(|(id, row)| Change::Reservation(id, row));
-        let documents = self.documents.into_iter().map(|(id, document)| Change::Document(id, document));
-        let rows = skus.chain(locations).chain(stock).chain(orders).chain(reservations).chain(documents);
-        (ledger.chain(rows), self.ledger_position)
+    /// Appends the rows to the changes; gives the position of the next ledger entry of this revision.
+    pub(crate) fn finish(self) -> u32 {
+        let changes = self.changes;
+        // One kind after the other: each row is moved once.
+        changes.extend(self.skus.into_iter().map(|(id, sku)| Change::Sku(id, sku)));
+        changes.extend(self.locations.into_iter().map(|(id, location)| Change::Location(id, location)));
+        changes.extend(self.stock.into_iter().map(|(key, stock)| Change::Stock(key, stock)));
+        changes.extend(self.orders.into_iter().map(|(id, order)| Change::Order(id, order)));
+        changes.extend(self.reservations.into_iter().map(|(id, row)| Change::Reservation(id, row)));
+        changes.extend(self.documents.into_iter().map(|(id, document)| Change::Document(id, document)));
+        self.ledger_position
     }
 
     pub(crate) fn context(&self) -> Context<'a> {
@@ -278,7 +286,11 @@ impl<'a> Draft<'a> {
     ///
     /// The caller has checked that the units are there; a sum that would overflow is refused.
     pub(crate) fn move_units(&mut self, key: &StockKey, movement: Movement<'_>) -> Result<(), Rejection> {
-        let mut stock = self.stock(key);
+        let entry = self.stock.entry(key.clone());
+        let mut stock = match &entry {
+            Entry::Occupied(touched) => touched.get().unwrap_or_default(),
+            Entry::Vacant(_) => self.state.stock(key),
+        };
         if let Some(from) = movement.from {
             stock.take(from, movement.quantity);
         }
@@ -287,7 +299,7 @@ impl<'a> Draft<'a> {
         }
         stock.version = self.context.version;
         let origin = self.context.origin;
-        self.ledger.push(LedgerEntry {
+        self.changes.push(Change::Ledger(LedgerEntry {
             revision: self.context.version.revision,
             position: self.ledger_position,
             time: self.context.now,
@@ -304,9 +316,9 @@ impl<'a> Draft<'a> {
             document: movement.document.cloned(),
             reference: movement.reference.to_owned(),
             balances: stock,
-        });
+        }));
         self.ledger_position += 1;
-        self.stock.insert(key.clone(), Some(stock));
+        entry.insert_entry(Some(stock));
         Ok(())
     }
 }

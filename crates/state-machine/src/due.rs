@@ -4,17 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::holder::Holder;
 use crate::ids::SkuId;
-use crate::order::{Order, OrderState};
-use crate::reservation::Reservation;
+use crate::order::{Order, OrderLine, OrderState};
+use crate::reservation::{Reservation, ReservationLine};
 use crate::time::LogTime;
 
 /// The hold of an order or a reservation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Hold<'a> {
     pub(crate) holder: Holder,
     pub(crate) expires: LogTime,
-    /// What it holds units of that buckets count.
-    skus: Vec<&'a SkuId>,
+    parts: Parts<'a>,
+}
+
+/// The lines that a hold may be on.
+#[derive(Debug, Clone, Copy)]
+enum Parts<'a> {
+    Order(&'a [OrderLine]),
+    Reservation(&'a [ReservationLine]),
 }
 
 impl<'a> Hold<'a> {
@@ -23,9 +29,8 @@ impl<'a> Hold<'a> {
         if order.state() != OrderState::PendingPayment {
             return None;
         }
-        let lines = order.lines.iter().filter(|line| line.held > 0 && line.location.is_some());
-        let (holder, skus) = (Holder::Order(order.id.clone()), lines.map(|line| &line.sku).collect());
-        Some(Self { holder, expires: order.expires, skus })
+        let holder = Holder::Order(order.id.clone());
+        Some(Self { holder, expires: order.expires, parts: Parts::Order(&order.lines) })
     }
 
     /// The hold of a reservation with open units.
@@ -33,9 +38,26 @@ impl<'a> Hold<'a> {
         if reservation.is_settled() {
             return None;
         }
-        let lines = reservation.lines.iter().filter(|line| line.open > 0 && line.location.is_some());
-        let skus = lines.map(|line| &line.sku).collect();
-        Some(Self { holder: Holder::Reservation(reservation.id.clone()), expires: reservation.expires, skus })
+        let holder = Holder::Reservation(reservation.id.clone());
+        Some(Self { holder, expires: reservation.expires, parts: Parts::Reservation(&reservation.lines) })
+    }
+
+    /// What it holds units of that buckets count.
+    fn skus(&self) -> impl Iterator<Item = &'a SkuId> + use<'a> {
+        let (of_order, of_reservation): (&[OrderLine], &[ReservationLine]) = match self.parts {
+            Parts::Order(lines) => (lines, &[]),
+            Parts::Reservation(lines) => (&[], lines),
+        };
+        let of_order = of_order.iter().filter(|line| line.held > 0 && line.location.is_some());
+        let of_reservation = of_reservation.iter().filter(|line| line.open > 0 && line.location.is_some());
+        of_order.map(|line| &line.sku).chain(of_reservation.map(|line| &line.sku))
+    }
+}
+
+/// Two are one where nobody could tell them apart: whatever else their lines say.
+impl PartialEq for Hold<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.holder == other.holder && self.expires == other.expires && self.skus().eq(other.skus())
     }
 }
 
@@ -57,8 +79,9 @@ impl Due {
         if before == now {
             return;
         }
-        if let Some(Hold { holder, expires, skus }) = before {
-            let hold = (expires, holder);
+        if let Some(before) = before {
+            let skus = before.skus();
+            let hold = (before.expires, before.holder);
             for sku in skus {
                 // One that stands in two lines of an order is gone the second time.
                 let Some(holds) = self.by_sku.get_mut(sku) else { continue };
@@ -69,8 +92,9 @@ impl Due {
             }
             self.by_time.remove(&hold);
         }
-        if let Some(Hold { holder, expires, skus }) = now {
-            let hold = (expires, holder);
+        if let Some(now) = now {
+            let skus = now.skus();
+            let hold = (now.expires, now.holder);
             for sku in skus {
                 match self.by_sku.get_mut(sku) {
                     Some(holds) => drop(holds.insert(hold.clone())),

@@ -99,7 +99,9 @@ impl Run<'_> {
         let time = self.state.clock().now;
         let weight = outcome.weight();
         let record = RequestRecord { content: request.content, outcome, revision, position, time };
-        self.take_in([Change::Request(origin.clone(), Some(record))]);
+        let decided = Change::Request(origin.clone(), Some(record));
+        self.state.absorb(&decided);
+        self.changes.push(decided);
         for _ in 0..limits::REQUEST_TRIM_BATCH - 1 + weight {
             let Some(old) = self.state.pop_old_request() else { break };
             self.changes.push(Change::Request(old, None));
@@ -127,8 +129,12 @@ impl Run<'_> {
 
     /// Ends holds in their order, as many as the entry has room for; says how many.
     fn expire(&mut self, holders: &[Holder]) -> usize {
+        if holders.is_empty() {
+            return 0;
+        }
         let (mut expired, mut lines) = (0, self.expired_lines);
-        let mut draft = self.draft(None, false);
+        let (context, before) = (self.context(None, false), self.changes.len());
+        let mut draft = Draft::new(self.state, context, self.ledger_position, self.changes);
         for holder in holders {
             if lines >= limits::MAX_EXPIRE_LINES {
                 break;
@@ -136,26 +142,19 @@ impl Run<'_> {
             lines += expiry::expire(&mut draft, holder);
             expired += 1;
         }
-        let (changes, ledger_position) = draft.finish();
-        (self.ledger_position, self.expired_lines) = (ledger_position, lines);
-        self.take_in(changes);
+        self.ledger_position = draft.finish();
+        self.expired_lines = lines;
+        self.take_in_from(before);
         expired
     }
 
-    fn draft<'s>(&'s self, origin: Option<&'s Origin>, takes_part: bool) -> Draft<'s> {
-        let now: LogTime = self.state.clock().now;
-        Draft::new(
-            self.state,
-            Context { version: self.version, now, origin, takes_part },
-            self.ledger_position,
-        )
+    fn context<'o>(&self, origin: Option<&'o Origin>, takes_part: bool) -> Context<'o> {
+        Context { version: self.version, now: self.state.clock().now, origin, takes_part }
     }
 
-    fn take_in(&mut self, changes: impl IntoIterator<Item = Change>) {
-        for change in changes {
-            self.state.absorb(&change);
-            self.changes.push(change);
-        }
+    /// Takes in the changes of a draft, which are the last ones.
+    fn take_in_from(&mut self, before: usize) {
+        self.changes[before..].iter().for_each(|change| self.state.absorb(change));
     }
 }
 
@@ -213,12 +212,20 @@ impl Decider for Attempts<'_, '_> {
     }
 
     fn attempt(&mut self, takes_part: bool) -> Result<Outcome, Refusal> {
-        let mut draft = self.run.draft(self.origin, takes_part);
-        let outcome = run(&mut draft, self.command).map_err(|rejection| Refusal::on(&draft, rejection))?;
-        let (changes, ledger_position) = draft.finish();
-        self.run.ledger_position = ledger_position;
-        self.run.take_in(changes);
-        Ok(outcome)
+        let Self { run: entry, origin, command } = self;
+        let (context, before) = (entry.context(*origin, takes_part), entry.changes.len());
+        let mut draft = Draft::new(entry.state, context, entry.ledger_position, entry.changes);
+        match run(&mut draft, command).map_err(|rejection| Refusal::on(&draft, rejection)) {
+            Ok(outcome) => {
+                entry.ledger_position = draft.finish();
+                entry.take_in_from(before);
+                Ok(outcome)
+            }
+            Err(refusal) => {
+                entry.changes.truncate(before);
+                Err(refusal)
+            }
+        }
     }
 }
 

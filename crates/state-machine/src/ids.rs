@@ -26,14 +26,14 @@ impl fmt::Display for IdError {
     }
 }
 
-fn check(text: &str) -> Result<(), IdError> {
+fn check(text: &[u8]) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
     }
     if text.len() > limits::MAX_ID_LEN {
         return Err(IdError::TooLong);
     }
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !text.iter().all(u8::is_ascii_graphic) {
         return Err(IdError::Invisible);
     }
     Ok(())
@@ -41,7 +41,7 @@ fn check(text: &str) -> Result<(), IdError> {
 
 /// True where the text may be an identifier, of whichever kind.
 pub fn is_id(text: &str) -> bool {
-    check(text).is_ok()
+    check(text.as_bytes()).is_ok()
 }
 
 macro_rules! text_id {
@@ -55,13 +55,29 @@ macro_rules! text_id {
         impl $name {
             /// Checks the text and takes it.
             pub fn new(text: &str) -> Result<Self, IdError> {
-                check(text)?;
-                Ok(Self(Text::new(text)))
+                Self::try_from(text.as_bytes())
             }
 
             /// The text.
             pub fn as_str(&self) -> &str {
                 self.0.as_str()
+            }
+        }
+
+        impl TryFrom<&[u8]> for $name {
+            type Error = IdError;
+
+            /// Checks the characters and takes them.
+            fn try_from(characters: &[u8]) -> Result<Self, IdError> {
+                check(characters)?;
+                Ok(Self(Text::new(characters)))
+            }
+        }
+
+        impl AsRef<[u8]> for $name {
+            /// The characters, which cost less than the text.
+            fn as_ref(&self) -> &[u8] {
+                self.0.as_bytes()
             }
         }
 

@@ -7,19 +7,16 @@ use crate::ids::LocationId;
 use crate::order::{Order, OrderLine};
 use crate::outcome::{Outcome, Source};
 use crate::rejection::{Rejection, Resource};
-use crate::sourcing::{self, check_limits, check_locations};
+use crate::sourcing::{self, Asked};
 
 pub(crate) fn place(draft: &mut Draft<'_>, command: &PlaceOrder) -> Result<Outcome, Rejection> {
     if draft.order(&command.order).is_some() {
         return Err(Rejection::AlreadyExists(Resource::Order(command.order.clone())));
     }
-    for line in &command.lines {
-        draft.known_sku(&line.sku)?;
-    }
-    check_locations(draft, &command.lines)?;
-    check_limits(draft, || command.lines.iter().map(|line| (&line.sku, line.quantity)))?;
+    let asked = Asked::of(draft, &command.lines)?;
+    asked.check_limits(draft)?;
     let holder = Holder::Order(command.order.clone());
-    let sources = sourcing::reserve(draft, &holder, &command.lines, command.sourcing, command.shortage)?;
+    let sources = sourcing::reserve(draft, &holder, &asked, command.sourcing, command.shortage)?;
     let context = draft.context();
     let expires = context.now.after_micros(command.hold_us);
     draft.put_order(Order {

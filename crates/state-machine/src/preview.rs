@@ -78,7 +78,8 @@ impl Decider for Trial<'_> {
 
     fn attempt(&mut self, takes_part: bool) -> Result<Outcome, Refusal> {
         let context = Context { version: self.version, now: self.now, origin: self.origin, takes_part };
-        let mut draft = Draft::new(self.state, context, 0);
+        let mut changes = Vec::new();
+        let mut draft = Draft::new(self.state, context, 0, &mut changes);
         self.rows.iter().for_each(|row| draft.bring(row.clone()));
         for holder in &self.expired {
             expiry::expire(&mut draft, holder);

@@ -17,7 +17,7 @@ use crate::order::{Order, OrderLine};
 use crate::outcome::Outcome;
 use crate::rejection::{Rejection, Resource, Shortage};
 use crate::reservation::{Reservation, ReservationLine};
-use crate::sourcing::{self, check_limits, check_locations};
+use crate::sourcing::{self, Asked, check_limits};
 use crate::stock::{Bucket, StockKey};
 use crate::version::Version;
 
@@ -26,12 +26,9 @@ pub(crate) fn create(draft: &mut Draft<'_>, command: &CreateReservation) -> Resu
     if draft.reservation(id).is_some() {
         return Err(Rejection::AlreadyExists(Resource::Reservation(id.clone())));
     }
-    for line in &command.lines {
-        draft.known_sku(&line.sku)?;
-    }
-    check_locations(draft, &command.lines)?;
+    let asked = Asked::of(draft, &command.lines)?;
     let (holder, whole) = (Holder::Reservation(id.clone()), ShortagePolicy::AllOrNothing);
-    let sources = sourcing::reserve(draft, &holder, &command.lines, command.sourcing, whole)?;
+    let sources = sourcing::reserve(draft, &holder, &asked, command.sourcing, whole)?;
     let lines = sources.iter().map(|source| {
         let line = &command.lines[usize::try_from(source.line).expect("u32 fits") - 1];
         ReservationLine {

@@ -13,18 +13,62 @@ use crate::rejection::{LimitBreach, Rejection, Shortage};
 use crate::splitting;
 use crate::stock::{Bucket, Stock, StockKey};
 
-/// The locations that lines name must exist, then be open.
-pub(crate) fn check_locations(draft: &Draft<'_>, lines: &[PlaceLine]) -> Result<(), Rejection> {
-    let named = || lines.iter().filter_map(|line| line.location.as_ref());
-    for location in named() {
-        draft.known_location(location)?;
+/// What an order or a reservation asks for, of SKUs and at locations that there are. Each SKU is looked up once for all that matters of it.
+#[derive(Debug)]
+pub(crate) struct Asked<'c> {
+    lines: &'c [PlaceLine],
+    /// Of each line, whether its SKU is untracked.
+    untracked: Vec<bool>,
+    /// True where an order may take more or less of some SKU than any quantity.
+    is_limited: bool,
+}
+
+impl<'c> Asked<'c> {
+    /// The SKUs of all lines must exist; then the locations that lines name, which must be open.
+    pub(crate) fn of(draft: &Draft<'_>, lines: &'c [PlaceLine]) -> Result<Self, Rejection> {
+        let mut asked = Self { lines, untracked: Vec::with_capacity(lines.len()), is_limited: false };
+        for line in lines {
+            let details = &draft.known_sku(&line.sku)?.details;
+            asked.untracked.push(details.untracked);
+            asked.is_limited |= details.min_per_order > 0 || details.max_per_order > 0;
+        }
+        check_locations(draft, lines)?;
+        Ok(asked)
     }
-    for location in named() {
-        if draft.known_location(location)?.details.disabled {
-            return Err(Rejection::LocationDisabled { location: location.clone() });
+
+    /// As [`check_limits`].
+    pub(crate) fn check_limits(&self, draft: &Draft<'_>) -> Result<(), Rejection> {
+        if !self.is_limited {
+            return Ok(());
+        }
+        check_limits(draft, || self.lines.iter().map(|line| (&line.sku, line.quantity)))
+    }
+
+    /// True where some SKU stands in several lines.
+    fn repeats(&self) -> bool {
+        let mut skus: Vec<&SkuId> = self.lines.iter().map(|line| &line.sku).collect();
+        skus.sort_unstable();
+        skus.windows(2).any(|pair| pair[0] == pair[1])
+    }
+}
+
+/// The locations that lines name must exist, then be open.
+fn check_locations(draft: &Draft<'_>, lines: &[PlaceLine]) -> Result<(), Rejection> {
+    let (mut disabled, mut before) = (None, None);
+    for location in lines.iter().filter_map(|line| line.location.as_ref()) {
+        // Most orders name the same one in every line.
+        if before == Some(location) {
+            continue;
+        }
+        before = Some(location);
+        if draft.known_location(location)?.details.disabled && disabled.is_none() {
+            disabled = Some(location);
         }
     }
-    Ok(())
+    match disabled {
+        Some(location) => Err(Rejection::LocationDisabled { location: location.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// What all lines ask of a SKU must be as much as an order may take of it.
@@ -59,17 +103,20 @@ where
 pub(crate) fn reserve(
     draft: &mut Draft<'_>,
     holder: &Holder,
-    lines: &[PlaceLine],
+    asked: &Asked<'_>,
     sourcing: Sourcing,
     policy: ShortagePolicy,
 ) -> Result<Vec<Source>, Rejection> {
+    let lines = asked.lines;
     let free = lines.iter().filter(|line| line.location.is_none()).count();
     if free * draft.locations_before() > limits::MAX_CHOICES {
         return Err(Rejection::TooLarge { holder: holder.clone() });
     }
     let takes_part = policy == ShortagePolicy::Partial && draft.takes_part();
-    let mut plan = Plan { draft, takes_part, taken: BTreeMap::new(), sources: vec![], shortages: vec![] };
-    if !plan.lines(lines, sourcing)? {
+    let taken = asked.repeats().then(BTreeMap::new);
+    let sources = Vec::with_capacity(lines.len());
+    let mut plan = Plan { draft, takes_part, taken, sources, shortages: vec![] };
+    if !plan.lines(asked, sourcing) {
         return Err(Rejection::TooLarge { holder: holder.clone() });
     }
     let Plan { mut sources, mut shortages, .. } = plan;
@@ -139,21 +186,21 @@ pub(crate) struct Plan<'d, 's> {
     draft: &'d Draft<'s>,
     /// True where a line that is short takes what is there.
     takes_part: bool,
-    /// Each line sees what the ones before it took, so lines that share a SKU are checked on their sum (I9).
-    taken: BTreeMap<(&'d SkuId, LocationId), i64>,
+    /// Each line sees what the ones before it took, so lines that share a SKU are checked on their sum (I9). `None` where none do.
+    taken: Option<BTreeMap<(&'d SkuId, LocationId), i64>>,
     sources: Vec<Source>,
     shortages: Vec<Shortage>,
 }
 
 impl<'d> Plan<'d, '_> {
     /// Plans all lines; false as soon as they have too many parts, for then nothing else matters.
-    fn lines(&mut self, lines: &'d [PlaceLine], sourcing: Sourcing) -> Result<bool, Rejection> {
+    fn lines(&mut self, asked: &Asked<'d>, sourcing: Sourcing) -> bool {
         let mut together = Vec::new();
-        for (number, line) in (1_u32..).zip(lines) {
+        for ((number, line), is_untracked) in (1_u32..).zip(asked.lines).zip(&asked.untracked) {
             if self.sources.len() > limits::MAX_PARTS {
-                return Ok(false);
+                return false;
             }
-            if self.draft.known_sku(&line.sku)?.details.untracked {
+            if *is_untracked {
                 self.sources.push(Source { line: number, location: None, quantity: line.quantity });
             } else if let Some(location) = &line.location {
                 let available = self.available(&line.sku, location);
@@ -172,10 +219,7 @@ impl<'d> Plan<'d, '_> {
                 }
             }
         }
-        if !together.is_empty() {
-            return Ok(self.together(&together) && self.sources.len() <= limits::MAX_PARTS);
-        }
-        Ok(self.sources.len() <= limits::MAX_PARTS)
+        (together.is_empty() || self.together(&together)) && self.sources.len() <= limits::MAX_PARTS
     }
 
     fn by_priority(&mut self, number: u32, line: &'d PlaceLine) {
@@ -275,13 +319,16 @@ impl<'d> Plan<'d, '_> {
 
     fn take(&mut self, line: u32, sku: &'d SkuId, location: &LocationId, quantity: i64) {
         if quantity > 0 {
-            *self.taken.entry((sku, location.clone())).or_default() += quantity;
+            if let Some(taken) = &mut self.taken {
+                *taken.entry((sku, location.clone())).or_default() += quantity;
+            }
             self.sources.push(Source { line, location: Some(location.clone()), quantity });
         }
     }
 
     fn taken_of(&self, sku: &'d SkuId, location: &LocationId) -> i64 {
-        self.taken.get(&(sku, location.clone())).copied().unwrap_or_default()
+        let Some(taken) = &self.taken else { return 0 };
+        taken.get(&(sku, location.clone())).copied().unwrap_or_default()
     }
 
     fn available(&self, sku: &'d SkuId, location: &LocationId) -> i64 {

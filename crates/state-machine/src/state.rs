@@ -131,23 +131,21 @@ impl State {
         }
     }
 
-    /// Forgets a settled order that is safe elsewhere. An unsettled one stays.
-    pub fn evict_order(&mut self, id: &OrderId) {
-        if self.orders.get(id).is_some_and(|order| order.is_settled()) {
-            self.orders.remove(id);
-        }
+    /// Forgets a settled order that is safe elsewhere; says whether it did. An unsettled one stays.
+    pub fn evict_order(&mut self, id: &OrderId) -> bool {
+        let goes = self.orders.get(id).is_some_and(|order| order.is_settled());
+        goes && self.orders.remove(id).is_some()
     }
 
-    /// Forgets a settled reservation that is safe elsewhere. One that holds units stays.
-    pub fn evict_reservation(&mut self, id: &ReservationId) {
-        if self.reservations.get(id).is_some_and(|reservation| reservation.is_settled()) {
-            self.reservations.remove(id);
-        }
+    /// Forgets a settled reservation that is safe elsewhere; says whether it did. One that holds units stays.
+    pub fn evict_reservation(&mut self, id: &ReservationId) -> bool {
+        let goes = self.reservations.get(id).is_some_and(|reservation| reservation.is_settled());
+        goes && self.reservations.remove(id).is_some()
     }
 
-    /// Forgets a document that is safe elsewhere.
-    pub fn evict_document(&mut self, id: &DocumentId) {
-        self.documents.remove(id);
+    /// Forgets a document that is safe elsewhere; says whether it did.
+    pub fn evict_document(&mut self, id: &DocumentId) -> bool {
+        self.documents.remove(id).is_some()
     }
 
     /// A SKU.

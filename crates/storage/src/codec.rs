@@ -22,7 +22,7 @@ use stockade_state_machine::{Command, ContentHash, Entry, LogTime, Origin, Reply
 
 use crate::Proposal;
 use crate::frozen::{
-    ClockV1, CommandV1, DocumentV1, Invalid, LedgerEntryV1, LocationV1, OrderV1, OriginV1, ReplyV1,
+    ClockV1, CommandV1, DocumentV1, IdV1, Invalid, LedgerEntryV1, LocationV1, OrderV1, OriginV1, ReplyV1,
     RequestRecordV1, ReservationV1, SkuV1, StockV1,
 };
 
@@ -123,7 +123,13 @@ pub(crate) struct LedgerNames<'a> {
 pub(crate) fn ledger_names(bytes: &[u8]) -> Result<LedgerNames<'_>, DecodeError> {
     let mirror: LedgerEntryV1<'_> = from_frozen(body_of(bytes, "LedgerEntry")?)?;
     let (sku, location, order, reservation) = mirror.names();
-    Ok(LedgerNames { sku, location, order, reservation, time: LogTime::from_micros(mirror.time_us()) })
+    Ok(LedgerNames {
+        sku: sku.text()?,
+        location: location.text()?,
+        order: order.map(IdV1::text).transpose()?,
+        reservation: reservation.map(IdV1::text).transpose()?,
+        time: LogTime::from_micros(mirror.time_us()),
+    })
 }
 
 /// A request record in the parts that it is read from.

@@ -36,8 +36,47 @@ pub(crate) trait Evictable: Clone + From<Self::Row> {
     /// The id in what a command names, where it is one of this kind.
     fn named<'a>(name: &Name<'a>) -> Option<&'a Self::Id>;
     fn in_memory<'s>(state: &'s State, id: &Self::Id) -> Option<&'s Self>;
-    /// Forgets it, unless commands can reach it without naming it.
-    fn evict(state: &mut State, id: &Self::Id);
+    /// Forgets it, unless commands can reach it without naming it; says whether it did.
+    fn evict(state: &mut State, id: &Self::Id) -> bool;
+    /// The last name, in order, of those that are away.
+    fn last_away(away: &mut Away) -> &mut Option<Self::Id>;
+    /// False where a name comes after all that are away.
+    fn may_be_away(away: &Away, id: &Self::Id) -> bool;
+}
+
+/// How far the names reach of what is in the engine alone. Callers count their orders up, or name them by the time: a new one comes after
+/// all that have left memory, and the engine needn't be asked whether it has it.
+///
+/// Invariants:
+/// - What is in the engine and not in memory has a name up to the last here. A name stays when its row comes back.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Away {
+    order: Option<OrderId>,
+    reservation: Option<ReservationId>,
+    document: Option<DocumentId>,
+}
+
+impl Away {
+    /// A row is in the engine alone from now on.
+    pub(crate) fn note<T: Evictable>(&mut self, id: &T::Id) {
+        let last = T::last_away(self);
+        if last.as_ref().is_none_or(|last| id > last) {
+            *last = Some(id.clone());
+        }
+    }
+
+    /// As [`Away::note`], of a row that was not brought into memory.
+    pub(crate) fn note_key<T: Evictable>(&mut self, key: &[u8]) -> Result<(), Error> {
+        self.note::<T>(&id_in::<T>(key)?);
+        Ok(())
+    }
+
+    /// Takes in what another knows of other rows.
+    pub(crate) fn join(&mut self, other: &Self) {
+        other.order.iter().for_each(|id| self.note::<Arc<Order>>(id));
+        other.reservation.iter().for_each(|id| self.note::<Arc<Reservation>>(id));
+        other.document.iter().for_each(|id| self.note::<Document>(id));
+    }
 }
 
 macro_rules! evictable {
@@ -75,8 +114,16 @@ macro_rules! evictable {
                 state.$name(id)
             }
 
-            fn evict(state: &mut State, id: &$id) {
-                state.$evict(id);
+            fn evict(state: &mut State, id: &$id) -> bool {
+                state.$evict(id)
+            }
+
+            fn last_away(away: &mut Away) -> &mut Option<$id> {
+                &mut away.$name
+            }
+
+            fn may_be_away(away: &Away, id: &$id) -> bool {
+                away.$name.as_ref().is_some_and(|last| id <= last)
             }
         }
     )*};
@@ -88,6 +135,17 @@ evictable!(
     Document: Document, DocumentId, DOCUMENT, document, evict_document, revision;
 );
 
+/// The name in the key of a row.
+fn id_in<T: Evictable>(key: &[u8]) -> Result<T::Id, Error> {
+    let id = keys::id_of(key).ok_or_else(|| Error::Engine("a key is no text".to_owned()))?;
+    T::id_from(id).map_err(|error| Error::Engine(format!("the id in a key {error}")))
+}
+
+/// What the engine has of a row that is not in memory.
+pub(crate) fn away<T: Evictable>(memory: &Memory, id: &T::Id) -> Result<Option<T>, Error> {
+    if T::may_be_away(&memory.away, id) { stored(memory.engine.as_ref(), id) } else { Ok(None) }
+}
+
 /// What the engine has of a row.
 pub(crate) fn stored<T: Evictable>(engine: &dyn Engine, id: &T::Id) -> Result<Option<T>, Error> {
     let decode = |bytes: Vec<u8>| T::Row::decode(&bytes).map_err(Error::of_row);
@@ -98,7 +156,7 @@ pub(crate) fn stored<T: Evictable>(engine: &dyn Engine, id: &T::Id) -> Result<Op
 pub(crate) fn find<T: Evictable>(memory: &Memory, id: &T::Id) -> Result<Option<T>, Error> {
     match T::in_memory(&memory.state, id) {
         Some(row) => Ok(Some(row.clone())),
-        None => stored(memory.engine.as_ref(), id),
+        None => away(memory, id),
     }
 }
 
@@ -116,8 +174,10 @@ pub(crate) fn page<'m, T: Evictable + 'm>(
     let engine = memory.engine.as_ref();
     for key in rows::scan_keys(engine, Bound::Excluded(&from)).take(limit) {
         let key = key?;
-        let Some(id) = keys::id_of(&key).filter(|_| key.first() == Some(&T::KIND)) else { break };
-        let id = T::id_from(id).map_err(|error| Error::Engine(format!("the id in a key {error}")))?;
+        if key.first() != Some(&T::KIND) {
+            break;
+        }
+        let id = id_in::<T>(&key)?;
         // What is not in memory is not being written either.
         if T::in_memory(&memory.state, &id).is_none()
             && let Some(row) = stored(engine, &id)?
@@ -134,8 +194,9 @@ where
     T::Id: 'i,
 {
     for id in ids {
-        if T::in_memory(&memory.state, id).is_some_and(|row| row.revision() <= memory.written) {
-            T::evict(&mut memory.state, id);
+        let is_written = T::in_memory(&memory.state, id).is_some_and(|row| row.revision() <= memory.written);
+        if is_written && T::evict(&mut memory.state, id) {
+            memory.away.note::<T>(id);
         }
     }
 }
@@ -196,8 +257,13 @@ pub(crate) mod tests {
         for row in in_state {
             state.absorb(&Arc::clone(row).into_change());
         }
+        let mut away = Away::default();
+        for row in in_engine {
+            away.note::<Arc<Reservation>>(&row.id);
+        }
         Memory {
             state,
+            away,
             revision: Revision::new(9),
             written: Revision::new(5),
             written_ledger: Chain::default(),

@@ -8,7 +8,7 @@ use std::vec::IntoIter;
 
 use openraft::EntryPayload;
 use openraft::storage::{ApplyResponder, EntryResponder};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLockUpgradableReadGuard};
 use stockade_env::{FailureKind, Tasks};
 use stockade_state_machine::change::Change;
 use stockade_state_machine::{Entry, Reply, Revision};
@@ -160,10 +160,12 @@ impl Executor {
 
     /// Executes an entry; gives the replies once readers can see what it did.
     fn run(&self, log_id: LogId, entry: &Entry, changes: &mut Vec<Change>) -> Result<Vec<Reply>, Error> {
-        let mut named = Named::fetch(&self.shared.memory.read(), entry)?;
+        let memory = self.shared.memory.upgradable_read();
+        let named = Named::fetch(&memory, entry)?;
         let revision = Revision::new(log_id.index);
-        let mut memory = self.shared.memory.write();
-        named.load_into(&mut memory)?;
+        // Readers are let in up to here, and those who would change what was read are not.
+        let mut memory = RwLockUpgradableReadGuard::upgrade(memory);
+        named.load_into(&mut memory);
         let replies = memory.state.execute_into(revision, entry, changes);
         named.unload_from(&mut memory);
         memory.orders.follow(revision, changes);

@@ -34,23 +34,23 @@ pub(crate) fn is_applied(key: &[u8]) -> bool {
     key.starts_with(APPLIED)
 }
 
-fn text_key(kind: u8, text: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(1 + text.len());
-    append_text(&mut key, kind, text);
+fn id_key(kind: u8, id: &impl AsRef<[u8]>) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + id.as_ref().len());
+    append_id(&mut key, kind, id);
     key
 }
 
-fn append_text(bytes: &mut Vec<u8>, kind: u8, text: &str) {
+fn append_id(bytes: &mut Vec<u8>, kind: u8, id: &impl AsRef<[u8]>) {
     bytes.push(kind);
-    bytes.extend_from_slice(text.as_bytes());
+    bytes.extend_from_slice(id.as_ref());
 }
 
 pub(crate) fn sku(id: &SkuId) -> Vec<u8> {
-    text_key(SKU, id.as_str())
+    id_key(SKU, id)
 }
 
 pub(crate) fn location(id: &LocationId) -> Vec<u8> {
-    text_key(LOCATION, id.as_str())
+    id_key(LOCATION, id)
 }
 
 pub(crate) fn stock(key: &StockKey) -> Vec<u8> {
@@ -61,25 +61,25 @@ pub(crate) fn stock(key: &StockKey) -> Vec<u8> {
 
 /// Appends what [`stock`] gives.
 pub(crate) fn append_stock(bytes: &mut Vec<u8>, key: &StockKey) {
-    append_text(bytes, STOCK, key.sku.as_str());
-    append_text(bytes, SEPARATOR, key.location.as_str());
+    append_id(bytes, STOCK, &key.sku);
+    append_id(bytes, SEPARATOR, &key.location);
 }
 
 pub(crate) fn order(id: &OrderId) -> Vec<u8> {
-    text_key(ORDER, id.as_str())
+    id_key(ORDER, id)
 }
 
 /// Appends what [`order`] gives.
 pub(crate) fn append_order(bytes: &mut Vec<u8>, id: &OrderId) {
-    append_text(bytes, ORDER, id.as_str());
+    append_id(bytes, ORDER, id);
 }
 
 pub(crate) fn reservation(id: &ReservationId) -> Vec<u8> {
-    text_key(RESERVATION, id.as_str())
+    id_key(RESERVATION, id)
 }
 
 pub(crate) fn document(id: &DocumentId) -> Vec<u8> {
-    text_key(DOCUMENT, id.as_str())
+    id_key(DOCUMENT, id)
 }
 
 /// A page is named by its first item: log index and position, big-endian, so that pages sort in log order.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use stockade_state_machine::change::Change;
+use stockade_state_machine::document::Document;
 use stockade_state_machine::ids::{LocationId, Principal, SkuId};
 use stockade_state_machine::location::Location;
 use stockade_state_machine::order::Order;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use crate::applied_row::{self, Position};
 use crate::codec::{self, Durable};
 use crate::engine::Engine;
+use crate::evictable::Away;
 use crate::pages;
 use crate::rows::{self, Digest, Joiner};
 use crate::window::view_request_item;
@@ -28,6 +30,8 @@ use crate::{Error, background, keys, limits};
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) state: State,
+    /// What of the rows is not in it.
+    pub(crate) away: Away,
     pub(crate) position: Position,
     pub(crate) digest: Digest,
     /// Pages of request records and the last record of each.
@@ -39,6 +43,7 @@ impl Loaded {
     pub(crate) fn nothing() -> Self {
         Self {
             state: State::new(),
+            away: Away::default(),
             position: Position::default(),
             digest: Digest::default(),
             request_pages: BTreeMap::new(),
@@ -139,6 +144,7 @@ pub(crate) struct Loader {
     joiner: Joiner,
     digest: Digest,
     state: State,
+    away: Away,
     requests: Runs,
     request_pages: BTreeMap<Vec<u8>, Origin>,
     /// Pages of request records, opened, that were not looked into yet.
@@ -154,6 +160,7 @@ impl Loader {
             joiner: Joiner::default(),
             digest: Digest::default(),
             state: State::new(),
+            away: Away::default(),
             requests: Runs::default(),
             request_pages: BTreeMap::new(),
             pending: Vec::new(),
@@ -192,18 +199,23 @@ impl Loader {
                 self.state.absorb(&Change::Stock(key, Some(stock)));
             }
             // Settled orders and reservations stay where they are until a command names them.
-            Some(&keys::ORDER) if codec::is_settled_order(value).map_err(Error::of_row)? => {}
+            Some(&keys::ORDER) if codec::is_settled_order(value).map_err(Error::of_row)? => {
+                self.away.note_key::<Arc<Order>>(key)?;
+            }
             Some(&keys::ORDER) => {
                 let order = Order::decode(value).map_err(Error::of_row)?;
                 self.state.absorb(&Change::Order(order.id.clone(), Arc::new(order)));
             }
-            Some(&keys::RESERVATION) if codec::is_settled_reservation(value).map_err(Error::of_row)? => {}
+            Some(&keys::RESERVATION) if codec::is_settled_reservation(value).map_err(Error::of_row)? => {
+                self.away.note_key::<Arc<Reservation>>(key)?;
+            }
             Some(&keys::RESERVATION) => {
                 let reservation = Reservation::decode(value).map_err(Error::of_row)?;
                 self.state.absorb(&Change::Reservation(reservation.id.clone(), Arc::new(reservation)));
             }
             Some(&keys::REQUEST) => self.request_page(key, value)?,
-            Some(&keys::LEDGER | &keys::DOCUMENT | &keys::INDEX) => {}
+            Some(&keys::DOCUMENT) => self.away.note_key::<Document>(key)?,
+            Some(&keys::LEDGER | &keys::INDEX) => {}
             _ if key == keys::APPLIED => {}
             _ => return Err(unknown(key)),
         }
@@ -250,10 +262,11 @@ impl Loader {
     /// Takes in what another found in other rows.
     fn join(&mut self, mut other: Self) -> Result<(), Error> {
         other.end()?;
-        let Self { joiner, digest, state, requests, mut request_pages, .. } = other;
+        let Self { joiner, digest, state, away, requests, mut request_pages, .. } = other;
         joiner.finish()?;
         self.digest.join(digest);
         self.state.join(state);
+        self.away.join(&away);
         self.requests.join(requests);
         self.request_pages.append(&mut request_pages);
         Ok(())
@@ -269,14 +282,14 @@ impl Loader {
     /// What is in memory at a position, if the rows were those that its applied row counts.
     pub(crate) fn finish(mut self, position: Position, expected: Digest) -> Result<Loaded, Error> {
         self.end()?;
-        let Self { joiner, digest, mut state, requests, request_pages, .. } = self;
+        let Self { joiner, digest, mut state, away, requests, request_pages, .. } = self;
         state.absorb_requests(requests);
         joiner.finish()?;
         if digest != expected {
             return Err(Error::Engine(format!("the rows are {digest:?}, the applied row says {expected:?}")));
         }
         state.absorb(&Change::Clock(position.clock));
-        Ok(Loaded { state, position, digest, request_pages })
+        Ok(Loaded { state, away, position, digest, request_pages })
     }
 }
 

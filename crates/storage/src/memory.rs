@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::applied_row::Position;
 use crate::chain_marks::ChainMarks;
 use crate::engine::Engine;
+use crate::evictable::Away;
 use crate::index::Manifest;
 use crate::ledger::Chain;
 use crate::load::Loaded;
@@ -21,6 +22,8 @@ use crate::window::Window;
 #[derive(Debug)]
 pub(crate) struct Memory {
     pub(crate) state: State,
+    /// Of the state's settled orders and reservations and its documents, those that are in `engine` alone.
+    pub(crate) away: Away,
     pub(crate) revision: Revision,
     /// Up to where the engine has everything.
     pub(crate) written: Revision,
@@ -40,14 +43,16 @@ impl Memory {
         let revision = Revision::new(loaded.position.index());
         let orders = OrderLists::of(&loaded.state);
         let written_ledger = loaded.position.ledger;
-        Self { state: loaded.state, revision, written: revision, written_ledger, index, orders, engine }
+        let Loaded { state, away, .. } = loaded;
+        Self { state, away, revision, written: revision, written_ledger, index, orders, engine }
     }
 }
 
 /// What apply, the writer and readers share.
 ///
 /// Invariants:
-/// - A settled order or reservation or a document that is not in `memory.state` is in `memory.engine`, as it is now.
+/// - A settled order or reservation or a document that is not in `memory.state` is in `memory.engine`, as it is now, and its name is within
+///   `memory.away`.
 /// - `next_due` is that of `memory.state` whenever the lock of `memory` is free.
 /// - `memory.revision` is at least `window.position`'s index: an entry is seen before it is on its way to the engine.
 #[derive(Debug)]

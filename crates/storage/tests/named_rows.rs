@@ -163,3 +163,37 @@ async fn a_preview_of_what_is_not_written_yet_sees_it() {
     assert!(matches!(previewed, Outcome::Rejected(Rejection::QuantityExceeded { .. })), "{previewed:?}");
     assert_eq!(node.decide(back).await, previewed);
 }
+
+/// Refuses a name of each kind that is taken, wherever the row is, and takes one before and one after all of them.
+async fn assert_names_are_known(node: &mut Node, suffix: &str) {
+    let taken = |row| Outcome::Rejected(Rejection::AlreadyExists(row));
+    for id in ["shipped", "cancelled", "open"] {
+        assert_eq!(node.decide(place(id, &[("a", 1)])).await, taken(Resource::Order(order(id))));
+    }
+    for id in ["released", "held"] {
+        let refused = taken(Resource::Reservation(reservation(id)));
+        assert_eq!(node.decide(hold(id, &[("a", 1)])).await, refused);
+    }
+    let document = Resource::Document(DocumentId::new("r9").unwrap());
+    assert_eq!(node.decide(receive("a", 1, "r9")).await, taken(document));
+    for first in ["!", "~"] {
+        let new = format!("{first}{suffix}");
+        let (placed, held) = (place(&new, &[("a", 1)]), hold(&new, &[("a", 1)]));
+        assert!(matches!(node.decide(placed).await, Outcome::OrderPlaced { .. }));
+        assert!(matches!(node.decide(held).await, Outcome::ReservationCreated { .. }));
+        assert!(matches!(node.decide(receive("a", 1, &new)).await, Outcome::StockReceived { .. }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_rows_that_left_memory_stay_taken_after_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = shop_with_settled_rows(dir.path()).await;
+    assert_names_are_known(&mut node, "1").await;
+    for suffix in ["2", "3"] {
+        node.stop().await;
+        node = Node::open(dir.path()).await;
+        node.catch_up().await;
+        assert_names_are_known(&mut node, suffix).await;
+    }
+}

@@ -122,8 +122,12 @@ impl Records {
 
     /// The chunk that holds an origin if any does, and its key.
     fn chunk_for(&self, origin: &Origin) -> Option<(&Origin, &Chunk)> {
-        let before = self.chunks.range(..=origin).next_back();
         // Nearly every origin that is looked for is new, and comes after all that are packed.
+        let (_, newest) = self.chunks.last_key_value()?;
+        if origin.request > newest.last {
+            return None;
+        }
+        let before = self.chunks.range(..=origin).next_back();
         before.filter(|(_, chunk)| origin.request <= chunk.last)
     }
 

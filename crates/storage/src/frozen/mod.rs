@@ -10,6 +10,7 @@
 //! has a mirror of its own, which is named *plain* or *done*.
 
 mod command;
+mod id;
 mod kinds;
 mod order;
 mod origin;
@@ -22,6 +23,7 @@ mod row;
 use std::fmt;
 
 pub(crate) use command::CommandV1;
+pub(crate) use id::IdV1;
 pub(crate) use order::OrderV1;
 pub(crate) use origin::OriginV1;
 pub(crate) use record::{ReplyV1, RequestRecordV1};

@@ -2,18 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::LogTime;
-use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, SkuId};
 use stockade_state_machine::order::{Order, OrderLine, Parcel, ParcelLine};
 
+use super::id::IdV1;
 use super::row::VersionV1;
-use super::{Invalid, currency, ensure, ensure_numbered, id, mirror, optional_id, restore};
+use super::{Invalid, currency, ensure, ensure_numbered, mirror, restore};
 
 /// The first form of [`Order`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OrderV1<'a> {
-    id: &'a str,
     #[serde(borrow)]
-    customer: Option<&'a str>,
+    id: IdV1<'a>,
+    #[serde(borrow)]
+    customer: Option<IdV1<'a>>,
     currency: &'a str,
     #[serde(borrow)]
     lines: Vec<OrderLineV1<'a>>,
@@ -31,9 +32,10 @@ pub(crate) struct OrderV1<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OrderLineV1<'a> {
     number: u32,
-    sku: &'a str,
     #[serde(borrow)]
-    location: Option<&'a str>,
+    sku: IdV1<'a>,
+    #[serde(borrow)]
+    location: Option<IdV1<'a>>,
     unit_price_minor: i64,
     ordered: i64,
     held: i64,
@@ -50,7 +52,7 @@ pub(crate) struct ParcelV1<'a> {
     shipped_us: u64,
     tracking_number: &'a str,
     #[serde(borrow)]
-    document: Option<&'a str>,
+    document: Option<IdV1<'a>>,
     lines: Vec<ParcelLineV1>,
 }
 
@@ -73,8 +75,8 @@ impl<'a> From<&'a Order> for OrderV1<'a> {
         let Order { id, customer, currency, lines, created, updated, expires, .. } = order;
         let Order { version, payment_reference, parcels, closes, .. } = order;
         Self {
-            id: id.as_str(),
-            customer: customer.as_ref().map(CustomerId::as_str),
+            id: IdV1::of(id),
+            customer: customer.as_ref().map(IdV1::of),
             currency: currency.as_str(),
             lines: mirror(lines),
             created_us: created.micros(),
@@ -95,8 +97,8 @@ impl TryFrom<OrderV1<'_>> for Order {
         ensure_numbered(mirror.lines.iter().map(|line| line.number), "an order")?;
         ensure_packed(&mirror)?;
         Ok(Self {
-            id: id(OrderId::new, mirror.id)?,
-            customer: optional_id(CustomerId::new, mirror.customer)?,
+            id: mirror.id.restore()?,
+            customer: IdV1::restore_optional(mirror.customer)?,
             currency: currency(mirror.currency)?,
             lines: restore(mirror.lines)?,
             created: LogTime::from_micros(mirror.created_us),
@@ -128,8 +130,8 @@ impl<'a> From<&'a OrderLine> for OrderLineV1<'a> {
     fn from(line: &'a OrderLine) -> Self {
         Self {
             number: line.number,
-            sku: line.sku.as_str(),
-            location: line.location.as_ref().map(LocationId::as_str),
+            sku: IdV1::of(&line.sku),
+            location: line.location.as_ref().map(IdV1::of),
             unit_price_minor: line.unit_price_minor,
             ordered: line.ordered,
             held: line.held,
@@ -158,8 +160,8 @@ impl TryFrom<OrderLineV1<'_>> for OrderLine {
         )?;
         Ok(Self {
             number: mirror.number,
-            sku: id(SkuId::new, mirror.sku)?,
-            location: optional_id(LocationId::new, mirror.location)?,
+            sku: mirror.sku.restore()?,
+            location: IdV1::restore_optional(mirror.location)?,
             unit_price_minor: mirror.unit_price_minor,
             ordered,
             held,
@@ -178,7 +180,7 @@ impl<'a> From<&'a Parcel> for ParcelV1<'a> {
         Self {
             shipped_us: shipped.micros(),
             tracking_number,
-            document: document.as_ref().map(DocumentId::as_str),
+            document: document.as_ref().map(IdV1::of),
             lines: mirror(lines),
         }
     }
@@ -191,7 +193,7 @@ impl TryFrom<ParcelV1<'_>> for Parcel {
         Ok(Self {
             shipped: LogTime::from_micros(mirror.shipped_us),
             tracking_number: mirror.tracking_number.to_owned(),
-            document: optional_id(DocumentId::new, mirror.document)?,
+            document: IdV1::restore_optional(mirror.document)?,
             lines: mirror.lines.into_iter().map(ParcelLine::from).collect(),
         })
     }

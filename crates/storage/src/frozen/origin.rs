@@ -2,20 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::Origin;
-use stockade_state_machine::ids::{Principal, RequestId};
+use stockade_state_machine::ids::RequestId;
 
-use super::{Invalid, id};
+use super::Invalid;
+use super::id::IdV1;
 
 /// The first form of [`Origin`]. The id's 16 bytes stand in the order in which a UUID is written.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OriginV1<'a> {
     request: [u8; 16],
-    principal: &'a str,
+    #[serde(borrow)]
+    principal: IdV1<'a>,
 }
 
 impl<'a> From<&'a Origin> for OriginV1<'a> {
     fn from(origin: &'a Origin) -> Self {
-        Self { request: origin.request.bits().to_be_bytes(), principal: origin.principal.as_str() }
+        Self { request: origin.request.bits().to_be_bytes(), principal: IdV1::of(&origin.principal) }
     }
 }
 
@@ -23,7 +25,7 @@ impl TryFrom<OriginV1<'_>> for Origin {
     type Error = Invalid;
 
     fn try_from(mirror: OriginV1<'_>) -> Result<Self, Invalid> {
-        Ok(Self { request: request_id(mirror.request)?, principal: id(Principal::new, mirror.principal)? })
+        Ok(Self { request: request_id(mirror.request)?, principal: mirror.principal.restore()? })
     }
 }
 

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use stockade_state_machine::document::Document;
-use stockade_state_machine::ids::{DocumentId, LocationId, OrderId, Principal, ReservationId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, SkuId};
 use stockade_state_machine::ledger::LedgerEntry;
 use stockade_state_machine::location::{Location, LocationDetails};
 use stockade_state_machine::sku::{Sku, SkuDetails};
 use stockade_state_machine::stock::Bucket;
 use stockade_state_machine::{Clock, LogTime, Revision, Stock, StockKey, Version};
 
+use super::id::IdV1;
 use super::kinds::{BucketV1, ReasonV1};
 use super::origin::request_id;
-use super::{Invalid, ensure, id, optional_id};
+use super::{Invalid, ensure, id};
 
 /// The first form of [`Version`].
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -234,28 +235,30 @@ pub(crate) struct LedgerEntryV1<'a> {
     revision: u64,
     position: u32,
     time_us: u64,
-    sku: &'a str,
-    location: &'a str,
+    #[serde(borrow)]
+    sku: IdV1<'a>,
+    #[serde(borrow)]
+    location: IdV1<'a>,
     from: Option<BucketV1>,
     to: Option<BucketV1>,
     quantity: i64,
     reason: ReasonV1,
     #[serde(borrow)]
-    actor: Option<&'a str>,
+    actor: Option<IdV1<'a>>,
     request: Option<[u8; 16]>,
     #[serde(borrow)]
-    order: Option<&'a str>,
+    order: Option<IdV1<'a>>,
     #[serde(borrow)]
-    reservation: Option<&'a str>,
+    reservation: Option<IdV1<'a>>,
     #[serde(borrow)]
-    document: Option<&'a str>,
+    document: Option<IdV1<'a>>,
     reference: &'a str,
     balances: StockV1,
 }
 
 impl<'a> LedgerEntryV1<'a> {
     /// What it is looked for by: SKU, location, order, reservation.
-    pub(crate) fn names(&self) -> (&'a str, &'a str, Option<&'a str>, Option<&'a str>) {
+    pub(crate) fn names(&self) -> (IdV1<'a>, IdV1<'a>, Option<IdV1<'a>>, Option<IdV1<'a>>) {
         (self.sku, self.location, self.order, self.reservation)
     }
 
@@ -271,17 +274,17 @@ impl<'a> From<&'a LedgerEntry> for LedgerEntryV1<'a> {
             revision: entry.revision.get(),
             position: entry.position,
             time_us: entry.time.micros(),
-            sku: entry.sku.as_str(),
-            location: entry.location.as_str(),
+            sku: IdV1::of(&entry.sku),
+            location: IdV1::of(&entry.location),
             from: entry.from.map(BucketV1::from),
             to: entry.to.map(BucketV1::from),
             quantity: entry.quantity,
             reason: entry.reason.into(),
-            actor: entry.actor.as_ref().map(Principal::as_str),
+            actor: entry.actor.as_ref().map(IdV1::of),
             request: entry.request.map(|request| request.bits().to_be_bytes()),
-            order: entry.order.as_ref().map(OrderId::as_str),
-            reservation: entry.reservation.as_ref().map(ReservationId::as_str),
-            document: entry.document.as_ref().map(DocumentId::as_str),
+            order: entry.order.as_ref().map(IdV1::of),
+            reservation: entry.reservation.as_ref().map(IdV1::of),
+            document: entry.document.as_ref().map(IdV1::of),
             reference: &entry.reference,
             balances: (&entry.balances).into(),
         }
@@ -297,17 +300,17 @@ impl TryFrom<LedgerEntryV1<'_>> for LedgerEntry {
             revision: Revision::new(mirror.revision),
             position: mirror.position,
             time: LogTime::from_micros(mirror.time_us),
-            sku: id(SkuId::new, mirror.sku)?,
-            location: id(LocationId::new, mirror.location)?,
+            sku: mirror.sku.restore()?,
+            location: mirror.location.restore()?,
             from: mirror.from.map(Bucket::from),
             to: mirror.to.map(Bucket::from),
             quantity: mirror.quantity,
             reason: mirror.reason.into(),
-            actor: optional_id(Principal::new, mirror.actor)?,
+            actor: IdV1::restore_optional(mirror.actor)?,
             request: mirror.request.map(request_id).transpose()?,
-            order: optional_id(OrderId::new, mirror.order)?,
-            reservation: optional_id(ReservationId::new, mirror.reservation)?,
-            document: optional_id(DocumentId::new, mirror.document)?,
+            order: IdV1::restore_optional(mirror.order)?,
+            reservation: IdV1::restore_optional(mirror.reservation)?,
+            document: IdV1::restore_optional(mirror.document)?,
             reference: mirror.reference.to_owned(),
             balances: mirror.balances.try_into()?,
         })

@@ -120,8 +120,8 @@ impl Rows {
                 Name::Order(id) => state.evict_order(id),
                 Name::Reservation(id) => state.evict_reservation(id),
                 Name::Document(id) => state.evict_document(id),
-                Name::Version(_) => {}
-            }
+                Name::Version(_) => false,
+            };
         }
         for change in changes {
             if let Change::Order(id, _) = change {

@@ -6,8 +6,9 @@ use stockade_state_machine::command::{
     CancelOrder, CloseOrder, ConfirmOrder, ExtendOrder, LineQuantity, PlaceLine, PlaceOrder, ReturnLine,
     ReturnOrder, ShipOrder,
 };
-use stockade_state_machine::ids::{CustomerId, DocumentId, LocationId, OrderId, SkuId};
+use stockade_state_machine::ids::{DocumentId, LocationId, OrderId};
 
+use crate::frozen::id::IdV1;
 use crate::frozen::kinds::{DispositionV1, ShortagePolicyV1, SourcingV1};
 use crate::frozen::row::VersionV1;
 use crate::frozen::{Invalid, currency, id, mirror, optional_id, restore};
@@ -15,9 +16,10 @@ use crate::frozen::{Invalid, currency, id, mirror, optional_id, restore};
 /// The first form of [`PlaceOrder`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PlaceOrderV1<'a> {
-    order: &'a str,
     #[serde(borrow)]
-    customer: Option<&'a str>,
+    order: IdV1<'a>,
+    #[serde(borrow)]
+    customer: Option<IdV1<'a>>,
     currency: &'a str,
     #[serde(borrow)]
     lines: Vec<PlaceLineV1<'a>>,
@@ -29,9 +31,10 @@ pub(crate) struct PlaceOrderV1<'a> {
 /// The first form of [`PlaceLine`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PlaceLineV1<'a> {
-    sku: &'a str,
     #[serde(borrow)]
-    location: Option<&'a str>,
+    sku: IdV1<'a>,
+    #[serde(borrow)]
+    location: Option<IdV1<'a>>,
     quantity: i64,
     unit_price_minor: i64,
 }
@@ -116,8 +119,8 @@ impl<'a> From<&'a PlaceOrder> for PlaceOrderV1<'a> {
     fn from(command: &'a PlaceOrder) -> Self {
         let PlaceOrder { order, customer, currency, lines, hold_us, sourcing, shortage } = command;
         Self {
-            order: order.as_str(),
-            customer: customer.as_ref().map(CustomerId::as_str),
+            order: IdV1::of(order),
+            customer: customer.as_ref().map(IdV1::of),
             currency: currency.as_str(),
             lines: mirror(lines),
             hold_us: *hold_us,
@@ -132,8 +135,8 @@ impl TryFrom<PlaceOrderV1<'_>> for PlaceOrder {
 
     fn try_from(mirror: PlaceOrderV1<'_>) -> Result<Self, Invalid> {
         Ok(Self {
-            order: id(OrderId::new, mirror.order)?,
-            customer: optional_id(CustomerId::new, mirror.customer)?,
+            order: mirror.order.restore()?,
+            customer: IdV1::restore_optional(mirror.customer)?,
             currency: currency(mirror.currency)?,
             lines: restore(mirror.lines)?,
             hold_us: mirror.hold_us,
@@ -147,8 +150,8 @@ impl<'a> From<&'a PlaceLine> for PlaceLineV1<'a> {
     fn from(line: &'a PlaceLine) -> Self {
         let PlaceLine { sku, location, quantity, unit_price_minor } = line;
         Self {
-            sku: sku.as_str(),
-            location: location.as_ref().map(LocationId::as_str),
+            sku: IdV1::of(sku),
+            location: location.as_ref().map(IdV1::of),
             quantity: *quantity,
             unit_price_minor: *unit_price_minor,
         }
@@ -160,8 +163,8 @@ impl TryFrom<PlaceLineV1<'_>> for PlaceLine {
 
     fn try_from(mirror: PlaceLineV1<'_>) -> Result<Self, Invalid> {
         Ok(Self {
-            sku: id(SkuId::new, mirror.sku)?,
-            location: optional_id(LocationId::new, mirror.location)?,
+            sku: mirror.sku.restore()?,
+            location: IdV1::restore_optional(mirror.location)?,
             quantity: mirror.quantity,
             unit_price_minor: mirror.unit_price_minor,
         })
