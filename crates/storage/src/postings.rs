@@ -270,7 +270,7 @@ pub(crate) fn add_orders(orders: &[Arc<Order>], postings: &mut Gathered) {
     }
 }
 
-/// Adds what an order is found by from its placement on. A SKU of several lines comes several times.
+/// Adds what an order is found by from its placement on.
 pub(crate) fn add_placed(order: &Order, postings: &mut Gathered) {
     let id = order.id.as_str();
     let mut add = |kind, part: Option<&str>| {
@@ -283,8 +283,12 @@ pub(crate) fn add_placed(order: &Order, postings: &mut Gathered) {
     if let Some(customer) = &order.customer {
         add(OF_CUSTOMER, Some(customer.as_str()));
     }
-    for line in &order.lines {
-        add(WITH_SKU, Some(line.sku.as_str()));
+    let mut skus: Vec<&SkuId> = order.lines.iter().map(|line| &line.sku).collect();
+    // Among thousands of lines one SKU may stand in each.
+    skus.sort_unstable();
+    skus.dedup();
+    for sku in skus {
+        add(WITH_SKU, Some(sku.as_str()));
     }
 }
 
@@ -342,5 +346,15 @@ mod tests {
         assert_eq!(postings.len(), expected.len(), "each is added once");
         let sorted = postings.sorted().unwrap();
         assert!(sorted.iter().map(SortKey::bytes).eq(expected.iter().map(|posting| &posting[..])));
+    }
+
+    #[test]
+    fn an_order_is_found_once_by_a_sku_of_many_lines() {
+        let mut order = crate::order_list::tests::order(1);
+        let line = order.lines[0].clone();
+        order.lines.extend(std::iter::repeat_n(line, 1_000));
+        let mut postings = Gathered::default();
+        add_placed(&order, &mut postings);
+        assert_eq!(postings.len(), 3, "with all orders, those of the customer, those with the SKU");
     }
 }

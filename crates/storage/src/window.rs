@@ -65,6 +65,8 @@ struct Frame {
     rows: Vec<(Range<usize>, Option<Range<usize>>)>,
     ledger: Vec<(Revision, u32, Range<usize>)>,
     requests: Vec<(Origin, Revision, u32, Range<usize>)>,
+    /// Bytes of the names that are kept of ledger entries; those of long ones are nowhere else, often.
+    names: usize,
 }
 
 impl Frame {
@@ -136,12 +138,13 @@ impl Window {
             rows: Vec::with_capacity(changes.len()),
             ledger: Vec::new(),
             requests: Vec::new(),
+            names: 0,
         };
         frame.bytes.extend_from_slice(&self.position.chain);
         for change in changes {
             self.take_in_one(change, &mut frame);
         }
-        let Frame { mut bytes, rows, ledger, requests } = frame;
+        let Frame { mut bytes, rows, ledger, requests, names } = frame;
         self.position.chain = blake3::hash(&bytes).into();
         self.usual_frame = bytes.len();
         // What the slices keep is the whole of it.
@@ -150,7 +153,7 @@ impl Window {
         }
         // A ledger entry takes as much as two rows: what it is found by is kept beside it.
         let parts = rows.len() + 2 * ledger.len() + requests.len();
-        self.bytes += bytes.capacity() + parts * limits::WINDOW_PART_BYTES;
+        self.bytes += bytes.capacity() + names + parts * limits::WINDOW_PART_BYTES;
         let bytes = Bytes::from(bytes);
         self.rows.extend(rows.into_iter().map(|(key, value)| RowImage {
             key: bytes.slice(key),
@@ -200,6 +203,7 @@ impl Window {
                 let at = frame.named("ledger", |bytes| entry.append_to(bytes));
                 self.position.ledger = self.ledger.chain(entry, &frame.bytes[at.clone()]);
                 frame.ledger.push((entry.revision, entry.position, at));
+                frame.names += LedgerItems::name_bytes(entry);
             }
             Change::Request(origin, Some(record)) => {
                 let at = frame.named("request", |bytes| append_request_item(bytes, origin, Some(record)));

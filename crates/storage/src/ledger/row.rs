@@ -80,6 +80,13 @@ impl LedgerItems {
         chain
     }
 
+    /// Bytes of the names that are kept of an entry.
+    pub(crate) fn name_bytes(entry: &LedgerEntry) -> usize {
+        let order = entry.order.as_ref().map_or(0, |id| id.as_ref().len());
+        let reservation = entry.reservation.as_ref().map_or(0, |id| id.as_ref().len());
+        entry.sku.as_ref().len() + entry.location.as_ref().len() + order + reservation
+    }
+
     /// Takes the items of the entries that were chained.
     pub(crate) fn push(&mut self, items: impl IntoIterator<Item = Item>) {
         self.items.extend(items);
