@@ -13,6 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::bench::fill;
 use crate::bench::latency::Latencies;
+use crate::bench::settle::settle;
+use crate::local_cluster::LocalCluster;
 use crate::proof::{Ack, Promised, Record};
 
 /// SKUs in the catalogue.
@@ -70,21 +72,29 @@ impl Load {
         Ok(Self { shop, stop: watch::Sender::new(false), alive: Some(alive), running })
     }
 
-    /// Orders a second with as many at once as the cluster takes; the first half of the time is not counted.
-    pub(crate) async fn peak(&self, length: Duration) -> u64 {
+    /// Orders a second with as many at once as the cluster takes, counted until every node has them in its engine: what it
+    /// only takes in faster than that it can't take for long. As much again before doesn't count.
+    pub(crate) async fn peak(&self, length: Duration, cluster: &LocalCluster) -> anyhow::Result<u64> {
+        self.rush(length).await;
+        settle(cluster).await?;
         let started = Instant::now();
-        let (counted_from, until) = (started + length / 2, started + length);
+        let counted = self.rush(length).await;
+        settle(cluster).await?;
+        let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        Ok(counted.saturating_mul(1_000) / millis)
+    }
+
+    /// How many orders a number of customers place, each one after the other.
+    async fn rush(&self, length: Duration) -> u64 {
+        let until = Instant::now() + length;
         let clerks = (0..AT_ONCE).map(|_| async {
             let mut count = 0_u64;
             while Instant::now() < until {
-                if self.shop.order().await.is_some_and(|at| at >= counted_from && at < until) {
-                    count += 1;
-                }
+                count += u64::from(self.shop.order().await.is_some());
             }
             count
         });
-        let counted: u64 = futures_util::future::join_all(clerks).await.into_iter().sum();
-        counted.saturating_mul(1_000) / u64::try_from((length / 2).as_millis()).unwrap_or(u64::MAX).max(1)
+        futures_util::future::join_all(clerks).await.into_iter().sum()
     }
 
     /// Places so many orders a second from now on.

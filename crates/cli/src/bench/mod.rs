@@ -1,7 +1,7 @@
 //! `stockade bench`: measurements on a cluster of this machine, which is started for it and goes with it.
 //!
 //! `speed/`: how many calls are answered, and how fast; that can be measured on another cluster too. The rest is about outages: `failover.rs`: how long no order is acknowledged when the leader is lost. `rolling.rs`: what calls notice of every node
-//! being restarted. `fill.rs` fills the shelves for both; `load.rs` makes the orders at a fixed rate, `latency.rs` says how long they took, `watch.rs` sees who
+//! being restarted. `fill.rs` fills the shelves for both, `settle.rs` waits until all is written; `load.rs` makes the orders at a fixed rate, `latency.rs` says how long they took, `watch.rs` sees who
 //! leads, `report.rs` says what came of it. What was acknowledged is compared with what is there by `crate::proof`.
 
 mod failover;
@@ -10,6 +10,7 @@ mod latency;
 mod load;
 mod report;
 mod rolling;
+mod settle;
 mod speed;
 mod watch;
 
@@ -188,7 +189,7 @@ async fn measure_outages(env: &Env, args: &Args, output: Output) -> anyhow::Resu
     let client = Client::connect(env, Config::new(addresses.iter().cloned())).await?;
     let mut load = Load::prepare(env, &client).await?;
     output::note("the shelves are filled; looking for the peak");
-    let peak = load.peak(PEAK).await;
+    let peak = load.peak(PEAK, &cluster).await?;
     let rate = args.rate.unwrap_or(peak / 2).max(1);
     output::note(&format!("{peak} orders a second at the peak; {rate} a second from now on"));
     let watch = Watch::start(env, cluster.http_addresses());

@@ -16,18 +16,18 @@ mod series;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use stockade_client::{Client, Config};
 use stockade_env::Env;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::bench::speed::caller::Caller;
 use crate::bench::speed::clerks::{Books, Clerk, Schedule};
 use crate::bench::speed::cost::Used;
 use crate::bench::speed::report::Report;
 use crate::bench::speed::script::Script;
-use crate::bench::{Args, CONNECTIONS, Workload, fill};
-use crate::local_cluster::{self, LocalCluster, Observation, Options};
+use crate::bench::{Args, CONNECTIONS, Workload, fill, settle};
+use crate::local_cluster::{LocalCluster, Options};
 use crate::output::{self, Format};
 use crate::proof;
 
@@ -35,9 +35,6 @@ pub(super) use crate::bench::speed::script::Mix;
 
 /// How long a call may take, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the nodes may take to write what was applied when calls have ended.
-const SETTLE_TIMEOUT: Duration = Duration::from_mins(5);
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Where it is measured.
 struct Place {
@@ -63,23 +60,11 @@ impl Place {
         self.own.iter().flat_map(LocalCluster::process_ids).map(cost::of).collect()
     }
 
-    /// Waits until every node has applied all and written it to its engine: else a backlog in memory would fake the rate.
+    /// See [`settle::settle`]; a cluster that was there already is not waited for.
     async fn settle(&self) -> anyhow::Result<()> {
-        let Some(cluster) = &self.own else { return Ok(()) };
-        let deadline = Instant::now() + SETTLE_TIMEOUT;
-        loop {
-            let nodes = cluster.http_addresses().into_iter().map(local_cluster::observe);
-            let seen: Option<Vec<_>> = futures_util::future::join_all(nodes).await.into_iter().collect();
-            let is_level =
-                |nodes: &[Observation]| nodes.windows(2).all(|two| two[0].applied == two[1].applied);
-            let is_written = |node: &Observation| node.backlog_bytes == 0;
-            if seen.is_some_and(|nodes| is_level(&nodes) && nodes.iter().all(is_written)) {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                bail!("the nodes have not written what they applied within {SETTLE_TIMEOUT:?}");
-            }
-            sleep(LOOK_AGAIN).await;
+        match &self.own {
+            Some(cluster) => settle::settle(cluster).await,
+            None => Ok(()),
         }
     }
 }
