@@ -19,7 +19,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use stockade_client::{Client, Config};
 use stockade_env::Env;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::bench::speed::caller::Caller;
 use crate::bench::speed::clerks::{Books, Clerk, Schedule};
@@ -35,6 +35,9 @@ pub(super) use crate::bench::speed::script::Mix;
 
 /// How long a call may take, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Between two looks whether a leader is known.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Where it is measured.
 struct Place {
@@ -69,6 +72,16 @@ impl Place {
     }
 }
 
+/// The leader's address, once it is known: after an election nobody knows it for a moment.
+async fn leader(client: &Client) -> String {
+    loop {
+        if let Some(leader) = client.leader() {
+            return leader;
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
 /// Measures and prints.
 pub(super) async fn measure(env: &Env, args: &Args, mix: Mix, format: Format) -> anyhow::Result<()> {
     let place = Place::of(args).await?;
@@ -77,7 +90,7 @@ pub(super) async fn measure(env: &Env, args: &Args, mix: Mix, format: Format) ->
     let tag = format!("b{:04x}", env.random.below(1 << 16));
     let script = Arc::new(Script { mix, seed: args.seed, skus: args.skus, tag });
     fill::fill(&client, (0..args.skus).map(|sku| script.sku_id(sku))).await?;
-    let leader = client.leader().context("nobody leads")?;
+    let leader = timeout(CALL_TIMEOUT, leader(&client)).await.context("nobody leads")?;
     output::note("the shelves are filled; calls begin");
     let connections = args.connections.unwrap_or(CONNECTIONS).min(args.clients);
     let callers = Caller::connect(env, &place.config, (args.mode, &leader), connections, &script).await?;
